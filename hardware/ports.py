@@ -1,0 +1,179 @@
+"""What a device looks like to the agent: the protocols, the formats and the one error.
+
+Everything here is a type or a constant. A driver satisfies a protocol by shape; nothing is registered or subclassed.
+All callbacks given to a device are called on the event loop: a driver with threads crosses over with
+:class:`hardware.bridge.Inlet`, so nobody above this package ever meets a thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BYTES_PER_SAMPLE = 2
+"""Everything is signed 16-bit little-endian PCM."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """Mono s16le PCM at ``rate`` samples per second."""
+
+    rate: int
+
+    def bytes_in(self, seconds: float) -> int:
+        """Bytes that hold ``seconds`` of audio, whole samples only."""
+        return round(seconds * self.rate) * BYTES_PER_SAMPLE
+
+    def seconds_in(self, size: int) -> float:
+        """Duration of ``size`` bytes."""
+        return size / (self.rate * BYTES_PER_SAMPLE)
+
+
+MICROPHONE_FORMAT = AudioFormat(16_000)
+"""What the service listens to (Live API, audio/pcm;rate=16000)."""
+SPEAKER_FORMAT = AudioFormat(24_000)
+"""What the service speaks (Live API, audio/pcm;rate=24000)."""
+CHUNK_S = 0.020
+"""One microphone chunk: webrtcvad takes 10, 20 or 30 ms, and 20 is the usual packet of telephony."""
+CHUNK_BYTES = MICROPHONE_FORMAT.bytes_in(CHUNK_S)
+
+
+class DeviceError(Exception):
+    """A device cannot be used now: ``device`` names it, ``problem`` says what is wrong, ``fix`` what to do."""
+
+    def __init__(self, device: str, problem: str, fix: str) -> None:
+        """Keep the three parts; the message is all of them in one line."""
+        super().__init__(f"{device}: {problem} ({fix})")
+        self.device = device
+        self.problem = problem
+        self.fix = fix
+
+
+class Rhythm(Enum):
+    """What the light says. Told apart by rhythm alone; :mod:`hardware.rhythm` draws each over time."""
+
+    READY = "asleep, ready"
+    CONNECTING = "connecting"
+    LISTENING = "listening"
+    HEARING = "hearing speech"
+    THINKING = "thinking"
+    ANSWERING = "answering"
+    OFFLINE = "offline"
+    FAULT = "fault"
+
+
+class Microphone(Protocol):
+    """A source of 16 kHz mono chunks of exactly ``CHUNK_BYTES``."""
+
+    @property
+    def echo_cancelled(self) -> bool:
+        """Whether the chunks are free of what the speaker plays, so that speech during an answer is the person's."""
+
+    def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Begin capture; returns at once. Trouble, now or later, comes through ``on_fault``."""
+
+    def stop(self) -> None:
+        """End capture; no chunk is delivered after this returns. Idempotent."""
+
+    async def aclose(self) -> None:
+        """Release the device. Idempotent."""
+
+
+class Speaker(Protocol):
+    """A sink for 24 kHz mono PCM that never makes its caller wait.
+
+    One *answer* is what is written between two ``flush``/drained points. Positions count from its first sample.
+    """
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of the present answer already handed to the sound card."""
+
+    @property
+    def buffered_s(self) -> float:
+        """Seconds written and not yet handed over."""
+
+    @property
+    def audible(self) -> bool:
+        """Whether anything (answer or chime) is sounding or about to."""
+
+    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Open the output. ``on_drained`` is called once after ``finish`` when the last sample is handed over."""
+
+    def write(self, pcm: bytes) -> None:
+        """Append answer audio, any even length."""
+
+    def finish(self) -> None:
+        """Say that the answer is whole; play out what is left, then report drained."""
+
+    def flush(self) -> float:
+        """Silence the answer within one output period and forget the rest; returns the seconds that were played."""
+
+    def chime(self, pcm: bytes) -> None:
+        """Mix a short sound over whatever plays; does not count as answer."""
+
+    async def aclose(self) -> None:
+        """Release the device. Idempotent."""
+
+
+class Camera(Protocol):
+    """A source of JPEGs, taken when asked for."""
+
+    def start(self, on_fault: Callable[[DeviceError], None]) -> None:
+        """Switch the camera on; returns at once."""
+
+    def stop(self) -> None:
+        """Switch it off. Idempotent."""
+
+    async def frame(self, max_bytes: int) -> bytes:
+        """Return a small JPEG of what is in view now, of at most about ``max_bytes``. Raises DeviceError."""
+
+    async def still(self) -> bytes:
+        """Return a full-resolution JPEG. Raises DeviceError."""
+
+    async def aclose(self) -> None:
+        """Release the device. Idempotent."""
+
+
+class Button(Protocol):
+    """One push button."""
+
+    def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Report debounced edges: True on press-down, False on release."""
+
+    async def aclose(self) -> None:
+        """Release the device. Idempotent."""
+
+
+class Indicator(Protocol):
+    """One light."""
+
+    def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
+        """Show ``rhythm`` until told otherwise; ``level`` (0..1) is the loudness that HEARING follows. Cheap to repeat."""
+
+    async def aclose(self) -> None:
+        """Switch off and release. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The whole box. ``camera`` is None where the configuration says that there is none."""
+
+    microphone: Microphone
+    speaker: Speaker
+    camera: Camera | None
+    button: Button
+    indicator: Indicator
+
+    async def aclose(self) -> None:
+        """Release everything, the light last so that it stays lit while a sensor is open."""
+        await self.microphone.aclose()
+        if self.camera is not None:
+            await self.camera.aclose()
+        await self.speaker.aclose()
+        await self.button.aclose()
+        await self.indicator.aclose()

@@ -1,0 +1,90 @@
+"""The device part of the configuration, as frozen dataclasses; ``agent.config`` loads and checks them.
+
+A field made with :func:`setting` carries its own documentation, unit and limits: the loader checks them and
+``docs/configuration.md`` prints them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def setting(  # noqa: PLR0913 - one keyword per property of a setting, all optional
+    default: Any,  # noqa: ANN401 - a field may be of any TOML type
+    doc: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401 - like dataclasses.field, typed by the annotation it stands behind
+    """Return a dataclass field with a default and the metadata that loader and docs use."""
+    return field(
+        default=default,
+        metadata={"doc": doc, "unit": unit, "low": low, "high": high, "choices": choices},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """Microphone and speaker."""
+
+    microphone: str = setting(
+        "default",
+        "`default`, an ALSA card id or a part of a device name, `silence`, or a path to a 16 kHz mono s16le WAV "
+        "that is played in real time instead of a microphone.",
+    )
+    speaker: str = setting(
+        "default",
+        "`default`, an ALSA card id or a part of a device name, `none`, or a path to a WAV to write instead of playing.",
+    )
+    prebuffer_ms: int = setting(
+        100, "Answer audio collected before playing starts.", unit="ms", low=0, high=2000
+    )
+    max_prebuffer_ms: int = setting(
+        400,
+        "Upper bound of the prebuffer, which doubles after running dry and shrinks again after clean answers.",
+        unit="ms",
+        low=0,
+        high=5000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Where pictures come from, and how large they are."""
+
+    source: str = setting(
+        "picamera2", "`picamera2`, `none`, or a path to a JPEG or a folder of JPEGs shown in turn."
+    )
+    width: int = setting(768, "Width of a frame in the stream.", unit="px", low=160, high=1920)
+    height: int = setting(576, "Height of a frame in the stream.", unit="px", low=120, high=1080)
+    quality: int = setting(75, "JPEG quality of a frame.", low=20, high=95)
+    folder_fps: float = setting(
+        1.0, "How fast a folder of JPEGs changes.", unit="1/s", low=0.01, high=30
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GpioSettings:
+    """Pins of the button and the light (BCM numbers)."""
+
+    button: str = setting(
+        "gpio", "`gpio`, or `none` for a box without a button.", choices=("gpio", "none")
+    )
+    light: str = setting(
+        "gpio", "`gpio`, `log` to write rhythms to the log, or `none`.", choices=("gpio", "log", "none")
+    )
+    button_pin: int = setting(17, "Button between this pin and ground.", low=0, high=27)
+    light_pin: int = setting(27, "LED, active high.", low=0, high=27)
+    debounce_ms: int = setting(20, "Edges closer than this are one edge.", unit="ms", low=0, high=200)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """All that ``open_devices`` needs."""
+
+    audio: AudioSettings = AudioSettings()
+    camera: CameraSettings = CameraSettings()
+    gpio: GpioSettings = GpioSettings()
