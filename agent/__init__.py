@@ -1,1 +1,1 @@
-"""field-agent."""
+"""The core of field-agent: turn logic, wire protocol, link and wiring. It imports no device library."""

@@ -1,0 +1,317 @@
+"""The shell around the pure parts: devices on one side, the conversation on the other, ``dispatch`` in the middle.
+
+``dispatch(event)`` asks the turn machine and performs its effects with no await in between, so that order and atomicity
+come for free; what must wait is a task that comes back as an event. Microphone audio does not pass through it: the
+machine only opens and shuts the gate (:meth:`Agent._on_mic`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from agent.conversation import Conversation
+from agent.ear import Ear
+from agent.earcons import Earcon, pcm
+from agent.endpointer import Edge
+from agent.gestures import Gestures
+from agent.metrics import Counters, TurnRecord
+from agent.moves import (
+    Connect,
+    CutAnswer,
+    DiscardStill,
+    Disconnect,
+    Effect,
+    EndUtterance,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    FinishAnswer,
+    GiveUp,
+    LinkState,
+    OpenUtterance,
+    Play,
+    Reconnect,
+    SendText,
+    Sense,
+    ServerHeard,
+    SpeakStatus,
+    SpeechEnded,
+    SpeechStarted,
+    TakeStill,
+    Tick,
+    Typed,
+)
+from agent.pictures import Pictures
+from agent.turn import Phase, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import Settings
+    from hardware.ports import DeviceError, Devices
+
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """One box, from :meth:`run` to its end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        devices: Devices,
+        key: Callable[[], str],
+        observer: Callable[[str, dict[str, Any]], None] | None = None,
+    ) -> None:
+        """Build the parts; nothing starts before :meth:`run`. Needs a running loop.
+
+        ``observer(name, fields)`` is told of every event, effect and mark; for displays, event files and tests.
+        """
+        self._settings = settings
+        self._devices = devices
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._gestures = Gestures()
+        self._events: deque[Event] = deque()
+        self._dispatching = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._spoken_until = 0.0  # set while the endpointer's END is being handled
+        self.counters = Counters()
+        self.turn = Turn(settings.turn)
+        self.ear = Ear(settings)
+        self.conversation = Conversation(
+            settings,
+            key,
+            devices.speaker,
+            self.counters,
+            emit=self.dispatch,
+            mark=self.mark,
+            on_record=self._record,
+        )
+        self.pictures = Pictures(settings, devices.camera, self.counters, self._picture, self._device_fault)
+
+    async def run(self, *, patient: bool, listen: bool = False) -> None:
+        """Serve until cancelled.
+
+        ``patient``: a daemon, which goes on trying whatever the service says; otherwise a first connection that fails
+        raises Refused or Unreachable. ``listen``: begin awake, as if tapped.
+        """
+        self._devices.speaker.start(self._on_drained, self._device_fault)
+        self._devices.button.start(self._on_button, self._device_fault)
+        self._show()
+        tasks: list[asyncio.Future[None]] = [
+            self._loop.create_task(self.conversation.link.run(), name="link"),
+            self._loop.create_task(self.pictures.run(), name="pictures"),
+        ]
+        self.conversation.link.want()  # a wrong key is found at start-up and not at the first question
+        if listen:
+            self._on_button(True)  # noqa: FBT003 - the shape of hardware.ports.Button
+            self._on_button(False)  # noqa: FBT003 - the same
+        ends = tasks if patient else [*tasks, self.conversation.first_failure]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in done:
+                end.result()
+        finally:
+            await self._stop(tasks)
+
+    async def _stop(self, tasks: list[asyncio.Future[None]]) -> None:
+        """Close the sensors first, then fall silent, then say good-bye."""
+        self._sense(on=False)
+        self._devices.speaker.flush()
+        self.conversation.link.release()
+        self.conversation.first_failure.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def type(self, text: str) -> None:
+        """Say something by keyboard."""
+        self.dispatch(Typed(text))
+
+    # events in, effects out
+
+    def dispatch(self, event: Event) -> None:
+        """Handle one event completely; one that an effect causes waits for its turn."""
+        self._events.append(event)
+        if self._dispatching:
+            return
+        self._dispatching = True
+        try:
+            while self._events:
+                self._handle(self._events.popleft())
+        finally:
+            self._dispatching = False
+        self._show()
+        self._set_timer()
+
+    def _handle(self, event: Event) -> None:
+        before = self.turn.phase
+        self._note(event)
+        for effect in self.turn.handle(event, self._loop.time()):
+            self._note(effect)
+            self._perform(effect)
+        if self.turn.phase is not before:
+            self.mark("phase", phase=self.turn.phase.name)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Sense():
+                self._sense(on=effect.on)
+            case Connect():
+                self.conversation.link.want()
+            case Disconnect():
+                self.conversation.link.release()
+            case Reconnect():
+                self.conversation.link.renew()
+            case OpenUtterance():
+                self.conversation.open_utterance(self.ear.pre_roll(effect.pre_roll_s))
+                self.pictures.film(on=True)
+            case EndUtterance():
+                self._end_utterance()
+            case SendText():
+                self.conversation.type(effect.text)
+            case CutAnswer():
+                self.conversation.cut()
+            case FinishAnswer():
+                self._devices.speaker.finish()
+            case GiveUp():
+                self.conversation.give_up()
+            case Play():
+                self._devices.speaker.chime(pcm(effect.earcon))
+            case TakeStill():
+                self.pictures.take_still()
+            case DiscardStill():
+                self.pictures.discard_still()
+            case SpeakStatus():
+                self._speak_status()
+
+    def mark(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - whatever belongs to the mark
+        """Tell the observer of something that is neither event nor effect."""
+        if self._observer is not None:
+            self._observer(name, fields)
+
+    def _note(self, move: Event | Effect) -> None:
+        if self._observer is not None and not isinstance(move, ServerHeard | Tick):
+            self._observer(type(move).__name__, {name: getattr(move, name) for name in move.__slots__})
+
+    # the light, and the sensors that are never open without it
+
+    def _show(self) -> None:
+        self._devices.indicator.show(self.turn.rhythm, self.ear.level)
+
+    def _sense(self, *, on: bool) -> None:
+        if on:
+            self._show()  # lit before anything is open; the phase has changed already
+            self.ear.forget()
+            self._devices.microphone.start(self._on_mic, self._device_fault)
+            self.pictures.open()
+            self.conversation.wake()
+        else:
+            self._devices.microphone.stop()
+            self.pictures.close()
+            self.conversation.sleep()
+
+    # the microphone
+
+    def _on_mic(self, chunk: bytes) -> None:
+        """Take 20 ms: endpointer, gate, ledger, socket, all before the next one."""
+        self._device_works("microphone")
+        conversation = self.conversation
+        edge = self.ear.feed(chunk, deaf=self._deaf)
+        recording = conversation.ledger.recording
+        if edge is Edge.START:
+            self._speech_started()
+        # An utterance that this edge opened began with its pre-roll, which ends with this very chunk.
+        if recording is not None and recording is conversation.ledger.recording:
+            conversation.hear(chunk)
+        if edge is Edge.END:
+            self._speech_ended()
+        elif self.turn.utterance_open:
+            self._show()
+        conversation.dialogue.watch_playback(self._loop.time())
+
+    def _speech_started(self) -> None:
+        chosen = self._settings.endpointer
+        over_answer = self.turn.phase is Phase.ANSWERING
+        self.dispatch(SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000))
+
+    def _speech_ended(self) -> None:
+        self._spoken_until = self._loop.time() - self._settings.endpointer.end_silence_ms / 1000
+        self.dispatch(SpeechEnded())
+        self._spoken_until = 0.0
+
+    @property
+    def _deaf(self) -> bool:
+        """Whether what the microphone hears may be the box's own voice."""
+        if self._settings.turn.barge_in == "voice" or not self._devices.speaker.audible:
+            return False
+        return self._settings.turn.barge_in == "button" or not self._devices.microphone.echo_cancelled
+
+    def _end_utterance(self) -> None:
+        """End it where the last word was: before the endpointer's silence, or now if a finger ended it."""
+        self.pictures.film(on=False)
+        self.ear.restart()
+        self.conversation.end_utterance(self._spoken_until or self._loop.time(), listening=self.turn.listening)
+
+    def _picture(self, jpeg: bytes) -> None:
+        self._device_works("camera")
+        self.conversation.show(jpeg)
+
+    # the button, the speaker, the clock
+
+    def _on_button(self, down: bool) -> None:  # noqa: FBT001 - the shape of hardware.ports.Button
+        self.mark("button", down=down)
+        for gesture in self._gestures.edge(down=down, now=self._loop.time()):
+            self.dispatch(gesture)
+        self._set_timer()
+
+    def _on_drained(self) -> None:
+        self._device_works("speaker")
+        self.conversation.drained()
+
+    def _device_fault(self, error: DeviceError) -> None:
+        """Take a device's trouble; its kind is the first word of its name."""
+        log.warning("device: %s", error)
+        self.dispatch(FaultRaised(error.device.split()[0]))
+
+    def _device_works(self, kind: str) -> None:
+        """Take a sign of life from a kind of device."""
+        if kind in self.turn.faults:
+            log.info("device: %s works again", kind)
+            self.dispatch(FaultCleared(kind))
+
+    def _set_timer(self) -> None:
+        """Keep one timer for whatever is due next."""
+        if self._timer is not None:
+            self._timer.cancel()
+        due = (self.turn.deadline, self._gestures.deadline, self.conversation.session.change_over_at)
+        earliest = min((at for at in due if at is not None), default=None)
+        self._timer = None if earliest is None else self._loop.call_at(earliest, self._on_time)
+
+    def _on_time(self) -> None:
+        for gesture in self._gestures.tick(self._loop.time()):
+            self.dispatch(gesture)
+        self.conversation.change_over_if_due()
+        self.dispatch(Tick())
+
+    # what comes out
+
+    def _record(self, record: TurnRecord) -> None:
+        log.info("%s", record.line())
+        self.mark("turn", record=record)
+
+    def _speak_status(self) -> None:
+        """Say by earcon whether the service can be reached."""
+        reachable = self.conversation.link.state not in (LinkState.OFFLINE, LinkState.REFUSED)
+        self._devices.speaker.chime(pcm(Earcon.LISTENING if reachable else Earcon.FAULT))
+        log.info(
+            "status: link %s, %d utterances waiting",
+            self.conversation.link.state.value,
+            self.conversation.ledger.waiting,
+        )

@@ -1,0 +1,175 @@
+"""``field-agent demo``: a scripted technician, a pretended box, the real agent, the bundled simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.resources
+import json
+import sys
+import wave
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import config
+from agent.cli import start_log
+from agent.commands.simulate import load_scenario
+from agent.commands.technician import Technician
+from agent.commands.view import Lines, Panel, figures
+from agent.errors import ConfigError
+from hardware.ports import SPEAKER_FORMAT, Devices
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from agent.metrics import TurnRecord
+    from hardware.simulated import RoomSpeaker, SimulatedBox
+
+ASSETS = Path(str(importlib.resources.files("agent.simulator"))) / "assets"
+REAL = ("default",)
+
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    sub.add_argument("--fast", action="store_true", help="in virtual time: a minute takes a second")
+    sub.add_argument("--mic", metavar="default|NAME", help="a real microphone: you speak, Enter is the button")
+    sub.add_argument("--speaker", metavar="default|NAME", help="a real speaker plays the answers")
+    sub.add_argument("--scenario", metavar="NAME|FILE", help="let the simulator misbehave")
+    sub.add_argument("--plain", action="store_true", help="lines instead of the live picture")
+    sub.add_argument("--out", type=Path, default=Path("out/demo"), metavar="FOLDER", help="where the WAVs go")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play the conversation; returns 0 if all of it happened. Raises ConfigError, DeviceError."""
+    start_log("ERROR")
+    if arguments.fast and (arguments.mic or arguments.speaker):
+        raise ConfigError("--fast: a real microphone or speaker runs in real time only")
+    if arguments.fast:
+        from hardware.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
+
+        return run_virtual(Demo(arguments).play())
+    return asyncio.run(Demo(arguments).play())
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run of the demo."""
+
+    arguments: argparse.Namespace
+    records: list[TurnRecord] = field(default_factory=list)
+
+    async def play(self) -> int:
+        """Set the scene, play it, sum it up."""
+        from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
+        from agent.simulator import Simulator, SimulatorSettings  # noqa: PLC0415 - the same
+        from hardware.simulated import SimulatedBox  # noqa: PLC0415 - the same
+
+        loop = asyncio.get_running_loop()
+        scenario = load_scenario(self.arguments.scenario)
+        async with Simulator(SimulatorSettings(), scenario) as simulator:
+            settings = config.override(config.Settings(), {"service": {"url": simulator.url}}, where="demo")
+            box = SimulatedBox.build(loop, pictures=ASSETS / "frames")
+            devices = self._devices(box)
+            watchers: list[Callable[[str, dict[str, Any]], None]] = [self._keep]
+            agent = Agent(settings, devices, lambda: "demo", lambda name, fields: _tell(watchers, name, fields))
+            view = self._view(agent, loop.time)
+            watchers.append(view.observe)
+            tasks = [asyncio.ensure_future(agent.run(patient=True))]
+            if isinstance(view, Panel):
+                tasks.append(asyncio.ensure_future(view.run()))
+            try:
+                await self._act(box, devices)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await devices.aclose()
+        return self._sum_up(
+            simulator.report(), simulator.save_audio, box.speaker if not self.arguments.speaker else None
+        )
+
+    def _devices(self, box: SimulatedBox) -> Devices:
+        if not (self.arguments.mic or self.arguments.speaker):
+            return box.devices
+        from hardware import open_devices  # noqa: PLC0415 - the demo needs no device otherwise
+
+        chosen = {"audio": {"microphone": self.arguments.mic or "silence", "speaker": self.arguments.speaker or "none"}}
+        chosen |= {"camera": {"source": "none"}, "gpio": {"button": "none", "light": "none"}}
+        settings = config.override(config.Settings(), chosen, where="command line")
+        real = open_devices(settings.devices, asyncio.get_running_loop())
+        microphone = real.microphone if self.arguments.mic else box.microphone
+        speaker = real.speaker if self.arguments.speaker else box.speaker
+        return Devices(microphone, speaker, box.camera, box.button, box.light)
+
+    def _view(self, agent: Any, clock: Callable[[], float]) -> Lines | Panel:  # noqa: ANN401 - agent.app is imported late
+        if sys.stdout.isatty() and not (self.arguments.plain or self.arguments.fast or self.arguments.mic):
+            try:
+                return Panel(agent, "field-agent demo: a technician at pump P-204")
+            except ImportError:
+                pass  # rich is an extra; lines say the same
+        return Lines(clock)
+
+    async def _act(self, box: SimulatedBox, devices: Devices) -> None:
+        if self.arguments.mic:
+            await _enter_is_the_button(box)
+            return
+        await Technician(box.room, box.button, devices.speaker, ASSETS / "questions").work()
+
+    def _keep(self, name: str, fields: dict[str, Any]) -> None:
+        if name == "turn":
+            self.records.append(fields["record"])
+
+    def _sum_up(self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None) -> int:
+        out = self.arguments.out
+        out.mkdir(parents=True, exist_ok=True)
+        heard, played, data = out / "server-received.wav", out / "speaker-played.wav", out / "report.json"
+        save_audio(heard)
+        data.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        lines = [summary(self.records, report), f"server received  {heard}"]
+        if speaker is not None:
+            save_sounds(speaker, played)
+            lines.append(f"speaker played   {played}")
+        lines.append(f"report           {data}")
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
+        return 0 if self.records else 1
+
+
+def _tell(watchers: list[Callable[[str, dict[str, Any]], None]], name: str, fields: dict[str, Any]) -> None:
+    for watcher in watchers:
+        watcher(name, fields)
+
+
+async def _enter_is_the_button(box: SimulatedBox) -> None:
+    """Let a person at the terminal tap by Enter until end of input."""
+    loop = asyncio.get_running_loop()
+    sys.stdout.write("Enter is the button; Ctrl-D ends.\n")
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        await box.button.tap()
+
+
+def summary(records: list[TurnRecord], report: dict[str, Any]) -> str:
+    """Return the table at the end."""
+    lines = ["turn  heard by the service                             figures"]
+    for number, record in enumerate(records, 1):
+        heard = record.heard.strip()
+        heard = heard if len(heard) <= 48 else heard[:47] + "…"  # noqa: PLR2004 - the column's width
+        lines.append(f"{number:>4}  {heard:<50} {figures(record)}{', interrupted' if record.interrupted else ''}")
+    spoken = sum(utterance["seconds"] for utterance in report["utterances"])
+    frames = report["frames"]
+    lines.append(
+        f"the service received {spoken:.1f} s of speech in {len(report['utterances'])} utterances and "
+        f"{frames['count']} frames ({frames['bytes'] / 1000:.0f} kB)"
+    )
+    return "\n".join(lines)
+
+
+def save_sounds(speaker: RoomSpeaker, path: Path) -> None:
+    """Write what a speaker played as one WAV, with the silence between."""
+    with wave.open(str(path), "wb") as wav:
+        wav.setparams((1, 2, SPEAKER_FORMAT.rate, 0, "NONE", ""))
+        end = speaker.sounds[0].at if speaker.sounds else 0.0
+        for sound in speaker.sounds:
+            wav.writeframes(bytes(SPEAKER_FORMAT.bytes_in(max(0.0, sound.at - end))))
+            wav.writeframes(bytes(sound.pcm))
+            end = sound.at + sound.seconds

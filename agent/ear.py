@@ -1,0 +1,69 @@
+"""The microphone's way from chunk to speech edge: level, pre-roll ring, endpointer."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from agent.endpointer import FRAME_S, Endpointer, Timings
+from agent.vad import webrtc_detector
+
+if TYPE_CHECKING:
+    from agent.config import Settings
+    from agent.endpointer import Edge
+
+RING_S = 1.0
+"""Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
+FULL_SCALE = 32768
+LEVEL_STRIDE = 4
+"""Every fourth sample is enough for a light and a meter."""
+
+
+class Ear:
+    """Takes every chunk while the microphone is open."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the voice detector, so that the first press does not wait for it."""
+        self._endpointer = Endpointer(webrtc_detector(settings.endpointer.aggressiveness), timings(settings))
+        self._ring: deque[bytes] = deque(maxlen=round(RING_S / FRAME_S))
+        self.level = 0.0
+        """About the peak of the last chunk, 0 to 1."""
+
+    def feed(self, chunk: bytes, *, deaf: bool) -> Edge | None:
+        """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
+        self._ring.append(chunk)
+        samples = memoryview(chunk).cast("h")[::LEVEL_STRIDE]
+        self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
+        return None if deaf else self._endpointer.feed(chunk)
+
+    def pre_roll(self, seconds: float) -> bytes:
+        """Return the last ``seconds`` that were heard, as far as the ring goes back."""
+        count = min(round(seconds / FRAME_S), len(self._ring))
+        return b"".join(list(self._ring)[len(self._ring) - count :])
+
+    def forget(self) -> None:
+        """Start afresh: what was heard before the microphone opened is nobody's business."""
+        self._ring.clear()
+        self._endpointer.reset()
+        self.level = 0.0
+
+    def restart(self) -> None:
+        """Let the next utterance begin only on fresh speech."""
+        self._endpointer.reset()
+
+
+def timings(settings: Settings) -> Timings:
+    """Return the endpointer's timings in frames."""
+    chosen = settings.endpointer
+
+    def frames(milliseconds: float) -> int:
+        return max(1, round(milliseconds / 1000 / FRAME_S))
+
+    return Timings(
+        start_voiced=frames(chosen.start_voiced_ms),
+        start_window=frames(chosen.start_window_ms),
+        end_window=frames(chosen.end_silence_ms),
+        end_voiced_share=chosen.end_voiced_percent / 100,
+        minimum=frames(chosen.minimum_ms),
+        maximum=frames(settings.turn.max_utterance_s * 1000),
+    )

@@ -1,0 +1,49 @@
+"""Every error this program raises on purpose, by who must act.
+
+::
+
+    Exception
+    ├── AgentError
+    │   ├── ConfigError        the integrator: a setting, a file or a key is wrong       exit 78
+    │   └── LinkError          the connection to the service
+    │       ├── Unreachable    nobody: the network or the service is away, try again    exit 69
+    │       └── Refused        the integrator: the service will not have us as we are   exit 77
+    └── hardware.ports.DeviceError   a device is away or unusable; retried by the daemon exit 74
+
+Messages are one line and say what, where and what to do. What a peer sends and we cannot read is not an exception: the
+codec reports it as an event (:class:`agent.protocol.Unreadable`), because the conversation goes on.
+"""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    """Base of all errors above; ``exit_code`` follows sysexits.h."""
+
+    exit_code = 70
+
+
+class ConfigError(AgentError):
+    """The configuration cannot be used; systemd must not restart us for it."""
+
+    exit_code = 78
+
+
+class LinkError(AgentError):
+    """No conversation with the service."""
+
+    exit_code = 69
+
+
+class Unreachable(LinkError):
+    """The service cannot be reached now."""
+
+
+class Refused(LinkError):
+    """The service answered and refused: key, model, quota or region."""
+
+    exit_code = 77
+
+
+DEVICE_EXIT_CODE = 74
+"""For DeviceError, which lives below this package and knows nothing of exit codes (EX_IOERR)."""

@@ -1,0 +1,110 @@
+"""The camera's half of the agent: frames while somebody speaks, stills when asked for. One task, for life."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hardware.ports import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import Settings
+    from agent.metrics import Counters
+    from hardware.ports import Camera
+
+log = logging.getLogger(__name__)
+
+
+class Pictures:
+    """Films at the asked rate and hands JPEGs to ``deliver``; does nothing in a box without a camera."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        camera: Camera | None,
+        counters: Counters,
+        deliver: Callable[[bytes], None],
+        on_fault: Callable[[DeviceError], None],
+    ) -> None:
+        """Stills are kept in ``paths.state``/stills, or nowhere if that is not set."""
+        self._camera = camera
+        self._counters = counters
+        self._deliver = deliver
+        self._on_fault = on_fault
+        self._period_s = 1 / settings.video.fps if settings.video.fps else None
+        self._max_bytes = settings.video.max_frame_kb * 1000
+        state = settings.paths.state or os.environ.get("STATE_DIRECTORY", "")
+        self._folder = Path(state) / "stills" if state else None
+        self._wake = asyncio.Event()
+        self._filming = False
+        self._still_wanted = False
+        self._last_still: Path | None = None
+
+    def open(self) -> None:
+        """Switch the camera on."""
+        if self._camera is not None:
+            self._camera.start(self._on_fault)
+
+    def close(self) -> None:
+        """Switch it off."""
+        self._filming = self._still_wanted = False
+        if self._camera is not None:
+            self._camera.stop()
+
+    def film(self, *, on: bool) -> None:
+        """Take frames, the first at once, or stop."""
+        self._filming = on and self._period_s is not None
+        self._wake.set()
+
+    def take_still(self) -> None:
+        """Take one picture in full resolution; the model gets it small."""
+        self._still_wanted = True
+        self._wake.set()
+
+    def discard_still(self) -> None:
+        """Forget the still just asked for, or just taken."""
+        self._still_wanted = False
+        if self._last_still is not None:
+            self._last_still.unlink(missing_ok=True)
+            self._last_still = None
+
+    async def run(self) -> None:
+        """Take pictures for life."""
+        if self._camera is None:
+            return
+        while True:
+            self._wake.clear()
+            try:
+                if self._still_wanted:
+                    self._still_wanted = False
+                    await self._take_still(self._camera)
+                if self._filming:
+                    self._deliver(await self._camera.frame(self._max_bytes))
+            except DeviceError as error:
+                self._filming = False
+                self._on_fault(error)
+            await self._until_next()
+
+    async def _until_next(self) -> None:
+        try:
+            async with asyncio.timeout(self._period_s if self._filming else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _take_still(self, camera: Camera) -> None:
+        self._last_still = None
+        jpeg = await camera.still()
+        self._counters.stills += 1
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._last_still = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._counters.stills}.jpg"
+            self._last_still.write_bytes(jpeg)
+            log.info("still: %s, %d kB", self._last_still.name, len(jpeg) // 1000)
+        self._deliver(await camera.frame(self._max_bytes))

@@ -1,0 +1,62 @@
+"""A server socket that can misbehave on command, below the WebSocket protocol."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Final
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame, Opcode
+
+_LINGER_NOT: Final = struct.pack("ii", 1, 0)  # close sends RST and throws away what is unsent
+
+
+class SimulatedSocket(ServerConnection):
+    """A websockets server connection with faults of the line."""
+
+    number = 0  # of the connection, from 1; 0 until the handshake
+    hung = False
+    _bytes_per_s = 0
+
+    def reset(self) -> None:
+        """Break the TCP connection with RST, no close frame."""
+        raw = self.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self.transport.abort()
+
+    def hang(self) -> None:
+        """Stop reading and writing for good, with the TCP connection open: the line of a dead router."""
+        self.hung = True
+        self.transport.pause_reading()
+
+    def read_slowly(self, bytes_per_s: int) -> None:
+        """Take in no more than this from now on; the client's send buffer fills up."""
+        self._bytes_per_s = bytes_per_s
+
+    def delay_pongs(self, delay_s: float) -> None:
+        """Answer every ping this much later."""
+        send_frame = self.protocol.send_frame
+
+        def late(frame: Frame) -> None:
+            send_frame(frame)
+            self.send_data()
+
+        def hold(frame: Frame) -> None:
+            if frame.opcode is Opcode.PONG:
+                self.loop.call_later(delay_s, late, frame)
+            else:
+                send_frame(frame)
+
+        self.protocol.send_frame = hold  # type: ignore[method-assign] # websockets offers no hook for pongs
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the line; a slow reader then looks away for as long as they should have taken."""
+        super().data_received(data)
+        if self._bytes_per_s:
+            self.transport.pause_reading()
+            self.loop.call_later(len(data) / self._bytes_per_s, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.hung and not self.transport.is_closing():
+            self.transport.resume_reading()

@@ -1,0 +1,390 @@
+"""PURE: what the box does, as one machine: events in, effects out, time as an argument.
+
+This file knows nothing of wires, threads or devices. ``docs/turn-table.md`` is its (phase x event) table, printed by
+its test. Every phase but ASLEEP has a deadline, so that each reaches rest whatever the world does or fails to do.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, assert_never
+
+from agent.earcons import Earcon
+from agent.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
+from agent.moves import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerGenerated,
+    AnswerInterrupted,
+    Connect,
+    CutAnswer,
+    Delivered,
+    DiscardStill,
+    Disconnect,
+    Drained,
+    Effect,
+    EndUtterance,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    FinishAnswer,
+    GiveUp,
+    LinkChanged,
+    LinkState,
+    OpenUtterance,
+    Play,
+    Reconnect,
+    SendText,
+    Sense,
+    ServerHeard,
+    SpeakStatus,
+    SpeechEnded,
+    SpeechStarted,
+    TakeStill,
+    Tick,
+    Typed,
+)
+from hardware.ports import Rhythm
+
+if TYPE_CHECKING:
+    from agent.config import TurnSettings
+
+HOLD_PRE_ROLL_S = HOLD_S + 0.1
+"""A hold is recognised HOLD_S after the press; the rest covers the edge's debouncing."""
+THINKING_TICK_S = 1.5
+"""A person starts to wonder after this much silence."""
+
+
+class Phase(Enum):
+    """What the box is doing. In ASLEEP and SPEAKING microphone and camera are closed, in all others open."""
+
+    ASLEEP = auto()
+    LISTENING = auto()
+    HEARING = auto()  # an utterance is open, the endpointer will end it
+    TALKING = auto()  # an utterance is open, releasing the button will end it
+    THINKING = auto()
+    ANSWERING = auto()
+    SPEAKING = auto()  # an answer plays though nobody is listened to: it came late, or after hanging up
+
+
+class _Timer(Enum):
+    IDLE = auto()
+    UTTERANCE = auto()
+    TICK = auto()
+    RESPONSE = auto()
+    ANSWER_CAP = auto()
+    LINGER = auto()
+
+
+_OPEN = (Phase.HEARING, Phase.TALKING)
+_PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
+_WAITING = (Phase.THINKING, Phase.ANSWERING)
+
+
+class Turn:
+    """The turn machine. ``handle`` returns effects in the order they must be performed."""
+
+    def __init__(self, settings: TurnSettings) -> None:
+        """Start asleep, not connected."""
+        self._settings = settings
+        self._hands_free = settings.mode == "hands-free"
+        self._server_detects = settings.detection == "server"
+        self._timers: dict[_Timer, float] = {}
+        self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
+        self._pressed = False
+        self._delivered = False
+        self._retried = False
+        self.phase = Phase.ASLEEP
+        self.link = LinkState.IDLE
+        self.faults: set[str] = set()
+
+    @property
+    def deadline(self) -> float | None:
+        """When a Tick is due, if any."""
+        return min(self._timers.values(), default=None)
+
+    @property
+    def listening(self) -> bool:
+        """Whether microphone and camera are open."""
+        return self.phase not in (Phase.ASLEEP, Phase.SPEAKING)
+
+    @property
+    def utterance_open(self) -> bool:
+        """Whether the technician is being recorded for the service."""
+        return self.phase in _OPEN
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """What the light shows: faults beat states, and it never shows a connection that is not there."""
+        if self.faults or self.link is LinkState.REFUSED:
+            return Rhythm.FAULT
+        if self.phase in _PLAYING:
+            return Rhythm.ANSWERING
+        if self.phase is Phase.ASLEEP:
+            return Rhythm.CONNECTING if self.link is LinkState.CONNECTING else Rhythm.READY
+        if self.link is LinkState.OFFLINE:
+            return Rhythm.OFFLINE
+        if self.phase in _OPEN:
+            return Rhythm.HEARING
+        if self.link is not LinkState.UP:
+            return Rhythm.CONNECTING
+        return Rhythm.THINKING if self.phase is Phase.THINKING else Rhythm.LISTENING
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event at time ``now`` (seconds, monotonic)."""
+        match event:
+            case Down() | Hold() | HoldEnd() | Tap() | Settled():
+                return self._gesture(event, now)
+            case SpeechStarted() | SpeechEnded() | Typed():
+                return self._person(event, now)
+            case AnswerBegan() | AnswerGenerated() | AnswerEnded() | AnswerInterrupted() | Drained():
+                return self._answer(event, now)
+            case ServerHeard() | Delivered():
+                return self._progress(event, now)
+            case LinkChanged():
+                return self._link_changed(event.state, now)
+            case FaultRaised():
+                return self._fault(event.name)
+            case FaultCleared():
+                self.faults.discard(event.name)
+                return []
+            case Tick():
+                return self._tick(now)
+            case _:
+                assert_never(event)
+
+    # the button
+
+    def _gesture(self, gesture: Down | Hold | HoldEnd | Tap | Settled, now: float) -> list[Effect]:
+        match gesture:
+            case Down():
+                return self._down(gesture, now)
+            case Hold():
+                return self._hold(now)
+            case HoldEnd():
+                self._pressed = False
+                return self._end_utterance(now) if self.phase is Phase.TALKING else []
+            case Tap():
+                self._pressed = False
+                return self._tap(gesture.count, now)
+            case Settled():
+                return self._settled(gesture.count, now)
+
+    def _down(self, gesture: Down, now: float) -> list[Effect]:
+        self._pressed = True
+        if gesture.first:
+            self._origin = self.phase
+        if not self.listening:
+            stop: list[Effect] = [CutAnswer()] if self.phase is Phase.SPEAKING else []
+            return stop + self._wake(now)
+        if self.phase in _WAITING:
+            self._listen(now, self._settings.idle_s)
+            return [CutAnswer()]
+        if self.phase is Phase.LISTENING:
+            self._timers[_Timer.IDLE] = now + self._settings.idle_s
+        return []
+
+    def _hold(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        if self.phase is Phase.SPEAKING:
+            effects += [CutAnswer(), *self._wake(now)]
+        if self.phase in _WAITING:
+            effects += [CutAnswer()]
+        if self.phase is not Phase.HEARING:
+            effects += [OpenUtterance(HOLD_PRE_ROLL_S)]
+        self._hear(Phase.TALKING, now)
+        return effects
+
+    def _tap(self, count: int, now: float) -> list[Effect]:
+        if count == 1:
+            woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING) and self._hands_free
+            return [Play(Earcon.LISTENING)] if woken else []
+        if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
+            return [TakeStill(), Play(Earcon.STILL)]
+        status: list[Effect] = [SpeakStatus()] if self._origin is Phase.ASLEEP else []
+        return [DiscardStill(), *self._sleep(now), *status]
+
+    def _settled(self, count: int, now: float) -> list[Effect]:
+        if count == 1 and self.phase is Phase.HEARING and self._origin is Phase.HEARING:
+            return self._end_utterance(now)
+        if count == 1 and self.phase is Phase.LISTENING:
+            if self._origin is Phase.LISTENING:
+                return self._sleep(now)
+            if not self._hands_free:
+                return [Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
+        return []
+
+    # the person
+
+    def _person(self, event: SpeechStarted | SpeechEnded | Typed, now: float) -> list[Effect]:
+        match event:
+            case SpeechStarted():
+                return self._speech_started(event.pre_roll_s, now)
+            case SpeechEnded():
+                ends = self.phase is Phase.HEARING and not self._pressed
+                return self._end_utterance(now) if ends else []
+            case Typed():
+                return self._typed(event.text, now)
+
+    def _speech_started(self, pre_roll_s: float, now: float) -> list[Effect]:
+        if not self._hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
+            return []
+        if self._server_detects and self.phase is Phase.ANSWERING:
+            return []  # the service decides whether this was speech, and says so by interrupting
+        cut: list[Effect] = [CutAnswer()] if self.phase in _WAITING else []
+        self._hear(Phase.HEARING, now)
+        return [*cut, OpenUtterance(pre_roll_s)]
+
+    def _typed(self, text: str, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        if not self.listening:
+            effects += [CutAnswer(), *self._wake(now)]
+        if self.phase in _OPEN:
+            effects += self._end_utterance(now)
+        if self.phase in _WAITING:
+            effects += [CutAnswer()]
+        self._think(now)
+        return [*effects, SendText(text)]
+
+    # the service
+
+    def _answer(
+        self, event: AnswerBegan | AnswerGenerated | AnswerEnded | AnswerInterrupted | Drained, now: float
+    ) -> list[Effect]:
+        match event:
+            case AnswerBegan():
+                return self._answer_began(now)
+            case AnswerGenerated():
+                self._timers.pop(_Timer.RESPONSE, None)
+                return [FinishAnswer()] if self.phase in _PLAYING else []
+            case AnswerEnded():
+                if self.phase is Phase.THINKING:
+                    return self._rest_after_answer(now)
+                self._timers.pop(_Timer.RESPONSE, None)
+                return [FinishAnswer()] if self.phase in _PLAYING else []
+            case AnswerInterrupted():
+                return self._interrupted(now)
+            case Drained():
+                return self._rest_after_answer(now) if self.phase in _PLAYING else []
+
+    def _answer_began(self, now: float) -> list[Effect]:
+        if self.phase in _OPEN:
+            return [CutAnswer()]  # the person is speaking: nothing may talk over them
+        if self.phase not in _PLAYING:
+            self._enter(
+                Phase.ANSWERING if self.listening else Phase.SPEAKING,
+                {
+                    _Timer.ANSWER_CAP: now + self._settings.max_answer_s,
+                    _Timer.RESPONSE: now + self._settings.response_timeout_s,
+                },
+            )
+        return []
+
+    def _interrupted(self, now: float) -> list[Effect]:
+        if self.phase is Phase.ANSWERING and self._server_detects:
+            self._hear(Phase.HEARING, now)
+            return [CutAnswer()]
+        if self.phase in _PLAYING:
+            return [CutAnswer(), *self._rest_after_answer(now)]
+        return []
+
+    def _progress(self, event: ServerHeard | Delivered, now: float) -> list[Effect]:
+        if isinstance(event, Delivered):
+            self._delivered = True
+        asked = self.phase is Phase.THINKING and self._delivered
+        receiving = self.phase in _PLAYING and _Timer.RESPONSE in self._timers
+        if asked or receiving:
+            self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
+        return []
+
+    def _link_changed(self, state: LinkState, now: float) -> list[Effect]:
+        news = state is LinkState.REFUSED and self.link is not LinkState.REFUSED
+        self.link = state
+        if self.phase is Phase.THINKING and state is not LinkState.UP:
+            self._delivered = False
+            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
+        return [Play(Earcon.FAULT)] if news else []
+
+    def _fault(self, name: str) -> list[Effect]:
+        news = name not in self.faults
+        self.faults.add(name)
+        return [Play(Earcon.FAULT)] if news else []
+
+    # time
+
+    def _tick(self, now: float) -> list[Effect]:
+        due = [timer for timer, at in self._timers.items() if at <= now]
+        effects: list[Effect] = []
+        for timer in due:
+            # What an earlier one did may have ended the phase that a later one belonged to.
+            if self._timers.get(timer, now + 1) <= now:
+                del self._timers[timer]
+                effects += self._expired(timer, now)
+        return effects
+
+    def _expired(self, timer: _Timer, now: float) -> list[Effect]:
+        match timer:
+            case _Timer.IDLE:
+                return [Play(Earcon.ASLEEP), *self._sleep(now)]
+            case _Timer.UTTERANCE:
+                return self._end_utterance(now)
+            case _Timer.TICK:
+                return [Play(Earcon.THINKING)]
+            case _Timer.RESPONSE:
+                return self._no_response(now)
+            case _Timer.ANSWER_CAP:
+                return [CutAnswer(), *self._rest_after_answer(now)]
+            case _Timer.LINGER:
+                return [Disconnect()]
+
+    def _no_response(self, now: float) -> list[Effect]:
+        if self.phase in _PLAYING:
+            return [FinishAnswer()]  # it stalled: what came is played to its end
+        if self._server_detects:
+            return self._rest_after_answer(now)  # what sounded like speech here was none to the service
+        connected = self.link is LinkState.UP
+        if connected and not self._retried:
+            self._retried, self._delivered = True, False
+            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
+            return [Play(Earcon.RETRY), Reconnect()]
+        # Not connected: the utterance stays with us and goes out when the network is back.
+        return [Play(Earcon.FAULT), *([GiveUp()] if connected else []), *self._rest_after_answer(now)]
+
+    # phases
+
+    def _enter(self, phase: Phase, timers: dict[_Timer, float]) -> None:
+        self.phase, self._timers = phase, timers
+
+    def _wake(self, now: float) -> list[Effect]:
+        self._listen(now, self._settings.idle_s)
+        return [Sense(on=True), Connect()]
+
+    def _listen(self, now: float, seconds: float) -> None:
+        self._enter(Phase.LISTENING, {_Timer.IDLE: now + seconds})
+
+    def _hear(self, phase: Phase, now: float) -> None:
+        # The endpointer counts audio and ends it first; this is for a microphone that stopped delivering any.
+        self._enter(phase, {_Timer.UTTERANCE: now + self._settings.max_utterance_s})
+
+    def _think(self, now: float) -> None:
+        self._delivered = self._retried = False
+        self._enter(
+            Phase.THINKING,
+            {_Timer.TICK: now + THINKING_TICK_S, _Timer.RESPONSE: now + self._settings.send_timeout_s},
+        )
+
+    def _end_utterance(self, now: float) -> list[Effect]:
+        self._think(now)
+        return [EndUtterance()]
+
+    def _rest_after_answer(self, now: float) -> list[Effect]:
+        if self.phase is Phase.SPEAKING or not self._hands_free:
+            return self._sleep(now)
+        self._listen(now, self._settings.follow_up_s)
+        return []
+
+    def _sleep(self, now: float) -> list[Effect]:
+        end: list[Effect] = [EndUtterance()] if self.phase in _OPEN else []
+        cut: list[Effect] = [CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
+        self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
+        return [*end, *cut, Sense(on=False)]

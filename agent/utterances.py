@@ -1,0 +1,157 @@
+"""PURE: the ledger of what was said: kept whole from first sample to acknowledgement, and sent from it.
+
+The audio lane is a cursor into this ledger, so that recording before the connection exists, sending again after a drop
+and sending live are one mechanism. Messages of one utterance leave in order: start, audio, end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from agent import protocol
+
+LIVE_BYTES = 640
+"""20 ms of 16 kHz s16le: what is sent when nothing waits."""
+CATCH_UP_BYTES = 6400
+"""200 ms: what is sent in one message when more waits; fewer messages, and no audible difference to the service."""
+MAX_ATTEMPTS = 3
+"""An utterance that so many connections did not survive is the likely reason, and is given up."""
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One thing the technician said (16 kHz mono s16le) or typed."""
+
+    number: int
+    marked: bool  # wrapped in activityStart and activityEnd; else the service detects speech itself
+    pcm: bytearray = field(default_factory=bytearray)
+    text: str = ""
+    ended: bool = False
+    ended_at: float = 0.0  # when the last word was spoken, on the loop's clock
+    wanted: bool = True  # whether the technician still waits for the answer
+    opened: bool = False
+    sent: int = 0
+    closed: bool = False
+    attempts: int = 0
+
+
+class Ledger:
+    """Utterances in order; those the service has acknowledged are forgotten."""
+
+    def __init__(self, *, marked: bool) -> None:
+        """Use activity markers if ``marked``, else stream and let the service detect speech."""
+        self._marked = marked
+        self._entries: deque[Utterance] = deque()
+        self._numbers = 0
+        self.recording: Utterance | None = None
+        """The utterance that :meth:`append` adds to."""
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Audio that is recorded and not yet handed to a connection."""
+        return sum(len(entry.pcm) - entry.sent for entry in self._entries)
+
+    @property
+    def waiting(self) -> int:
+        """Utterances that are over and not acknowledged."""
+        return sum(entry.ended for entry in self._entries)
+
+    def open(self, pre_roll: bytes) -> int:
+        """Begin an utterance with the audio just before it; returns its number."""
+        assert self.recording is None, "one utterance at a time"
+        self.recording = self._add()
+        self.recording.pcm += pre_roll
+        return self.recording.number
+
+    def append(self, chunk: bytes) -> None:
+        """Add audio to the open utterance."""
+        if self.recording is not None:
+            self.recording.pcm += chunk
+
+    def end(self, spoken_until: float) -> None:
+        """End the open utterance, if there is one; its last word was spoken at ``spoken_until``."""
+        if self.recording is not None:
+            self.recording.ended, self.recording.ended_at = True, spoken_until
+            self.recording = None
+
+    def add_text(self, text: str, now: float) -> int:
+        """Add a typed utterance, complete at once; returns its number."""
+        entry = self._add()
+        entry.text, entry.ended, entry.ended_at = text, True, now
+        return entry.number
+
+    def next(self) -> tuple[bytes, Utterance] | None:
+        """Return the next message to send and its utterance; None when all is sent."""
+        for entry in self._entries:
+            message = self._next_of(entry)
+            if message is not None:
+                return message, entry
+            if not entry.closed:
+                return None  # its next audio is still to come, and nothing may overtake it
+        return None
+
+    def acknowledge(self, number: int) -> None:
+        """Forget ``number`` and all before it: the service has answered it."""
+        while self._entries and self._entries[0].number <= number and self._entries[0].closed:
+            self._entries.popleft()
+
+    def cut(self) -> None:
+        """Note that no answer is wanted to what is over; it is still delivered, as part of the conversation."""
+        for entry in self._entries:
+            entry.wanted = entry.wanted and not entry.ended
+
+    def give_up(self) -> int:
+        """Forget all that is over; returns how many."""
+        kept = deque(entry for entry in self._entries if not entry.ended)
+        dropped, self._entries = len(self._entries) - len(kept), kept
+        return dropped
+
+    def rewind(self) -> int:
+        """Prepare everything unacknowledged for a new connection; returns how many were given up for good."""
+        poisoned = [entry for entry in self._entries if entry.ended and entry.attempts >= MAX_ATTEMPTS]
+        for entry in poisoned:
+            self._entries.remove(entry)
+        for entry in self._entries:
+            entry.opened = entry.closed = False
+            if entry.marked or entry.text:
+                entry.sent = 0
+        return len(poisoned)
+
+    def _add(self) -> Utterance:
+        self._numbers += 1
+        entry = Utterance(self._numbers, self._marked)
+        self._entries.append(entry)
+        return entry
+
+    def _next_of(self, entry: Utterance) -> bytes | None:
+        if entry.closed:
+            return None
+        if not entry.opened:
+            entry.opened = True
+            entry.attempts += 1
+            if entry.marked:
+                return protocol.ACTIVITY_START
+        if entry.text and not entry.sent:
+            entry.sent = -1  # marks the text as sent; a typed utterance has no samples to count
+            return protocol.text(entry.text)
+        if entry.sent < len(entry.pcm):
+            return self._audio(entry)
+        if not entry.ended:
+            return None
+        entry.closed = True
+        return protocol.ACTIVITY_END if entry.marked else self._unmarked_end(entry)
+
+    def _audio(self, entry: Utterance) -> bytes:
+        waiting = len(entry.pcm) - entry.sent
+        size = LIVE_BYTES if waiting < 2 * LIVE_BYTES else min(waiting, CATCH_UP_BYTES)
+        message = protocol.audio(memoryview(entry.pcm)[entry.sent : entry.sent + size])
+        entry.sent += size
+        if not entry.marked:  # the service has no word for having heard it, so it is not kept either
+            del entry.pcm[: entry.sent]
+            entry.sent = 0
+        return message
+
+    def _unmarked_end(self, entry: Utterance) -> bytes | None:
+        self._entries.remove(entry)
+        return None if entry.text else protocol.AUDIO_STREAM_END
