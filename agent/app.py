@@ -78,6 +78,9 @@ class Agent:
         self._events: deque[Event] = deque()
         self._dispatching = False
         self._timer: asyncio.TimerHandle | None = None
+        self._patient = True
+        self._worked: set[str] = set()  # kinds of device that have given a sign of life
+        self._failed: asyncio.Future[None] = self._loop.create_future()
         self._spoken_until = 0.0  # set while the endpointer's END is being handled
         self.counters = Counters()
         self.turn = Turn(settings.turn)
@@ -90,15 +93,17 @@ class Agent:
             emit=self.dispatch,
             mark=self.mark,
             on_record=self._record,
+            on_failure=self._fail,
         )
         self.pictures = Pictures(settings, devices.camera, self.counters, self._picture, self._device_fault)
 
     async def run(self, *, patient: bool, listen: bool = False) -> None:
         """Serve until cancelled.
 
-        ``patient``: a daemon, which goes on trying whatever the service says; otherwise a first connection that fails
-        raises Refused or Unreachable. ``listen``: begin awake, as if tapped.
+        ``patient``: a daemon, which goes on trying whatever happens; otherwise a first connection that fails raises
+        Refused or Unreachable, and a device that never worked DeviceError. ``listen``: begin awake, as if tapped.
         """
+        self._patient = patient
         self._devices.speaker.start(self._on_drained, self._device_fault)
         self._devices.button.start(self._on_button, self._device_fault)
         self._show()
@@ -110,9 +115,8 @@ class Agent:
         if listen:
             self._on_button(True)  # noqa: FBT003 - the shape of hardware.ports.Button
             self._on_button(False)  # noqa: FBT003 - the same
-        ends = tasks if patient else [*tasks, self.conversation.first_failure]
         try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED)
             for end in done:
                 end.result()
         finally:
@@ -123,7 +127,6 @@ class Agent:
         self._sense(on=False)
         self._devices.speaker.flush()
         self.conversation.link.release()
-        self.conversation.first_failure.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -277,14 +280,23 @@ class Agent:
 
     def _device_fault(self, error: DeviceError) -> None:
         """Take a device's trouble; its kind is the first word of its name."""
+        kind = error.device.split()[0]
         log.warning("device: %s", error)
-        self.dispatch(FaultRaised(error.device.split()[0]))
+        self.dispatch(FaultRaised(kind))
+        if kind not in self._worked:
+            self._fail(error)
 
     def _device_works(self, kind: str) -> None:
         """Take a sign of life from a kind of device."""
+        self._worked.add(kind)
         if kind in self.turn.faults:
             log.info("device: %s works again", kind)
             self.dispatch(FaultCleared(kind))
+
+    def _fail(self, error: Exception) -> None:
+        """End :meth:`run`, unless it is to be patient."""
+        if not self._patient and not self._failed.done():
+            self._failed.set_exception(error)
 
     def _set_timer(self) -> None:
         """Keep one timer for whatever is due next."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
+    from agent.errors import LinkError
     from agent.metrics import Counters, TurnRecord
     from agent.moves import Event
     from agent.wire_events import ServerEvent
@@ -48,12 +49,17 @@ class Conversation:
         emit: Callable[[Event], None],
         mark: Callable[..., None],
         on_record: Callable[[TurnRecord], None],
+        on_failure: Callable[[LinkError], None],
     ) -> None:
-        """Connect nothing yet. ``mark(name, **fields)`` is told what is worth observing."""
+        """Connect nothing yet. ``mark(name, **fields)`` is told what is worth observing.
+
+        ``on_failure`` is told of attempts that fail before there was any connection.
+        """
         self._settings = settings
         self._counters = counters
         self._emit = emit
         self._mark = mark
+        self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._marked = settings.turn.detection == "local"
         self._state = LinkState.IDLE
@@ -64,8 +70,6 @@ class Conversation:
         self.session = Session(settings)
         self.link = Link(settings, key, self.session, self.outbox, self)
         self.dialogue = Dialogue(speaker, self.ledger, counters, on_record)
-        self.first_failure: asyncio.Future[None] = self._loop.create_future()
-        """Fails with Refused or Unreachable if no connection was ever made and an attempt failed."""
 
     # what the technician says
 
@@ -139,9 +143,9 @@ class Conversation:
             self._connection_lost()
         if state is LinkState.UP:
             self._greet()
-        if verdict is not None and self.link.connections == 0 and not self.first_failure.done():
+        if verdict is not None and self.link.connections == 0:
             kind = Refused if verdict.next is Next.REFUSED else Unreachable
-            self.first_failure.set_exception(kind(str(verdict)))
+            self._on_failure(kind(str(verdict)))
         self._emit(LinkChanged(state))
 
     def sent(self, outgoing: Outgoing) -> None:

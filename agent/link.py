@@ -315,9 +315,11 @@ def judge_failure(error: Exception) -> Verdict:
             return judge_unreachable("host name not found", "check the network and service.url")
         case ConnectionRefusedError():
             return judge_unreachable("connection refused", "check service.url")
-        case InvalidHandshake() | InvalidURI():
-            return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")
-    return judge_unreachable(f"no connection: {error.strerror or error}" if isinstance(error, OSError) else str(error))
+        case ssl.SSLError() | ConnectionResetError():
+            return judge_unreachable("connection reset before it was made", "is it wss:// to a ws:// server?")
+        case OSError():
+            return judge_unreachable(f"no connection: {error.strerror or type(error).__name__}")
+    return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")
 
 
 def tune(sock: socket.socket) -> None:

@@ -76,16 +76,18 @@ class Pictures:
 
     async def run(self) -> None:
         """Take pictures for life."""
-        if self._camera is None:
+        camera = self._camera
+        if camera is None:
+            await asyncio.Event().wait()
             return
         while True:
             self._wake.clear()
             try:
                 if self._still_wanted:
                     self._still_wanted = False
-                    await self._take_still(self._camera)
+                    await self._take_still(camera)
                 if self._filming:
-                    self._deliver(await self._camera.frame(self._max_bytes))
+                    self._deliver(await camera.frame(self._max_bytes))
             except DeviceError as error:
                 self._filming = False
                 self._on_fault(error)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 CREDENTIAL = "gemini_api_key"
 """Name for systemd's LoadCredential=."""
+UNNEEDED = "none"
+"""What a simulator gets, which is all that answers to plain ws://."""
 VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 
 
@@ -26,6 +28,8 @@ def api_key(settings: Settings) -> str:
             return key
     if settings.service.key_file:
         return _read_private(Path(settings.service.key_file))
+    if settings.service.url.startswith("ws://"):
+        return UNNEEDED
     raise ConfigError(
         f"no API key (set {VARIABLES[0]}, or name a 0600 file in [service] key_file, or load the systemd credential "
         f"{CREDENTIAL})"

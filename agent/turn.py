@@ -238,7 +238,8 @@ class Turn:
     def _typed(self, text: str, now: float) -> list[Effect]:
         effects: list[Effect] = []
         if not self.listening:
-            effects += [CutAnswer(), *self._wake(now)]
+            cut = [CutAnswer()] if self.phase is Phase.SPEAKING else []
+            effects += [*cut, *self._wake(now)]
         if self.phase in _OPEN:
             effects += self._end_utterance(now)
         if self.phase in _WAITING:

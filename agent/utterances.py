@@ -27,6 +27,7 @@ class Utterance:
     marked: bool  # wrapped in activityStart and activityEnd; else the service detects speech itself
     pcm: bytearray = field(default_factory=bytearray)
     text: str = ""
+    text_sent: bool = False
     ended: bool = False
     ended_at: float = 0.0  # when the last word was spoken, on the loop's clock
     wanted: bool = True  # whether the technician still waits for the answer
@@ -113,9 +114,8 @@ class Ledger:
         for entry in poisoned:
             self._entries.remove(entry)
         for entry in self._entries:
-            entry.opened = entry.closed = False
-            if entry.marked or entry.text:
-                entry.sent = 0
+            entry.opened = entry.text_sent = entry.closed = False
+            entry.sent = 0
         return len(poisoned)
 
     def _add(self) -> Utterance:
@@ -132,8 +132,8 @@ class Ledger:
             entry.attempts += 1
             if entry.marked:
                 return protocol.ACTIVITY_START
-        if entry.text and not entry.sent:
-            entry.sent = -1  # marks the text as sent; a typed utterance has no samples to count
+        if entry.text and not entry.text_sent:
+            entry.text_sent = True
             return protocol.text(entry.text)
         if entry.sent < len(entry.pcm):
             return self._audio(entry)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent import config
 from agent.cli import start_log
 from agent.commands.simulate import load_scenario
+from agent.commands.talk import Observer, tell
 from agent.commands.technician import Technician
 from agent.commands.view import Lines, Panel, figures
 from agent.errors import ConfigError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from hardware.simulated import RoomSpeaker, SimulatedBox
 
 ASSETS = Path(str(importlib.resources.files("agent.simulator"))) / "assets"
-REAL = ("default",)
 
 
 def options(sub: argparse.ArgumentParser) -> None:
@@ -71,8 +71,8 @@ class Demo:
             settings = config.override(config.Settings(), {"service": {"url": simulator.url}}, where="demo")
             box = SimulatedBox.build(loop, pictures=ASSETS / "frames")
             devices = self._devices(box)
-            watchers: list[Callable[[str, dict[str, Any]], None]] = [self._keep]
-            agent = Agent(settings, devices, lambda: "demo", lambda name, fields: _tell(watchers, name, fields))
+            watchers: list[Observer] = [self._keep]
+            agent = Agent(settings, devices, lambda: "demo", tell(watchers))
             view = self._view(agent, loop.time)
             watchers.append(view.observe)
             tasks = [asyncio.ensure_future(agent.run(patient=True))]
@@ -133,11 +133,6 @@ class Demo:
         lines.append(f"report           {data}")
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
         return 0 if self.records else 1
-
-
-def _tell(watchers: list[Callable[[str, dict[str, Any]], None]], name: str, fields: dict[str, Any]) -> None:
-    for watcher in watchers:
-        watcher(name, fields)
 
 
 async def _enter_is_the_button(box: SimulatedBox) -> None:

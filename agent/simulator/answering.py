@@ -63,6 +63,7 @@ class Answer:
         self._unsent: list[bytes] = []
         self._play_out_at = 0.0
         self._generated = False
+        self._over = False
 
     async def run(self) -> None:
         """Give the whole turn; cancelling it leaves the rest to `interrupted`."""
@@ -83,6 +84,8 @@ class Answer:
 
     async def interrupted(self) -> None:
         """Say what the service says when speech cut the turn off (PROTOCOL 4.2)."""
+        if self._over:
+            return
         await self._cancel([call for call in self._calls if call.blocking or not self._generated])
         if self._unsent and self._style.late_audio:
             await self._send_piece(self._unsent.pop(0), "")
@@ -213,6 +216,7 @@ class Answer:
         update = self._host.new_handle()
         if update and self._style.bundled:
             message["sessionResumptionUpdate"] = update
+        self._over = True
         await self._host.send(message)
         self._record(outcome if self._entry.seconds or outcome == "interrupted" else "empty")
         self._host.fire("turn_complete", self._ask.turn)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from agent.simulator.memory import Entry, FunctionCall, Utterance
 
 
-class Refused(Exception):  # noqa: N818 - it is a verdict on a message, named as the wire names it
+class Refused(Exception):
     """The service would close the connection on this message."""
 
     def __init__(self, reason: str, code: int = INVALID) -> None:

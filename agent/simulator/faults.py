@@ -76,19 +76,25 @@ async def commit(fault: Fault, victim: Victim) -> None:
             await _go_away(victim, options["time_left_s"], abort=options["abort"])
         case "close":
             await victim.close(Refusal(options["code"], options["reason"]))
-        case "reset":
-            victim.socket.reset()
-        case "hang":
-            victim.socket.hang()
-        case "slow_read":
-            victim.socket.read_slowly(options["bytes_per_s"])
-        case "late_pong":
-            victim.socket.delay_pongs(options["delay_s"])
         case "send":
             for _ in range(options["count"]):
                 await victim.send_raw(options["text"].encode())
         case "huge_frame":
             await victim.send_raw(wire.encode({"serverContent": {"padding": "x" * options["bytes"]}}))
+        case _:
+            _spoil(victim.socket, fault)
+
+
+def _spoil(line: SimulatedSocket, fault: Fault) -> None:
+    match fault.kind:
+        case "reset":
+            line.reset()
+        case "hang":
+            line.hang()
+        case "slow_read":
+            line.read_slowly(fault.options["bytes_per_s"])
+        case "late_pong":
+            line.delay_pongs(fault.options["delay_s"])
 
 
 async def _go_away(victim: Victim, time_left_s: float, *, abort: bool) -> None:

@@ -19,7 +19,7 @@ from agent.simulator.memory import SessionStore, Utterance
 from agent.simulator.report import Observer, Recorder
 from agent.simulator.scenario import Scenario
 from agent.simulator.settings import SimulatorSettings
-from agent.simulator.sockets import SimulatedSocket
+from agent.simulator.sockets import SMALL_BUFFER, SimulatedSocket
 from agent.simulator.voice import Voice
 from agent.simulator.world import World
 
@@ -35,7 +35,6 @@ _PATH: Final = re.compile(
 )
 _CLOSE_S: Final = 1.0  # a client that does not answer a close frame is cut off after this
 _OPEN_S: Final = 5.0
-_SMALL_BUFFER: Final = 16 * 1024  # a slow reader is felt only when the kernel does not read for it
 
 _log = logging.getLogger(__name__)
 _quiet = logging.getLogger(f"{__name__}.websockets")
@@ -78,7 +77,8 @@ class Simulator:
         )
         self._server = await listen(
             self._serve,
-            sock=self._bind(),
+            self.settings.host,
+            self.settings.port,
             ssl=self._tls,
             process_request=self._admit,
             create_connection=SimulatedSocket,
@@ -90,6 +90,9 @@ class Simulator:
             max_queue=None,
             logger=_quiet,
         )
+        if any(fault.kind == "slow_read" for fault in self.scenario.faults):
+            for sock in self._server.sockets:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         return self
 
     async def __aexit__(
@@ -133,12 +136,6 @@ class Simulator:
     def save_audio(self, path: Path) -> None:
         """Write all audio that arrived as one WAV file."""
         self._recorder.save_audio(path)
-
-    def _bind(self) -> socket.socket:
-        sock = socket.create_server((self.settings.host, self.settings.port))
-        if any(fault.kind == "slow_read" for fault in self.scenario.faults):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
-        return sock
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Judge the HTTP request of a handshake: only its path, and what the scenario has against it."""

@@ -9,6 +9,7 @@ from typing import Final
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
+SMALL_BUFFER: Final = 16 * 1024  # bytes; what the kernel takes in unread is not felt by the client
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)  # close sends RST and throws away what is unsent
 
 
@@ -26,8 +27,13 @@ class SimulatedSocket(ServerConnection):
         self.transport.abort()
 
     def hang(self) -> None:
-        """Stop reading and writing for good, with the TCP connection open: the line of a dead router."""
+        """Stop reading and writing for good, with the TCP connection open.
+
+        The kernel goes on to acknowledge until its buffer is full, so that buffer is made small.
+        """
         self.hung = True
+        raw = self.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         self.transport.pause_reading()
 
     def read_slowly(self, bytes_per_s: int) -> None:
