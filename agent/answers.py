@@ -117,12 +117,13 @@ class Answers:
         return [AnswerGenerated()] if heard else []
 
     def _drop_lost(self, now: float) -> None:
-        """Drop cut answers whose end never came, when the piece at hand must belong to a later question.
+        """Drop answers whose end never came, when the piece at hand must belong to a later question.
 
-        One that never began was swallowed whole: the service merged it into the next question.
+        One that was generated has no further piece. A cut one may still trickle in; one that never began was swallowed
+        whole: the service merged it into the next question.
         """
-        while len(self._owed) > 1 and not self._owed[0].wanted:
-            following = self._owed[1]
-            if self._owed[0].began and now < following.asked_at + CUT_GRACE_S:
+        while len(self._owed) > 1 and (self._owed[0].generated or not self._owed[0].wanted):
+            oldest, following = self._owed[0], self._owed[1]
+            if oldest.began and not oldest.generated and now < following.asked_at + CUT_GRACE_S:
                 return
             self._on_lost(self._owed.popleft())

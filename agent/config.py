@@ -6,6 +6,7 @@ Every error names file, section and key. Unknown keys are errors: a misspelt set
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -249,11 +250,11 @@ def _check_together(settings: Settings, where: str) -> None:
     if refused is not None:
         key, fix = refused
         raise ConfigError(f"{where}: [session] {key}: {fix}")
+    if "key=" in settings.service.url:
+        raise ConfigError(f"{where}: [service] url: a key in the address ends up in logs (use GEMINI_API_KEY)")
     scheme = settings.service.url.partition("://")[0]
     if scheme not in ("ws", "wss"):
         raise ConfigError(f"{where}: [service] url: {settings.service.url!r} does not start with wss:// or ws://")
-    if "key=" in settings.service.url:
-        raise ConfigError(f"{where}: [service] url: a key in the address ends up in logs (use GEMINI_API_KEY)")
     if settings.endpointer.start_voiced_ms > settings.endpointer.start_window_ms:
         raise ConfigError(f"{where}: [endpointer] start_voiced_ms: cannot exceed start_window_ms")
 
@@ -265,7 +266,7 @@ def _with_instruction_file(settings: Settings, path: Path) -> Settings:
     file = path.parent / name
     try:
         text = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the name
         raise ConfigError(f"{path}: [session] system_instruction_file: {file}: {error}") from None
     return replace(settings, session=replace(settings.session, system_instruction=text))
 
@@ -287,6 +288,5 @@ def toml(value: Any) -> str:  # noqa: ANN401 - any TOML scalar
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the escapes are the same but for DEL
     return str(value)

@@ -104,7 +104,7 @@ def decode(data: bytes | str) -> list[ServerEvent]:
             continue
         try:
             events.extend(read(value))
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError) as error:
             events.append(Unreadable(f"{member}: {error}"[:200], len(data)))
     return events
 
@@ -135,13 +135,16 @@ def _server_content(value: Json) -> Iterator[ServerEvent]:
 def _part(part: Json) -> Iterator[ServerEvent]:
     blob = part.get("inlineData")
     if blob and str(blob.get("mimeType", "")).startswith("audio/pcm"):
-        yield AudioOut(decode_base64(blob.get("data", "")), _rate(blob["mimeType"]))
+        pcm = decode_base64(blob.get("data", ""))
+        if len(pcm) % 2:
+            raise ValueError("half a sample")
+        yield AudioOut(pcm, _rate(blob["mimeType"]))
     elif "text" in part:
         yield ModelText(str(part["text"]), thought=bool(part.get("thought")))
 
 
 def _rate(mime_type: str) -> int:
-    match = re.search(r"rate=(\d{4,6})", mime_type)
+    match = re.search(r"rate=([1-9]\d{3,5})", mime_type)
     return int(match[1]) if match else 24_000
 
 
@@ -150,7 +153,7 @@ def decode_base64(data: str) -> bytes:
     raw = data.encode("ascii", "replace")
     if b"-" in raw or b"_" in raw:
         raw = raw.translate(_URL_SAFE)
-    return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=False)
+    return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
 
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")

@@ -83,6 +83,7 @@ class Session:
         self._handle = ""
         self._handle_until = 0.0
         self._opened_at = 0.0
+        self._open = False
         self._go_away_at: float | None = None
 
     def setup(self, now: float) -> bytes:
@@ -95,14 +96,15 @@ class Session:
 
     def opened(self, now: float) -> None:
         """Note that a connection is ready."""
-        self._opened_at, self._go_away_at = now, None
+        self._opened_at, self._go_away_at, self._open = now, None, True
 
     def closed(self, now: float, *, drop_handle: bool) -> None:
-        """Note that it is gone."""
-        self._go_away_at = None
+        """Note that it is gone, or that an attempt failed, which does not make a handle last longer."""
+        if self._open:
+            self._handle_until = now + HANDLE_LIFE_S
+        self._go_away_at, self._open = None, False
         if drop_handle:
             self._handle = ""
-        self._handle_until = now + HANDLE_LIFE_S
 
     def resumption_update(self, update: ResumptionUpdate, now: float) -> None:
         """Keep the newest handle; while generating the server sends none, and the last one stays good."""

@@ -169,6 +169,8 @@ class Turn:
                 return self._tap(gesture.count, now)
             case Settled():
                 return self._settled(gesture.count, now)
+            case _:
+                assert_never(gesture)
 
     def _down(self, gesture: Down, now: float) -> list[Effect]:
         self._pressed = True
@@ -185,15 +187,12 @@ class Turn:
         return []
 
     def _hold(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        if self.phase is Phase.SPEAKING:
-            effects += [CutAnswer(), *self._wake(now)]
-        if self.phase in _WAITING:
-            effects += [CutAnswer()]
-        if self.phase is not Phase.HEARING:
-            effects += [OpenUtterance(HOLD_PRE_ROLL_S)]
+        cut: list[Effect] = [CutAnswer()] if self.phase in (*_WAITING, Phase.SPEAKING) else []
+        wake = [] if self.listening else self._wake(now)
+        # What the endpointer opened goes on under the thumb.
+        opened: list[Effect] = [] if self.phase in _OPEN else [OpenUtterance(HOLD_PRE_ROLL_S)]
         self._hear(Phase.TALKING, now)
-        return effects
+        return [*cut, *wake, *opened]
 
     def _tap(self, count: int, now: float) -> list[Effect]:
         if count == 1:
@@ -225,6 +224,8 @@ class Turn:
                 return self._end_utterance(now) if ends else []
             case Typed():
                 return self._typed(event.text, now)
+            case _:
+                assert_never(event)
 
     def _speech_started(self, pre_roll_s: float, now: float) -> list[Effect]:
         if not self._hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
@@ -256,17 +257,15 @@ class Turn:
             case AnswerBegan():
                 return self._answer_began(now)
             case AnswerGenerated():
-                self._timers.pop(_Timer.RESPONSE, None)
-                return [FinishAnswer()] if self.phase in _PLAYING else []
+                return self._answer_complete()
             case AnswerEnded():
-                if self.phase is Phase.THINKING:
-                    return self._rest_after_answer(now)
-                self._timers.pop(_Timer.RESPONSE, None)
-                return [FinishAnswer()] if self.phase in _PLAYING else []
+                return self._rest_after_answer(now) if self.phase is Phase.THINKING else self._answer_complete()
             case AnswerInterrupted():
                 return self._interrupted(now)
             case Drained():
                 return self._rest_after_answer(now) if self.phase in _PLAYING else []
+            case _:
+                assert_never(event)
 
     def _answer_began(self, now: float) -> list[Effect]:
         if self.phase in _OPEN:
@@ -280,6 +279,12 @@ class Turn:
                 },
             )
         return []
+
+    def _answer_complete(self) -> list[Effect]:
+        if self.phase not in _PLAYING:
+            return []
+        self._timers.pop(_Timer.RESPONSE, None)
+        return [FinishAnswer()]
 
     def _interrupted(self, now: float) -> list[Effect]:
         if self.phase is Phase.ANSWERING and self._server_detects:
@@ -337,6 +342,8 @@ class Turn:
                 return [CutAnswer(), *self._rest_after_answer(now)]
             case _Timer.LINGER:
                 return [Disconnect()]
+            case _:
+                assert_never(timer)
 
     def _no_response(self, now: float) -> list[Effect]:
         if self.phase in _PLAYING:
@@ -379,13 +386,14 @@ class Turn:
         return [EndUtterance()]
 
     def _rest_after_answer(self, now: float) -> list[Effect]:
-        if self.phase is Phase.SPEAKING or not self._hands_free:
+        if self.phase is Phase.SPEAKING:
             return self._sleep(now)
         self._listen(now, self._settings.follow_up_s)
-        return []
+        return [] if self._hands_free else self._sleep(now)
 
     def _sleep(self, now: float) -> list[Effect]:
         end: list[Effect] = [EndUtterance()] if self.phase in _OPEN else []
         cut: list[Effect] = [CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
+        close: list[Effect] = [Sense(on=False)] if self.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
-        return [*end, *cut, Sense(on=False)]
+        return [*end, *cut, *close]

@@ -34,6 +34,7 @@ class Utterance:
     opened: bool = False
     sent: int = 0
     closed: bool = False
+    given_up: bool = False  # half sent when it was; only its end still goes out
     attempts: int = 0
 
 
@@ -88,14 +89,13 @@ class Ledger:
             message = self._next_of(entry)
             if message is not None:
                 return message, entry
-            if not entry.closed:
+            if entry.marked and not entry.closed:
                 return None  # its next audio is still to come, and nothing may overtake it
         return None
 
     def acknowledge(self, number: int) -> None:
         """Forget ``number`` and all before it: the service has answered it."""
-        while self._entries and self._entries[0].number <= number and self._entries[0].closed:
-            self._entries.popleft()
+        self._entries = deque(entry for entry in self._entries if entry.number > number or not entry.closed)
 
     def cut(self) -> None:
         """Note that no answer is wanted to what is over; it is still delivered, as part of the conversation."""
@@ -103,13 +103,19 @@ class Ledger:
             entry.wanted = entry.wanted and not entry.ended
 
     def give_up(self) -> int:
-        """Forget all that is over; returns how many."""
-        kept = deque(entry for entry in self._entries if not entry.ended)
-        dropped, self._entries = len(self._entries) - len(kept), kept
-        return dropped
+        """Forget all that is over; returns how many. What is half sent still gets its end: the service waits for it."""
+        over = [entry for entry in self._entries if entry.ended and not entry.given_up]
+        for entry in over:
+            if entry.opened and not entry.closed:
+                entry.given_up, entry.wanted = True, False
+                del entry.pcm[entry.sent :]
+            else:
+                self._entries.remove(entry)
+        return len(over)
 
     def rewind(self) -> int:
         """Prepare everything unacknowledged for a new connection; returns how many were given up for good."""
+        self._entries = deque(entry for entry in self._entries if not entry.given_up)
         poisoned = [entry for entry in self._entries if entry.ended and entry.attempts >= MAX_ATTEMPTS]
         for entry in poisoned:
             self._entries.remove(entry)
@@ -133,25 +139,24 @@ class Ledger:
             if entry.marked:
                 return protocol.ACTIVITY_START
         if entry.text and not entry.text_sent:
-            entry.text_sent = True
+            entry.text_sent, entry.closed = True, not entry.marked
             return protocol.text(entry.text)
         if entry.sent < len(entry.pcm):
             return self._audio(entry)
         if not entry.ended:
             return None
         entry.closed = True
-        return protocol.ACTIVITY_END if entry.marked else self._unmarked_end(entry)
+        if entry.marked:
+            return protocol.ACTIVITY_END
+        self._entries.remove(entry)  # as with its audio: nothing will acknowledge it
+        return protocol.AUDIO_STREAM_END
 
     def _audio(self, entry: Utterance) -> bytes:
         waiting = len(entry.pcm) - entry.sent
-        size = LIVE_BYTES if waiting < 2 * LIVE_BYTES else min(waiting, CATCH_UP_BYTES)
+        size = min(waiting, LIVE_BYTES if waiting < 2 * LIVE_BYTES else CATCH_UP_BYTES)
         message = protocol.audio(memoryview(entry.pcm)[entry.sent : entry.sent + size])
         entry.sent += size
         if not entry.marked:  # the service has no word for having heard it, so it is not kept either
             del entry.pcm[: entry.sent]
             entry.sent = 0
         return message
-
-    def _unmarked_end(self, entry: Utterance) -> bytes | None:
-        self._entries.remove(entry)
-        return None if entry.text else protocol.AUDIO_STREAM_END

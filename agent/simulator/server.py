@@ -58,23 +58,12 @@ class Simulator:
         self._tls = tls
         self._recorder = Recorder(observer)
         self._connections = 0
-        self._started_at = 0.0
         self._server: Server | None = None
         self._world: World | None = None
 
     async def __aenter__(self) -> Self:
         """Start to listen. Raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._started_at = loop.time()
-        self._world = World(
-            settings=self.settings,
-            scenario=self.scenario,
-            faults=FaultBook(self.scenario.faults),
-            sessions=SessionStore(self.settings.handle_validity_s),
-            voice=Voice(self.settings.assets, answers=self.settings.answers, espeak=self.settings.espeak),
-            recorder=self._recorder,
-            clock=lambda: loop.time() - self._started_at,
-        )
+        self._world = self._new_world(asyncio.get_running_loop())
         self._server = await listen(
             self._serve,
             self.settings.host,
@@ -136,6 +125,18 @@ class Simulator:
     def save_audio(self, path: Path) -> None:
         """Write all audio that arrived as one WAV file."""
         self._recorder.save_audio(path)
+
+    def _new_world(self, loop: asyncio.AbstractEventLoop) -> World:
+        started_at = loop.time()
+        return World(
+            settings=self.settings,
+            scenario=self.scenario,
+            faults=FaultBook(self.scenario.faults),
+            sessions=SessionStore(self.settings.handle_validity_s),
+            voice=Voice(self.settings.assets, answers=self.settings.answers, espeak=self.settings.espeak),
+            recorder=self._recorder,
+            clock=lambda: loop.time() - started_at,
+        )
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Judge the HTTP request of a handshake: only its path, and what the scenario has against it."""

@@ -1,0 +1,618 @@
+"""The turn machine: each gesture, each phase, and that every state comes to rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.config import TurnSettings
+from agent.earcons import Earcon
+from agent.gestures import HOLD_S, Down, Gestures, Hold, HoldEnd, Settled, Tap
+from agent.moves import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerGenerated,
+    AnswerInterrupted,
+    Connect,
+    CutAnswer,
+    Delivered,
+    DiscardStill,
+    Disconnect,
+    Drained,
+    Effect,
+    EndUtterance,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    FinishAnswer,
+    GiveUp,
+    LinkChanged,
+    LinkState,
+    OpenUtterance,
+    Play,
+    Reconnect,
+    SendText,
+    Sense,
+    ServerHeard,
+    SpeakStatus,
+    SpeechEnded,
+    SpeechStarted,
+    TakeStill,
+    Tick,
+    Typed,
+)
+from agent.turn import HOLD_PRE_ROLL_S, Phase, Turn
+from hardware.ports import Rhythm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TABLE = Path(__file__).parents[1] / "docs" / "turn-table.md"
+UP = LinkChanged(LinkState.UP)
+SPEECH = SpeechStarted(0.4)
+
+
+class Box:
+    """A turn machine with a clock, a button that goes through Gestures, and a memory of effects."""
+
+    def __init__(self, **overrides: object) -> None:
+        self.turn = Turn(TurnSettings(**overrides))  # type: ignore[arg-type] # test overrides of any field
+        self.gestures = Gestures()
+        self.now = 100.0
+        self.effects: list[Effect] = []
+        self.send(UP)
+
+    def is_in(self, phase: Phase) -> bool:
+        return self.turn.phase is phase
+
+    def send(self, *events: Event) -> list[Effect]:
+        fresh = [effect for event in events for effect in self.turn.handle(event, self.now)]
+        self.effects += fresh
+        return fresh
+
+    def press(self) -> list[Effect]:
+        return self.send(*self.gestures.edge(down=True, now=self.now))
+
+    def release(self) -> list[Effect]:
+        return self.send(*self.gestures.edge(down=False, now=self.now))
+
+    def tap(self) -> list[Effect]:
+        return self.press() + self.wait(0.1) + self.release()
+
+    def wait(self, seconds: float) -> list[Effect]:
+        """Let time pass, firing every deadline at its moment."""
+        end = self.now + seconds
+        fresh: list[Effect] = []
+        while (due := self._due()) is not None and due <= end:
+            self.now = max(self.now, due)
+            fresh += self.send(*self.gestures.tick(self.now), Tick())
+        self.now = end
+        return fresh
+
+    def _due(self) -> float | None:
+        return min((at for at in (self.turn.deadline, self.gestures.deadline) if at is not None), default=None)
+
+
+def awake(**overrides: object) -> Box:
+    box = Box(**overrides)
+    box.tap()
+    box.wait(1)
+    box.effects.clear()
+    return box
+
+
+def hearing(**overrides: object) -> Box:
+    box = awake(**overrides)
+    box.send(SPEECH)
+    return box
+
+
+def thinking(**overrides: object) -> Box:
+    box = hearing(**overrides)
+    box.send(SpeechEnded(), Delivered())
+    return box
+
+
+def answering(**overrides: object) -> Box:
+    box = thinking(**overrides)
+    box.send(ServerHeard(), AnswerBegan())
+    assert box.is_in(Phase.ANSWERING)
+    box.effects.clear()
+    return box
+
+
+# asleep
+
+
+def test_the_press_wakes_before_it_is_known_what_it_will_be() -> None:
+    assert Box().press() == [Sense(on=True), Connect()]
+
+
+def test_a_tap_from_sleep_listens_hands_free_and_says_so_at_release() -> None:
+    box = Box()
+    box.press()
+    box.wait(0.1)
+    assert box.release() == [Play(Earcon.LISTENING)]
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_a_hold_from_sleep_records_from_the_press_on_and_release_ends_it() -> None:
+    box = Box()
+    box.press()
+    assert box.wait(HOLD_S) == [OpenUtterance(HOLD_PRE_ROLL_S)]
+    assert box.is_in(Phase.TALKING)
+    box.wait(3)
+    assert box.release() == [EndUtterance()]
+    assert box.is_in(Phase.THINKING)
+
+
+def test_a_double_tap_from_sleep_wakes_and_takes_a_still_at_once() -> None:
+    box = Box()
+    box.tap()
+    box.wait(0.1)
+    assert box.tap() == [TakeStill(), Play(Earcon.STILL)]
+    assert box.wait(1) == []
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_a_triple_tap_from_sleep_speaks_the_status_and_sleeps_again_without_the_still() -> None:
+    box = Box()
+    for _ in range(2):
+        box.tap()
+        box.wait(0.1)
+    assert box.tap() == [DiscardStill(), Sense(on=False), SpeakStatus()]
+    assert box.is_in(Phase.ASLEEP)
+
+
+# listening
+
+
+def test_a_tap_hangs_up_only_when_no_second_tap_came() -> None:
+    box = awake()
+    assert box.tap() == []
+    assert box.wait(0.34) == []
+    assert box.wait(0.02) == [Sense(on=False)]
+    assert box.is_in(Phase.ASLEEP)
+
+
+def test_speech_that_begins_while_a_tap_settles_is_not_hung_up_on() -> None:
+    box = awake()
+    box.tap()
+    box.send(SPEECH)
+    assert box.wait(1) == []
+    assert box.is_in(Phase.HEARING)
+
+
+def test_a_double_tap_while_listening_takes_a_still_and_goes_on() -> None:
+    box = awake()
+    box.tap()
+    box.wait(0.1)
+    assert box.tap() == [TakeStill(), Play(Earcon.STILL)]
+    box.wait(1)
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_a_triple_tap_hangs_up() -> None:
+    box = awake()
+    for _ in range(2):
+        box.tap()
+        box.wait(0.1)
+    assert box.tap() == [DiscardStill(), Sense(on=False)]
+
+
+def test_silence_hangs_up_after_the_idle_time_with_a_sound() -> None:
+    box = awake(idle_s=20.0)
+    assert box.wait(18.5) == []
+    assert box.wait(0.5) == [Play(Earcon.ASLEEP), Sense(on=False)]
+
+
+# hearing and talking
+
+
+def test_speech_opens_one_utterance_and_its_end_closes_it() -> None:
+    box = awake()
+    assert box.send(SPEECH) == [OpenUtterance(0.4)]
+    assert box.send(SPEECH) == []
+    assert box.send(SpeechEnded()) == [EndUtterance()]
+    assert box.send(SpeechEnded()) == []
+
+
+def test_a_tap_ends_the_utterance_once_it_is_sure_to_be_one_tap() -> None:
+    box = hearing()
+    assert box.tap() == []
+    assert box.wait(0.36) == [EndUtterance()]
+    assert box.is_in(Phase.THINKING)
+
+
+def test_a_pause_while_the_button_is_down_does_not_end_the_utterance() -> None:
+    box = hearing()
+    box.press()
+    assert box.send(SpeechEnded()) == []
+    box.wait(HOLD_S)
+    assert box.is_in(Phase.TALKING)
+    assert box.release() == [EndUtterance()]
+
+
+def test_an_utterance_is_ended_even_if_the_microphone_stops_delivering() -> None:
+    box = hearing(max_utterance_s=120.0)
+    assert box.wait(121) == [EndUtterance()]
+
+
+def test_hanging_up_in_mid_utterance_ends_it_and_wants_no_answer() -> None:
+    box = hearing()
+    for _ in range(2):
+        box.tap()
+        box.wait(0.1)
+    assert box.tap() == [DiscardStill(), EndUtterance(), CutAnswer(), Sense(on=False)]
+
+
+# thinking
+
+
+def test_waiting_sounds_like_waiting_after_a_moment() -> None:
+    box = thinking()
+    assert box.wait(1.4) == []
+    assert box.wait(0.2) == [Play(Earcon.THINKING)]
+
+
+def test_a_silent_service_is_asked_once_more_and_then_given_up() -> None:
+    box = thinking(response_timeout_s=10.0, send_timeout_s=30.0)
+    assert box.wait(10.1)[1:] == [Play(Earcon.RETRY), Reconnect()]
+    box.send(LinkChanged(LinkState.CONNECTING), UP, Delivered())
+    assert box.is_in(Phase.THINKING)
+    assert box.wait(10.1) == [Play(Earcon.FAULT), GiveUp()]
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_any_word_of_the_service_keeps_us_waiting() -> None:
+    box = thinking(response_timeout_s=10.0)
+    box.wait(9)
+    box.send(ServerHeard())
+    assert Reconnect() not in box.wait(9.5)
+
+
+def test_without_a_connection_the_utterance_is_kept_and_the_person_told() -> None:
+    box = hearing(send_timeout_s=30.0)
+    box.send(LinkChanged(LinkState.OFFLINE), SpeechEnded())
+    assert box.wait(31)[1:] == [Play(Earcon.FAULT)]
+    assert GiveUp() not in box.effects
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_the_clock_for_an_answer_starts_when_the_question_is_out() -> None:
+    box = hearing(response_timeout_s=10.0, send_timeout_s=30.0)
+    box.send(SpeechEnded())
+    assert Reconnect() not in box.wait(20)
+    box.send(Delivered())
+    assert Reconnect() in box.wait(10.1)
+
+
+def test_an_empty_answer_goes_back_to_listening() -> None:
+    box = thinking(follow_up_s=8.0)
+    assert box.send(AnswerEnded()) == []
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_speaking_again_before_the_answer_makes_a_new_utterance() -> None:
+    assert thinking().send(SPEECH) == [CutAnswer(), OpenUtterance(0.4)]
+
+
+# answering
+
+
+def test_an_answer_plays_to_its_end_and_is_followed_by_listening_then_sleep() -> None:
+    box = answering(follow_up_s=8.0, linger_s=120.0)
+    assert box.send(AnswerGenerated()) == [FinishAnswer()]
+    assert box.send(Drained()) == []
+    assert box.is_in(Phase.LISTENING)
+    assert box.wait(8.1) == [Play(Earcon.ASLEEP), Sense(on=False)]
+    assert box.wait(121) == [Disconnect()]
+    assert box.turn.deadline is None
+
+
+def test_pressing_silences_at_press_down_and_listens() -> None:
+    box = answering()
+    assert box.press() == [CutAnswer()]
+    assert box.is_in(Phase.LISTENING)
+    box.wait(0.1)
+    box.release()
+    assert box.wait(1) == []
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_holding_silences_and_records() -> None:
+    box = answering()
+    box.press()
+    assert box.wait(HOLD_S) == [OpenUtterance(HOLD_PRE_ROLL_S)]
+
+
+def test_speaking_over_it_silences_and_records() -> None:
+    assert answering().send(SPEECH) == [CutAnswer(), OpenUtterance(0.4)]
+
+
+def test_an_endless_answer_is_cut() -> None:
+    box = answering(max_answer_s=120.0)
+    for _ in range(130):
+        box.wait(1)
+        box.send(ServerHeard())
+    assert CutAnswer() in box.effects
+    assert not box.is_in(Phase.ANSWERING)
+
+
+def test_an_answer_that_stalls_is_played_as_far_as_it_came() -> None:
+    box = answering(response_timeout_s=10.0)
+    assert box.wait(10.1) == [FinishAnswer()]
+    box.send(Drained())
+    assert box.is_in(Phase.LISTENING)
+
+
+def test_of_two_deadlines_passed_at_once_the_second_does_not_strike_the_next_phase() -> None:
+    box = answering(max_answer_s=10.0, response_timeout_s=10.0)
+    box.now += 11
+    assert box.send(Tick()) == [CutAnswer()]
+
+
+def test_an_interruption_by_the_service_silences() -> None:
+    assert answering().send(AnswerInterrupted()) == [CutAnswer()]
+
+
+def test_an_answer_that_begins_while_the_person_speaks_stays_silent() -> None:
+    assert hearing().send(AnswerBegan()) == [CutAnswer()]
+
+
+def test_an_answer_for_a_sleeping_box_is_spoken_with_the_microphone_closed() -> None:
+    box = Box()
+    box.send(AnswerBegan())
+    assert box.is_in(Phase.SPEAKING)
+    assert not box.turn.listening
+    assert box.press() == [CutAnswer(), Sense(on=True), Connect()]
+
+
+def test_a_spoken_answer_ends_in_sleep() -> None:
+    box = Box()
+    box.send(AnswerBegan(), AnswerEnded(), Drained())
+    assert box.is_in(Phase.ASLEEP)
+
+
+# the service's own speech detection
+
+
+def test_with_server_detection_only_the_service_interrupts() -> None:
+    box = answering(detection="server")
+    assert box.send(SPEECH) == []
+    assert box.send(AnswerInterrupted()) == [CutAnswer()]
+    assert box.is_in(Phase.HEARING)
+
+
+def test_with_server_detection_silence_of_the_service_means_it_heard_no_speech() -> None:
+    box = thinking(detection="server", response_timeout_s=10.0)
+    effects = box.wait(10.1)
+    assert Reconnect() not in effects
+    assert box.is_in(Phase.LISTENING)
+
+
+# push-to-talk
+
+
+def test_in_push_to_talk_speech_alone_does_nothing_and_a_tap_is_corrected() -> None:
+    box = Box(mode="push-to-talk")
+    box.tap()
+    assert box.send(SPEECH) == []
+    assert box.wait(1) == [Play(Earcon.HOLD_TO_TALK), Sense(on=False)]
+
+
+def test_in_push_to_talk_the_box_sleeps_after_the_answer() -> None:
+    box = Box(mode="push-to-talk")
+    box.press()
+    box.wait(2)
+    box.release()
+    box.send(Delivered(), AnswerBegan(), AnswerGenerated())
+    assert box.send(Drained()) == [Sense(on=False)]
+
+
+# typed text
+
+
+def test_typed_text_wakes_and_asks() -> None:
+    box = Box()
+    assert box.send(Typed("hi")) == [Sense(on=True), Connect(), SendText("hi")]
+    assert box.is_in(Phase.THINKING)
+
+
+def test_typed_text_ends_what_is_being_said_and_silences_what_plays() -> None:
+    assert hearing().send(Typed("hi")) == [EndUtterance(), CutAnswer(), SendText("hi")]
+    assert answering().send(Typed("hi")) == [CutAnswer(), SendText("hi")]
+    box = Box()
+    box.send(AnswerBegan())
+    assert box.send(Typed("hi"))[0] == CutAnswer()
+
+
+# the light
+
+
+@pytest.mark.parametrize(
+    ("make", "rhythm"),
+    [
+        (Box, Rhythm.READY),
+        (awake, Rhythm.LISTENING),
+        (hearing, Rhythm.HEARING),
+        (thinking, Rhythm.THINKING),
+        (answering, Rhythm.ANSWERING),
+    ],
+)
+def test_each_phase_has_its_rhythm_and_faults_beat_it(make: type[Box], rhythm: Rhythm) -> None:
+    box = make()
+    assert box.turn.rhythm is rhythm
+    assert box.send(FaultRaised("microphone")) == [Play(Earcon.FAULT)]
+    assert box.send(FaultRaised("microphone")) == []
+    assert box.turn.rhythm is Rhythm.FAULT
+    box.send(FaultCleared("microphone"))
+    assert box.turn.rhythm is rhythm
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (LinkState.CONNECTING, [Rhythm.CONNECTING, Rhythm.CONNECTING, Rhythm.HEARING, Rhythm.CONNECTING]),
+        (LinkState.OFFLINE, [Rhythm.READY, Rhythm.OFFLINE, Rhythm.OFFLINE, Rhythm.OFFLINE]),
+        (LinkState.REFUSED, [Rhythm.FAULT] * 4),
+        (LinkState.IDLE, [Rhythm.READY, Rhythm.CONNECTING, Rhythm.HEARING, Rhythm.CONNECTING]),
+    ],
+)
+def test_the_light_never_shows_a_connection_that_is_not_there(state: LinkState, expected: list[Rhythm]) -> None:
+    boxes = [Box(), awake(), hearing(), thinking()]
+    for box in boxes:
+        box.send(LinkChanged(state))
+    assert [box.turn.rhythm for box in boxes] == expected
+
+
+def test_a_refusal_is_heard_once() -> None:
+    box = Box()
+    assert box.send(LinkChanged(LinkState.REFUSED)) == [Play(Earcon.FAULT)]
+    assert box.send(LinkChanged(LinkState.REFUSED)) == []
+
+
+# all of it
+
+EVENTS: list[Event] = [
+    Down(first=True),
+    Down(first=False),
+    Hold(),
+    HoldEnd(),
+    Tap(1),
+    Tap(2),
+    Tap(3),
+    Settled(1),
+    Settled(2),
+    Settled(3),
+    SPEECH,
+    SpeechEnded(),
+    Typed("hi"),
+    AnswerBegan(),
+    AnswerGenerated(),
+    AnswerEnded(),
+    AnswerInterrupted(),
+    Drained(),
+    ServerHeard(),
+    Delivered(),
+    *map(LinkChanged, LinkState),
+    FaultRaised("camera"),
+    FaultCleared("camera"),
+    Tick(),
+]
+MODES = [
+    {"mode": mode, "detection": detection}
+    for mode in ("hands-free", "push-to-talk")
+    for detection in ("local", "server")
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(MODES), st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0, 30)), max_size=40))
+def test_whatever_happens_the_box_comes_to_rest_and_every_gate_it_opened_is_shut(
+    mode: dict[str, str], story: list[tuple[Event, float]]
+) -> None:
+    box = Box(**mode)
+    for event, pause in story:
+        box.send(event)
+        assert box.turn.listening == sensing(box.effects)
+        assert box.turn.utterance_open == recording(box.effects)
+        box.wait(pause)
+    box.send(HoldEnd())
+    for _ in range(40):  # nothing but time, and a speaker that reports its end
+        finished = FinishAnswer() in box.wait(130)
+        if finished:
+            box.send(Drained())
+    assert box.is_in(Phase.ASLEEP)
+    assert not sensing(box.effects)
+    assert not recording(box.effects)
+
+
+def sensing(effects: Iterable[Effect]) -> bool:
+    """Whether the sensors are open after these effects; they are never opened or shut twice."""
+    is_open = False
+    for effect in effects:
+        if isinstance(effect, Sense):
+            assert effect.on != is_open
+            is_open = effect.on
+    return is_open
+
+
+def recording(effects: Iterable[Effect]) -> bool:
+    """Whether an utterance is open after these effects; one start for each end, always."""
+    is_open = False
+    for effect in effects:
+        if isinstance(effect, OpenUtterance | EndUtterance):
+            assert isinstance(effect, OpenUtterance) != is_open
+            is_open = not is_open
+    return is_open
+
+
+def test_the_table_in_the_docs_is_the_machine() -> None:
+    table = render_table()
+    if not TABLE.exists():
+        TABLE.write_text(table, encoding="utf-8")
+    assert TABLE.read_text(encoding="utf-8") == table, f"review, then delete {TABLE.name} and run this test again"
+
+
+def render_table() -> str:
+    """(phase x event): what is done, and the next phase where it is another one. Link up, no fault, hands-free."""
+    lines = [
+        "# What the box does: phase by event",
+        "",
+        "Printed by `tests/test_turn.py`, which fails when the machine and this page differ. Connected, hands-free,",
+        "the service silent. `→` is the next phase; an empty cell changes nothing.",
+        "",
+        "| event | " + " | ".join(phase.name.lower() for phase in Phase) + " |",
+        "|---" * (len(Phase) + 1) + "|",
+    ]
+    for event in EVENTS:
+        if event != Tick():
+            cells = [cell(phase, event) for phase in Phase]
+            lines.append(f"| {name(event)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def in_phase(phase: Phase) -> Box:
+    if phase is Phase.TALKING:
+        box = Box()
+        box.press()
+        box.wait(1)
+        return box
+    if phase is Phase.SPEAKING:
+        box = Box()
+        box.send(AnswerBegan())
+        return box
+    makers = {
+        Phase.ASLEEP: Box,
+        Phase.LISTENING: awake,
+        Phase.HEARING: hearing,
+        Phase.THINKING: thinking,
+        Phase.ANSWERING: answering,
+    }
+    return makers[phase]()
+
+
+def cell(phase: Phase, event: Event) -> str:
+    box = in_phase(phase)
+    if isinstance(event, Tap | Settled):  # as the end of a series that began in this phase
+        box.turn.handle(Down(first=True), box.now)
+        box.turn.phase = phase if isinstance(event, Settled) and phase is Phase.HEARING else box.turn.phase
+    effects = box.turn.handle(event, box.now)
+    parts = [name(effect) for effect in effects]
+    if not box.is_in(phase):
+        parts.append(f"→ {box.turn.phase.name.lower()}")
+    return ", ".join(parts)
+
+
+def name(move: Event | Effect) -> str:
+    values = ", ".join(show(getattr(move, slot)) for slot in move.__slots__)
+    return f"{type(move).__name__}({values})" if values else type(move).__name__
+
+
+def show(value: object) -> str:
+    return str(value.name.lower() if isinstance(value, Earcon | LinkState) else value)
