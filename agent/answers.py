@@ -49,6 +49,11 @@ class Answers:
         return any(answer.wanted for answer in self._owed)
 
     @property
+    def newest(self) -> Answer | None:
+        """The answer to the last question asked."""
+        return self._owed[-1] if self._owed else None
+
+    @property
     def current(self) -> Answer | None:
         """The answer that is being received."""
         return self._owed[0] if self._owed else None

@@ -45,6 +45,7 @@ class Dialogue:
         self._answers = Answers(self._lost)
         self._playing: TurnRecord | None = None
         self._last: TurnRecord | None = None
+        self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
 
     @property
     def pending(self) -> bool:
@@ -68,13 +69,12 @@ class Dialogue:
             case AudioOut():
                 return self._audio(event, now)
             case OutputTranscript():
-                answer, events = self._answers.content(now)
+                answer, events = self._content(now)
                 if answer is not None:
                     answer.record.said.add_text(event.text)
                 return events
             case InputTranscript():
-                if self.latest is not None:
-                    self.latest.heard += event.text
+                self._heard(event.text)
             case Interrupted():
                 return self._answers.interrupted()
             case GenerationComplete():
@@ -113,9 +113,19 @@ class Dialogue:
         if record is not None and record.first_sample_at is None and self._speaker.played_s > 0:
             record.first_sample_at = now - self._speaker.played_s
 
+    def _heard(self, text: str) -> None:
+        """Note words of the technician's; of an utterance that only the service knows of, they come before its answer."""
+        newest = self._answers.newest
+        if newest is not None:
+            newest.record.heard += text
+        elif self._last is not None and self._last.utterance is not None:
+            self._last.heard += text
+        else:
+            self._unclaimed += text
+
     def _audio(self, event: AudioOut, now: float) -> list[Event]:
         seconds = AudioFormat(event.rate).seconds_in(len(event.pcm))
-        answer, events = self._answers.content(now)
+        answer, events = self._content(now)
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
             return events
@@ -125,6 +135,12 @@ class Dialogue:
         self._speaker.write(event.pcm)
         answer.record.said.add_audio(seconds)
         return events
+
+    def _content(self, now: float) -> tuple[Answer | None, list[Event]]:
+        answer, events = self._answers.content(now)
+        if answer is not None and events and answer.utterance is None:
+            answer.record.heard, self._unclaimed = self._unclaimed, ""
+        return answer, events
 
     def _begin_playing(self, answer: Answer) -> None:
         """Let this answer have the speaker; one that still plays there goes on, and counts as played."""

@@ -226,9 +226,9 @@ class Link:
     def _judge(self, closed: ConnectionClosed, *, resumed: bool) -> Verdict | None:
         if self._parting:
             return None
-        if closed.rcvd is None and isinstance(closed.__cause__, OSError):
-            return judge_unreachable(f"connection lost: {closed.__cause__.strerror or closed.__cause__}")
-        code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
+        cause = closed.__cause__
+        lost = (1006, (cause.strerror or "") if isinstance(cause, OSError) else "")
+        code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else lost
         return judge_close(code, reason, resumed=resumed, failures=self._backoff.failures + 1)
 
     async def _dispose(self) -> None:

@@ -34,8 +34,8 @@ class Transcript:
         if played_s >= self.audio_s:
             return self.text
         spoken = []
-        starts = [start for start, _ in self._pieces]
-        for (start, piece), end in zip(self._pieces, [*starts[1:], self.audio_s], strict=True):
+        ends = [*(start for start, _ in self._pieces[1:]), self.audio_s]
+        for (start, piece), end in zip(self._pieces, ends, strict=False):  # the words may all be still to come
             if end <= played_s:
                 spoken.append(piece)
             elif start < played_s:

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 HOLD_PRE_ROLL_S = HOLD_S + 0.1
 """A hold is recognised HOLD_S after the press; the rest covers the edge's debouncing."""
+RELEASE_TAIL_S = 0.150
+"""Still recorded after a release: thumbs are quicker than tongues, and the last chunks are on their way."""
 THINKING_TICK_S = 1.5
 """A person starts to wonder after this much silence."""
 
@@ -70,6 +72,7 @@ class Phase(Enum):
 class _Timer(Enum):
     IDLE = auto()
     UTTERANCE = auto()
+    RELEASED = auto()
     TICK = auto()
     RESPONSE = auto()
     ANSWER_CAP = auto()
@@ -163,7 +166,7 @@ class Turn:
                 return self._hold(now)
             case HoldEnd():
                 self._pressed = False
-                return self._end_utterance(now) if self.phase is Phase.TALKING else []
+                return self._released(now)
             case Tap():
                 self._pressed = False
                 return self._tap(gesture.count, now)
@@ -184,6 +187,12 @@ class Turn:
             return [CutAnswer()]
         if self.phase is Phase.LISTENING:
             self._timers[_Timer.IDLE] = now + self._settings.idle_s
+        self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
+        return []
+
+    def _released(self, now: float) -> list[Effect]:
+        if self.phase is Phase.TALKING:
+            self._timers[_Timer.RELEASED] = now + RELEASE_TAIL_S
         return []
 
     def _hold(self, now: float) -> list[Effect]:
@@ -205,6 +214,8 @@ class Turn:
 
     def _settled(self, count: int, now: float) -> list[Effect]:
         if count == 1 and self.phase is Phase.HEARING and self._origin is Phase.HEARING:
+            return self._end_utterance(now)
+        if self.phase is Phase.TALKING:
             return self._end_utterance(now)
         if count == 1 and self.phase is Phase.LISTENING:
             if self._origin is Phase.LISTENING:
@@ -332,7 +343,7 @@ class Turn:
         match timer:
             case _Timer.IDLE:
                 return [Play(Earcon.ASLEEP), *self._sleep(now)]
-            case _Timer.UTTERANCE:
+            case _Timer.UTTERANCE | _Timer.RELEASED:
                 return self._end_utterance(now)
             case _Timer.TICK:
                 return [Play(Earcon.THINKING)]

@@ -1,1 +1,101 @@
-"""field-agent."""
+"""Devices, real and simulated. ``open_devices`` is the only place that chooses between them.
+
+A driver is imported only when it is chosen, and a simulated device is never the fallback for a missing one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hardware.ports import Devices
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from hardware.playback import PlaybackBuffer
+    from hardware.ports import Button, Camera, Indicator, Microphone, Speaker
+    from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
+
+__all__ = ["open_devices"]
+
+
+def open_devices(settings: DeviceSettings, loop: asyncio.AbstractEventLoop) -> Devices:
+    """Open what ``settings`` name. Raises DeviceError, with what to do about it, for what cannot be there at all.
+
+    A sound card that is unplugged at the moment is no error here: its microphone or speaker reports it when started.
+    """
+    camera = _camera(settings.camera, loop)
+    button, light = _button(settings.gpio, loop), _light(settings.gpio, loop)
+    return Devices(_microphone(settings.audio, loop), _speaker(settings.audio, loop), camera, button, light)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.lower().endswith(".wav")
+
+
+def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Microphone:
+    if settings.microphone == "silence":
+        from hardware.simulated_microphones import SilentMicrophone  # noqa: PLC0415 - imported only when chosen
+
+        return SilentMicrophone(loop)
+    if _is_path(settings.microphone):
+        from hardware.simulated_microphones import WavMicrophone  # noqa: PLC0415 - imported only when chosen
+
+        return WavMicrophone(loop, Path(settings.microphone).expanduser())
+    from hardware.microphone import CardMicrophone  # noqa: PLC0415 - imported only when chosen
+
+    return CardMicrophone(loop, settings.microphone)
+
+
+def _speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Speaker:
+    buffer = _buffer(settings)
+    if settings.speaker == "none":
+        from hardware.simulated_speakers import SilentSpeaker  # noqa: PLC0415 - imported only when chosen
+
+        return SilentSpeaker(loop, buffer)
+    if _is_path(settings.speaker):
+        from hardware.simulated_speakers import WavSpeaker  # noqa: PLC0415 - imported only when chosen
+
+        return WavSpeaker(loop, Path(settings.speaker).expanduser(), buffer)
+    from hardware.speaker import CardSpeaker  # noqa: PLC0415 - imported only when chosen
+
+    return CardSpeaker(loop, settings.speaker, buffer)
+
+
+def _buffer(settings: AudioSettings) -> PlaybackBuffer:
+    from hardware.playback import PlaybackBuffer  # noqa: PLC0415 - `field-agent --help` needs no buffer
+
+    return PlaybackBuffer(settings.prebuffer_ms / 1000, settings.max_prebuffer_ms / 1000)
+
+
+def _camera(settings: CameraSettings, loop: asyncio.AbstractEventLoop) -> Camera | None:
+    if settings.source == "none":
+        return None
+    if settings.source == "picamera2":
+        from hardware.camera import PiCamera  # noqa: PLC0415 - imported only when chosen
+
+        return PiCamera(loop, settings)
+    from hardware.simulated import FolderCamera  # noqa: PLC0415 - imported only when chosen
+
+    return FolderCamera(loop, Path(settings.source).expanduser(), settings.folder_fps)
+
+
+def _button(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Button:
+    if settings.button == "none":
+        from hardware.simulated import NoButton  # noqa: PLC0415 - imported only when chosen
+
+        return NoButton()
+    from hardware.gpio import GpioButton  # noqa: PLC0415 - imported only when chosen
+
+    return GpioButton(loop, settings.button_pin, settings.debounce_ms / 1000)
+
+
+def _light(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Indicator:
+    if settings.light == "gpio":
+        from hardware.gpio import GpioLight  # noqa: PLC0415 - imported only when chosen
+
+        return GpioLight(loop, settings.light_pin)
+    from hardware.simulated import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
+
+    return LogLight() if settings.light == "log" else NoLight()

@@ -153,7 +153,7 @@ class Indicator(Protocol):
     """One light."""
 
     def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
-        """Show ``rhythm`` until told otherwise; ``level`` (0..1) is the loudness that HEARING follows. Cheap to repeat."""
+        """Show ``rhythm`` until told otherwise; HEARING follows the loudness ``level`` (0..1). Cheap to repeat."""
 
     async def aclose(self) -> None:
         """Switch off and release. Idempotent."""

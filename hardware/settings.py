@@ -37,11 +37,9 @@ class AudioSettings:
     )
     speaker: str = setting(
         "default",
-        "`default`, an ALSA card id or a part of a device name, `none`, or a path to a WAV to write instead of playing.",
+        "`default`, an ALSA card id or a part of a device name, `none`, or a path to a WAV that is written instead.",
     )
-    prebuffer_ms: int = setting(
-        100, "Answer audio collected before playing starts.", unit="ms", low=0, high=2000
-    )
+    prebuffer_ms: int = setting(100, "Answer audio collected before playing starts.", unit="ms", low=0, high=2000)
     max_prebuffer_ms: int = setting(
         400,
         "Upper bound of the prebuffer, which doubles after running dry and shrinks again after clean answers.",
@@ -55,24 +53,20 @@ class AudioSettings:
 class CameraSettings:
     """Where pictures come from, and how large they are."""
 
-    source: str = setting(
-        "picamera2", "`picamera2`, `none`, or a path to a JPEG or a folder of JPEGs shown in turn."
-    )
+    source: str = setting("picamera2", "`picamera2`, `none`, or a path to a JPEG or a folder of JPEGs shown in turn.")
     width: int = setting(768, "Width of a frame in the stream.", unit="px", low=160, high=1920)
     height: int = setting(576, "Height of a frame in the stream.", unit="px", low=120, high=1080)
     quality: int = setting(75, "JPEG quality of a frame.", low=20, high=95)
-    folder_fps: float = setting(
-        1.0, "How fast a folder of JPEGs changes.", unit="1/s", low=0.01, high=30
-    )
+    still_width: int = setting(1640, "Width of a still.", unit="px", low=320, high=9152)
+    still_height: int = setting(1232, "Height of a still.", unit="px", low=240, high=6944)
+    folder_fps: float = setting(1.0, "How fast a folder of JPEGs changes.", unit="1/s", low=0.01, high=30)
 
 
 @dataclass(frozen=True, slots=True)
 class GpioSettings:
     """Pins of the button and the light (BCM numbers)."""
 
-    button: str = setting(
-        "gpio", "`gpio`, or `none` for a box without a button.", choices=("gpio", "none")
-    )
+    button: str = setting("gpio", "`gpio`, or `none` for a box without a button.", choices=("gpio", "none"))
     light: str = setting(
         "gpio", "`gpio`, `log` to write rhythms to the log, or `none`.", choices=("gpio", "log", "none")
     )

@@ -105,3 +105,11 @@ def test_importing_renders_nothing() -> None:
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["0", "False"]
+
+
+def test_samples_are_little_endian_whatever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a machine that says it is what it is not, swapping makes big-endian samples: the branch is seen to swap.
+    swapped = array("h", pcm(Earcon.SAVED))
+    swapped.byteswap()
+    monkeypatch.setattr(sys, "byteorder", {"little": "big", "big": "little"}[sys.byteorder])
+    assert pcm.__wrapped__(Earcon.SAVED) == swapped.tobytes()

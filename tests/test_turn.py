@@ -45,7 +45,7 @@ from agent.moves import (
     Tick,
     Typed,
 )
-from agent.turn import HOLD_PRE_ROLL_S, Phase, Turn
+from agent.turn import HOLD_PRE_ROLL_S, RELEASE_TAIL_S, Phase, Turn
 from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
@@ -146,8 +146,30 @@ def test_a_hold_from_sleep_records_from_the_press_on_and_release_ends_it() -> No
     assert box.wait(HOLD_S) == [OpenUtterance(HOLD_PRE_ROLL_S)]
     assert box.is_in(Phase.TALKING)
     box.wait(3)
-    assert box.release() == [EndUtterance()]
+    assert box.release() == []
+    assert box.wait(RELEASE_TAIL_S + 0.01) == [EndUtterance()]
     assert box.is_in(Phase.THINKING)
+
+
+def test_a_thumb_that_slips_for_a_moment_does_not_end_the_utterance() -> None:
+    box = Box()
+    box.press()
+    box.wait(2)
+    box.release()
+    box.wait(0.1)
+    box.press()
+    assert box.wait(2) == []
+    box.release()
+    assert box.wait(1) == [EndUtterance()]
+
+
+def test_a_tap_right_after_a_hold_ends_the_utterance_once() -> None:
+    box = Box()
+    box.press()
+    box.wait(2)
+    box.release()
+    box.wait(0.1)
+    assert box.tap() + box.wait(1) == [EndUtterance()]
 
 
 def test_a_double_tap_from_sleep_wakes_and_takes_a_still_at_once() -> None:
@@ -234,7 +256,7 @@ def test_a_pause_while_the_button_is_down_does_not_end_the_utterance() -> None:
     assert box.send(SpeechEnded()) == []
     box.wait(HOLD_S)
     assert box.is_in(Phase.TALKING)
-    assert box.release() == [EndUtterance()]
+    assert box.release() + box.wait(0.2) == [EndUtterance()]
 
 
 def test_an_utterance_is_ended_even_if_the_microphone_stops_delivering() -> None:
@@ -410,6 +432,7 @@ def test_in_push_to_talk_the_box_sleeps_after_the_answer() -> None:
     box.press()
     box.wait(2)
     box.release()
+    box.wait(0.2)
     box.send(Delivered(), AnswerBegan(), AnswerGenerated())
     assert box.send(Drained()) == [Sense(on=False)]
 

@@ -1,0 +1,227 @@
+"""Sound card lines that stay up: one thread opens, starts, watches, stops and reopens the streams of all of them.
+
+PortAudio tells nothing when a card is unplugged: its callbacks stop, its streams claim to be active, and stopping them
+may never return. So a stream proves that it lives by calling back (a heartbeat), and every call into the driver runs in
+a helper thread with a time limit. All of that happens here and not on the event loop, which the driver may not block.
+
+    CLOSED --open--> READY --start--> RUNNING --stop--> READY
+    any --failure, silence or hang--> CLOSED, tried again after RETRY_S
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from hardware.ports import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+HEARTBEAT_S = 0.3
+"""A stream without a callback for this long is dead: a loaded machine delays one by 80 ms at most."""
+FIRST_BEAT_S = 1.0
+"""Some cards take half a second to begin."""
+WATCH_S = 0.1
+"""How often a running stream is looked at."""
+RETRY_S = 2.0
+"""Between two attempts to reopen: somebody is pushing a plug back in."""
+CALL_LIMIT_S = 3.0
+"""A driver call that takes longer hangs; opening a slow USB card takes under one second."""
+
+
+class Stream(Protocol):
+    """What a driver must offer. Every method may raise DeviceError."""
+
+    def start(self) -> None:
+        """Begin to call back."""
+
+    def abort(self) -> None:
+        """Stop at once; ready to be started again."""
+
+    def close(self) -> None:
+        """Release."""
+
+
+class Line:
+    """One direction of one card: ``opened()`` gives a stream, which runs while ``wanted()``.
+
+    Each outage is given to ``on_fault`` once. All three are called in threads of the keeper.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        opened: Callable[[], Stream],
+        wanted: Callable[[], bool],
+        on_fault: Callable[[DeviceError], None],
+    ) -> None:
+        """``name`` stands in error messages."""
+        self.name = name
+        self.fault: DeviceError | None = None
+        """Why it does not work at present."""
+        self.stream: Stream | None = None
+        self.leaving = False
+        """Set to have it closed and forgotten; ``left`` is set when that is done."""
+        self.left = threading.Event()
+        self._opened = opened
+        self._wanted = wanted
+        self._on_fault = on_fault
+        self._running = False
+        self._beating = False
+        self._dead_at = math.inf
+        self._retry_at = -math.inf
+
+    def beat(self) -> None:
+        """Prove life; called by the driver's callback."""
+        self._dead_at = time.monotonic() + HEARTBEAT_S
+        self._beating = True
+
+    def due(self) -> bool:
+        """Whether an attempt to open may be made."""
+        return self.stream is None and time.monotonic() >= self._retry_at
+
+    def step(self) -> float:
+        """Bring the stream to where it should be. Returns seconds until the next look is needed."""
+        if self.stream is None and not self.due():
+            return self._retry_at - time.monotonic()
+        try:
+            self._advance()
+        except DeviceError as error:
+            self.fail(error)
+            return max(0.0, self._retry_at - time.monotonic())
+        return WATCH_S if self._running else math.inf
+
+    def fail(self, error: DeviceError) -> None:
+        """Report the outage once and give the stream up; the first attempt to reopen comes at once."""
+        pause = RETRY_S
+        if self.fault is None:
+            self.fault = error
+            self._on_fault(error)
+            pause = 0.0
+        self.drop()
+        self._retry_at = time.monotonic() + pause
+
+    def drop(self) -> None:
+        """Release the stream, whatever state it is in."""
+        stream, self.stream = self.stream, None
+        self._running = False
+        if stream is not None:
+            with suppress(DeviceError):  # it may be broken, and then that is why it goes
+                limited(self.name, stream.abort)
+                limited(self.name, stream.close)
+
+    def _advance(self) -> None:
+        if self.stream is None:
+            self.stream = limited(self.name, self._opened)
+        if self._wanted() != self._running:
+            self._switch(self.stream)
+        if not self._running or self._beating:
+            self.fault = None
+        if self._running and time.monotonic() > self._dead_at:
+            raise DeviceError(self.name, "stopped delivering", "check that it is plugged in")
+
+    def _switch(self, stream: Stream) -> None:
+        if self._running:
+            limited(self.name, stream.abort)
+            self._running = False
+        else:
+            self._beating = False
+            self._dead_at = time.monotonic() + FIRST_BEAT_S
+            limited(self.name, stream.start)
+            self._running = True
+
+
+class LineKeeper:
+    """The thread behind all lines. Starts with the first line, ends with the last."""
+
+    def __init__(self, rescan: Callable[[], None], stale: Callable[[], bool]) -> None:
+        """``rescan()`` renews the driver's list of cards and kills all streams; ``stale()`` says that it would help."""
+        self._rescan = rescan
+        self._stale = stale
+        self._lines: list[Line] = []
+        self._lock = threading.Lock()
+        self._poked = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, line: Line) -> None:
+        """Look after ``line`` from now on. Idempotent."""
+        with self._lock:
+            if line not in self._lines:
+                self._lines.append(line)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="sound-lines", daemon=True)
+                self._thread.start()
+        self.poke()
+
+    def poke(self) -> None:
+        """Look at all lines now: what one of them wants has changed."""
+        self._poked.set()
+
+    def remove(self, line: Line) -> None:
+        """Close ``line`` and forget it; blocks while the driver closes, at most twice ``CALL_LIMIT_S``."""
+        if line in self._lines:
+            line.leaving = True
+            self.poke()
+            line.left.wait(2 * CALL_LIMIT_S)
+
+    def _run(self) -> None:
+        while lines := self._present():
+            self._renew(lines)
+            wait = min(line.step() for line in lines)
+            self._poked.wait(None if wait == math.inf else wait)
+            self._poked.clear()
+
+    def _present(self) -> list[Line]:
+        """Let those that are leaving go, and return the others; none left ends the thread."""
+        for line in [line for line in self._lines if line.leaving]:
+            line.drop()
+            with self._lock:
+                self._lines.remove(line)
+            line.left.set()
+        with self._lock:
+            if not self._lines:
+                self._thread = None
+            return list(self._lines)
+
+    def _renew(self, lines: list[Line]) -> None:
+        """Rescan before another attempt to open, unless that would kill a good stream for nothing."""
+        if not any(line.fault and line.due() for line in lines):
+            return
+        if any(line.stream for line in lines) and not self._stale():
+            return
+        for line in lines:
+            line.drop()
+        try:
+            limited("sound driver", self._rescan)
+        except DeviceError as error:
+            for line in lines:
+                line.fail(error)
+
+
+def limited(name: str, call: Callable[[], T]) -> T:
+    """Return ``call()``, or raise DeviceError after ``CALL_LIMIT_S``; what hangs stays behind in a daemon thread."""
+    results: list[T] = []
+    failures: list[DeviceError] = []
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except DeviceError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="sound-call", daemon=True)
+    thread.start()
+    thread.join(CALL_LIMIT_S)
+    if thread.is_alive():
+        raise DeviceError(name, "its driver hangs", "restart the service; unplug the device if that does not help")
+    if failures:
+        raise failures[0]
+    if not results:
+        raise DeviceError(name, "its driver failed in a way nobody foresaw", "read the traceback in the log")
+    return results[0]

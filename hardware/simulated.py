@@ -1,0 +1,273 @@
+"""Devices without hardware: a whole box in a pretended room, and stand-ins for the parts a real box may lack.
+
+The box behaves physically (a chunk takes 20 ms, an answer takes as long as it sounds) in real time on an ordinary
+event loop and at once on :class:`hardware.clock.VirtualTimeLoop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hardware.ports import DeviceError, Devices, Rhythm
+from hardware.room import Room
+from hardware.simulated_microphones import PacedMicrophone, RoomMicrophone, SilentMicrophone, WavMicrophone
+from hardware.simulated_speakers import PacedSpeaker, RoomSpeaker, SilentSpeaker, Sound, WavSpeaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hardware.playback import PlaybackBuffer
+
+__all__ = [
+    "FolderCamera",
+    "LogLight",
+    "NoButton",
+    "NoLight",
+    "PacedMicrophone",
+    "PacedSpeaker",
+    "RecordingLight",
+    "Room",
+    "RoomMicrophone",
+    "RoomSpeaker",
+    "ScriptedButton",
+    "SilentMicrophone",
+    "SilentSpeaker",
+    "SimulatedBox",
+    "Sound",
+    "WavMicrophone",
+    "WavSpeaker",
+]
+
+TAP_S = 0.12
+"""How long a tap keeps the button down: gloved thumbs take 80 to 200 ms."""
+BETWEEN_TAPS_S = 0.12
+"""Pause inside a double tap."""
+HISTORY = 1000
+"""Changes of the light that are remembered."""
+
+_light_log = logging.getLogger("hardware.light")
+
+
+class ScriptedButton:
+    """A button that a script presses. Edges before ``start`` or after ``aclose`` reach nobody."""
+
+    def __init__(self) -> None:
+        """Begin released."""
+        self.down = False
+        self._on_edge: Callable[[bool], None] | None = None
+
+    def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Report edges from now on. Never faults."""
+        del on_fault
+        self._on_edge = on_edge
+
+    async def aclose(self) -> None:
+        """Report nothing any more. Idempotent."""
+        self._on_edge = None
+
+    def press(self) -> None:
+        """Push down; no effect while down."""
+        self._move(down=True)
+
+    def release(self) -> None:
+        """Let go; no effect while up."""
+        self._move(down=False)
+
+    async def tap(self) -> None:
+        """Press and release, too briefly for a hold."""
+        await self.hold(TAP_S)
+
+    async def hold(self, seconds: float) -> None:
+        """Keep pressed for ``seconds``; released even if cancelled."""
+        self.press()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.release()
+
+    async def taps(self, count: int) -> None:
+        """Tap ``count`` times in quick succession."""
+        for number in range(count):
+            if number:
+                await asyncio.sleep(BETWEEN_TAPS_S)
+            await self.tap()
+
+    async def double_tap(self) -> None:
+        """Tap twice."""
+        await self.taps(2)
+
+    async def triple_tap(self) -> None:
+        """Tap three times."""
+        await self.taps(3)
+
+    def _move(self, *, down: bool) -> None:
+        if down != self.down:
+            self.down = down
+            if self._on_edge is not None:
+                self._on_edge(down)
+
+
+class NoButton:
+    """The button of a box without one."""
+
+    def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Never report anything."""
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+class FolderCamera:
+    """Shows a JPEG file, or the JPEGs of a folder in the order of their names, round and round from ``start`` on.
+
+    Files are returned as they are: ``max_bytes`` is not enforced, and a still is the same picture as a frame.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, fps: float = 1.0) -> None:
+        """``fps``: pictures of a folder per second. Raises DeviceError if there is no picture."""
+        self._loop = loop
+        self._name = f"camera {path}"
+        self._files = sorted(f for f in path.iterdir() if is_jpeg(f)) if path.is_dir() else [path]
+        if not self._files or not self._files[0].is_file():
+            raise DeviceError(self._name, "no JPEG there", "name a .jpg file or a folder that holds some")
+        self._fps = fps
+        self._origin: float | None = None
+        self.open = False
+        """Whether it is switched on."""
+        self.frames = 0
+        """How many frames were taken."""
+        self.stills = 0
+        """How many stills were taken."""
+
+    def start(self, on_fault: Callable[[DeviceError], None]) -> None:
+        """Switch on; the pictures run on from the first start, like the world."""
+        del on_fault
+        if self._origin is None:
+            self._origin = self._loop.time()
+        self.open = True
+
+    def stop(self) -> None:
+        """Switch off. Idempotent."""
+        self.open = False
+
+    async def frame(self, max_bytes: int) -> bytes:
+        """Return the present file whole, whatever ``max_bytes`` says. Raises DeviceError while switched off."""
+        del max_bytes
+        self.frames += 1
+        return self._present()
+
+    async def still(self) -> bytes:
+        """Return the present file. Raises DeviceError while switched off."""
+        self.stills += 1
+        return self._present()
+
+    async def aclose(self) -> None:
+        """Switch off. Idempotent."""
+        self.stop()
+
+    def _present(self) -> bytes:
+        if not self.open or self._origin is None:
+            raise DeviceError(self._name, "is switched off", "start it before asking for a picture")
+        number = int((self._loop.time() - self._origin) * self._fps) % len(self._files)
+        try:
+            return self._files[number].read_bytes()
+        except OSError as error:
+            raise DeviceError(self._name, f"cannot read {self._files[number].name}: {error}", "restore it") from error
+
+
+def is_jpeg(path: Path) -> bool:
+    """Whether ``path`` is named like a JPEG."""
+    return path.suffix.lower() in {".jpg", ".jpeg"}
+
+
+class RecordingLight:
+    """Remembers the rhythms it was asked to show, in ``history`` as (loop time, rhythm)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, observer: Callable[[Rhythm], None] | None = None) -> None:
+        """``observer`` is told of each change."""
+        self._loop = loop
+        self._observer = observer
+        self.level = 0.0
+        """The latest level."""
+        self.history: deque[tuple[float, Rhythm]] = deque(maxlen=HISTORY)
+
+    @property
+    def rhythm(self) -> Rhythm | None:
+        """What it shows now."""
+        return self.history[-1][1] if self.history else None
+
+    def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
+        """Remember ``rhythm`` if it is another one."""
+        self.level = level
+        if rhythm is not self.rhythm:
+            self.history.append((self._loop.time(), rhythm))
+            if self._observer is not None:
+                self._observer(rhythm)
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+class LogLight:
+    """Writes each change of rhythm to the log (logger ``hardware.light``, INFO)."""
+
+    def __init__(self) -> None:
+        """Begin dark."""
+        self._rhythm: Rhythm | None = None
+
+    def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
+        """Log ``rhythm`` if it is another one."""
+        del level
+        if rhythm is not self._rhythm:
+            self._rhythm = rhythm
+            _light_log.info("light: %s", rhythm.value)
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+class NoLight:
+    """The light of a box without one."""
+
+    def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
+        """Show nothing."""
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBox:
+    """A box in a room, with every part at hand for a script. ``SimulatedBox.build`` connects them."""
+
+    room: Room
+    microphone: RoomMicrophone
+    speaker: RoomSpeaker
+    camera: FolderCamera | None
+    button: ScriptedButton
+    light: RecordingLight
+
+    @classmethod
+    def build(
+        cls,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        pictures: Path | None = None,
+        echo_gain: float = 0.0,
+        buffer: PlaybackBuffer | None = None,
+    ) -> SimulatedBox:
+        """Put a box into a new room. ``pictures``: a JPEG or a folder of them; None for a box without a camera."""
+        room = Room(loop, echo_gain=echo_gain)
+        camera = None if pictures is None else FolderCamera(loop, pictures)
+        light = RecordingLight(loop, room.shows)
+        return cls(room, RoomMicrophone(room), RoomSpeaker(room, buffer), camera, ScriptedButton(), light)
+
+    @property
+    def devices(self) -> Devices:
+        """What the agent is given."""
+        return Devices(self.microphone, self.speaker, self.camera, self.button, self.light)

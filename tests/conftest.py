@@ -1,0 +1,39 @@
+"""For every test: no thread is left behind, and every message that the agent sends satisfies the official protos."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import agent.link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+THREAD_GRACE_S = 2.0
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + THREAD_GRACE_S
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def sent_messages_are_strictly_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    send = agent.link.broadcast
+
+    def judged(connections: Any, message: bytes, **options: Any) -> None:
+        from tests.judge import strict_client_message
+
+        strict_client_message(message)
+        send(connections, message, **options)
+
+    monkeypatch.setattr(agent.link, "broadcast", judged)

@@ -1,0 +1,265 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.answers import CUT_GRACE_S, Answer, Answers
+from agent.moves import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted
+from agent.wire_events import TurnComplete
+
+DONE = TurnComplete(idle=True, reason="", waiting_for_input=False)
+MORE = TurnComplete(idle=False, reason="", waiting_for_input=False)
+
+
+class Owed(Answers):
+    """Answers that remember which were lost."""
+
+    def __init__(self) -> None:
+        self.lost: list[int | None] = []
+        super().__init__(lambda answer: self.lost.append(answer.utterance))
+
+    def piece(self, now: float = 0.0) -> int | str | None:
+        """Take a piece of answer: the utterance it is an answer to, or "refused"."""
+        answer, _ = self.content(now)
+        return answer.utterance if answer is not None else "refused"
+
+
+@pytest.fixture
+def answers() -> Owed:
+    return Owed()
+
+
+def test_an_answer_begins_once_is_generated_and_ends(answers: Owed) -> None:
+    expected = answers.expect(1, 0.0, wanted=True)
+    assert answers.pending
+    assert answers.content(1.0) == (expected, [AnswerBegan()])
+    assert answers.content(1.1) == (expected, [])
+    assert answers.generation_complete() == (1, [AnswerGenerated()])
+    assert answers.turn_complete(DONE) == (1, [AnswerEnded()])
+    assert not answers.pending
+    assert answers.current is None
+    assert answers.lost == []
+
+
+def test_the_record_of_an_answer_carries_its_number(answers: Owed) -> None:
+    assert answers.expect(7, 0.0, wanted=True).record.utterance == 7
+
+
+def test_answers_come_in_the_order_of_the_questions(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.expect(2, 0.1, wanted=True)
+    assert answers.piece() == 1
+    assert answers.turn_complete(DONE)[0] == 1
+    assert answers.piece() == 2
+    assert answers.turn_complete(DONE)[0] == 2
+
+
+def test_the_newest_answer_is_that_to_the_last_question(answers: Owed) -> None:
+    assert answers.newest is None
+    first = answers.expect(1, 0.0, wanted=True)
+    assert answers.newest is first is answers.current
+    second = answers.expect(2, 0.1, wanted=True)
+    assert answers.newest is second
+    assert answers.current is first
+
+
+def test_an_answer_is_generated_only_once(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.generation_complete()
+    assert answers.generation_complete() == (None, [])
+
+
+def test_an_empty_turn_ends_without_having_begun(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    assert answers.turn_complete(DONE) == (1, [AnswerEnded()])
+
+
+def test_a_cut_answer_is_refused_until_its_end_and_the_turn_machine_hears_no_more_of_it(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    answers.cut()
+    assert not answers.pending
+    assert answers.content(1.0) == (None, [])
+    assert answers.interrupted() == []
+    assert answers.generation_complete() == (1, [])
+    assert answers.turn_complete(DONE) == (1, [])
+
+
+def test_late_audio_of_a_cut_answer_is_not_taken_for_the_next(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece(1.0)
+    answers.cut()
+    answers.expect(2, 5.0, wanted=True)
+    assert answers.piece(5.1) == "refused"
+    answers.turn_complete(DONE)
+    assert answers.piece(5.2) == 2
+
+
+def test_a_cut_answer_that_never_ends_stands_in_the_way_of_the_next_for_a_moment_only(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece(1.0)
+    answers.cut()
+    answers.expect(2, 5.0, wanted=True)
+    assert answers.piece(5.0 + CUT_GRACE_S - 0.1) == "refused"
+    assert answers.piece(5.0 + CUT_GRACE_S) == 2
+    assert answers.lost == [1]
+    assert answers.turn_complete(DONE) == (2, [AnswerEnded()])
+
+
+def test_a_question_cut_before_its_answer_began_was_merged_into_the_next(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.cut()
+    answers.expect(2, 0.1, wanted=True)
+    assert answers.piece(0.2) == 2
+    assert answers.lost == [1]
+
+
+def test_a_question_that_was_cut_may_still_have_an_empty_turn_of_its_own(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.cut()
+    answers.expect(2, 0.1, wanted=True)
+    assert answers.interrupted() == []  # about the first, though nothing of it came
+    assert answers.turn_complete(DONE) == (1, [])
+    assert answers.content(0.2)[1] == [AnswerBegan()]
+    assert answers.lost == []
+
+
+def test_a_cut_answer_with_no_question_after_it_is_refused_for_ever(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.cut()
+    assert answers.piece(1000.0) == "refused"
+
+
+def test_a_question_that_nobody_waits_for_is_answered_to_nobody(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=False)
+    assert not answers.pending
+    assert answers.piece() == "refused"
+    assert answers.turn_complete(DONE) == (1, [])
+
+
+def test_a_missing_turn_complete_is_made_good_when_the_next_answer_begins(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    answers.generation_complete()
+    following = answers.expect(2, 3.0, wanted=True)
+    assert answers.content(3.1) == (following, [AnswerBegan()])
+    assert answers.lost == [1]
+    assert answers.generation_complete() == (2, [AnswerGenerated()])
+    assert answers.turn_complete(DONE) == (2, [AnswerEnded()])
+
+
+def test_an_answer_that_is_still_wanted_and_not_generated_is_never_given_up_for_the_next(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    answers.expect(2, 3.0, wanted=True)
+    assert answers.piece(100.0) == 1
+
+
+def test_a_turn_that_is_complete_but_not_idle_goes_on(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    answers.generation_complete()
+    assert answers.turn_complete(MORE) == (None, [])
+    assert answers.pending
+    answers.expect(2, 1.0, wanted=True)
+    assert answers.content(2.0) == (answers.current, [])
+    assert answers.piece(2.0) == 1
+    assert answers.generation_complete() == (1, [AnswerGenerated()])
+    assert answers.turn_complete(DONE) == (1, [AnswerEnded()])
+
+
+def test_the_service_may_speak_unasked(answers: Owed) -> None:
+    answer, events = answers.content(4.0)
+    assert answer is not None
+    assert (answer.utterance, answer.asked_at) == (None, 4.0)
+    assert events == [AnswerBegan()]
+    assert answers.pending
+    assert answers.generation_complete() == (None, [AnswerGenerated()])
+    assert answers.turn_complete(DONE) == (None, [AnswerEnded()])
+
+
+def test_ends_of_answers_that_nobody_expects_mean_nothing(answers: Owed) -> None:
+    assert answers.generation_complete() == (None, [])
+    assert answers.turn_complete(DONE) == (None, [])
+    assert answers.turn_complete(MORE) == (None, [])
+
+
+def test_an_interrupted_answer_is_not_wanted_any_more(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    assert answers.interrupted() == [AnswerInterrupted()]
+    assert answers.piece() == "refused"
+    assert answers.interrupted() == []
+    assert answers.turn_complete(DONE) == (1, [])
+
+
+def test_an_interruption_before_an_answers_first_piece_does_not_cost_it(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    assert answers.interrupted() == []
+    assert answers.piece() == 1
+
+
+def test_an_interruption_with_nothing_owed_is_about_what_still_plays(answers: Owed) -> None:
+    assert answers.interrupted() == [AnswerInterrupted()]
+
+
+def test_a_lost_connection_leaves_nothing_owed(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.expect(2, 1.0, wanted=True)
+    assert answers.connection_lost() == []
+    assert answers.lost == [1, 2]
+    assert not answers.pending
+
+
+def test_what_came_of_an_answer_before_the_connection_was_lost_is_all_of_it(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    assert answers.connection_lost() == [AnswerGenerated()]
+
+
+@pytest.mark.parametrize("spoil", [Owed.cut, Owed.generation_complete], ids=["cut", "generated"])
+def test_a_lost_connection_is_no_news_about_an_answer_that_is(answers: Owed, spoil: Callable[[Owed], object]) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    answers.piece()
+    spoil(answers)
+    assert answers.connection_lost() == []
+
+
+def test_an_answer_starts_as_wanted_and_unheard() -> None:
+    fresh = Answer(1, 0.0)
+    assert (fresh.wanted, fresh.began, fresh.generated) == (True, False, False)
+
+
+@given(
+    st.lists(
+        st.sampled_from(("ask", "cut", "piece", "generated", "done", "more", "interrupted", "lost")),
+        max_size=50,
+    )
+)
+def test_whatever_comes_every_question_is_accounted_for_once_and_nothing_cut_is_heard(steps: list[str]) -> None:
+    answers, ended, asked, cut = Owed(), list[int | None](), 0, 0
+    for now, step in enumerate(steps):
+        match step:
+            case "ask":
+                asked += 1
+                answers.expect(asked, float(now), wanted=True)
+            case "cut":
+                cut = asked
+                answers.cut()
+            case "piece":
+                number = answers.piece(float(now))
+                assert not isinstance(number, int) or number > cut
+            case "generated":
+                answers.generation_complete()
+            case "done" | "more":
+                owed = answers.current is not None
+                number, _ = answers.turn_complete(DONE if step == "done" else MORE)
+                ended += [number] if owed and step == "done" else []
+            case "interrupted":
+                answers.interrupted()
+            case "lost":
+                answers.connection_lost()
+    answers.connection_lost()
+    accounted = [number for number in (*ended, *answers.lost) if number is not None]
+    assert sorted(accounted) == list(range(1, asked + 1))

@@ -1,0 +1,362 @@
+"""Ring 2: one box, what a technician does with it, and what the service and the speaker saw of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.errors import Refused, Unreachable
+from agent.moves import LinkState
+from agent.simulator import SimulatorSettings, Style, parse
+from agent.turn import Phase
+from hardware.ports import DeviceError, Rhythm
+from tests.stage import ASSETS, play, question, stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.stage import Stage
+
+SILENCED_S = 0.0401
+"""From an event to silence: the period that is sounding already, and the one that holds the fade."""
+
+
+def test_the_light_is_lit_whenever_microphone_or_camera_are_open() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            dark = 0
+            conversation = asyncio.create_task(a_day(s))
+            while not conversation.done():
+                if s.box.microphone.open or (s.box.camera is not None and s.box.camera.open):
+                    dark += s.box.light.rhythm is Rhythm.READY
+                await asyncio.sleep(0.001)
+            await conversation
+            assert dark == 0
+            assert s.box.light.rhythm is Rhythm.READY
+
+    async def a_day(s: Stage) -> None:
+        await asyncio.sleep(0.5)
+        await s.ask("gauge")
+        await s.box.button.triple_tap()
+        await s.box.button.hold(2)
+        await s.until(Phase.ASLEEP)
+
+    play(scene())
+
+
+def test_recording_starts_at_the_press_even_before_there_is_a_connection() -> None:
+    async def scene() -> None:
+        async with stage(simulator_settings=SimulatorSettings(setup_s=5.0)) as s:
+            await asyncio.sleep(0.1)
+            s.box.button.press()
+            await s.say("gauge")
+            s.box.button.release()
+            assert s.agent.turn.link is LinkState.CONNECTING
+            await s.until(Phase.ANSWERING)
+            assert question("gauge") in bytes(s.simulator.utterances[0].pcm)
+
+    play(scene())
+
+
+def test_push_to_talk_sends_one_start_the_audio_and_one_end() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            s.box.button.press()
+            await s.say("valve")
+            s.box.button.release()
+            await s.until(Phase.ANSWERING)
+            received = s.simulator.report()["messages"]["received"]
+            assert received["realtimeInput.activityStart"] == received["realtimeInput.activityEnd"] == 1
+            assert question("valve") in bytes(s.simulator.utterances[0].pcm)
+
+    play(scene())
+
+
+def test_speaking_over_an_answer_silences_it_at_once_and_is_heard_whole() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("valve")
+            await s.box.room.hears_answer(after_s=3.0)
+            await s.say("interjection")
+            (cut,) = s.times("CutAnswer")
+            assert silent_after(s, cut)
+            await s.until(Phase.ANSWERING)
+            assert question("interjection") in bytes(s.simulator.utterances[1].pcm)
+            first = s.records[0]
+            assert first.interrupted
+            assert 3.0 < first.played_s < 4.0
+            assert first.said.text.startswith(first.spoken)
+            assert 10 < len(first.spoken) < len(first.said.text)
+
+    play(scene())
+
+
+def test_pressing_silences_an_answer_at_once() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("report")
+            await s.box.room.hears_answer(after_s=2.0)
+            pressed = asyncio.get_running_loop().time()
+            s.box.button.press()
+            await asyncio.sleep(0.1)
+            s.box.button.release()
+            assert silent_after(s, pressed)
+            await asyncio.sleep(5)
+            assert len(s.box.speaker.sounds) == 2  # the waking earcon and the answer: nothing late was played
+            assert s.agent.turn.phase is Phase.LISTENING
+
+    play(scene())
+
+
+def silent_after(s: Stage, moment: float) -> bool:
+    """Whether the sound that played at ``moment`` ended within one period."""
+    playing = [sound for sound in s.box.speaker.sounds if sound.at <= moment]
+    return playing[-1].at + playing[-1].seconds <= moment + SILENCED_S
+
+
+def test_the_box_does_not_interrupt_itself_where_the_microphone_hears_the_speaker() -> None:
+    async def scene() -> None:
+        async with stage(echo_gain=0.5) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("valve")
+            assert not s.records[0].interrupted
+            assert len(s.simulator.utterances) == 1
+
+    play(scene())
+
+
+def test_barge_in_by_voice_can_be_forbidden_and_asked_for() -> None:
+    async def interrupted(echo_gain: float, barge_in: str) -> bool:
+        async with stage(echo_gain=echo_gain, turn={"barge_in": barge_in}) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("valve")
+            await s.box.room.hears_answer(after_s=0.5)
+            await s.say("interjection")
+            return bool(s.times("CutAnswer"))
+
+    assert not play(interrupted(0.0, "button"))
+    assert play(interrupted(0.0, "auto"))
+    assert not play(interrupted(0.3, "auto"))
+    assert play(interrupted(0.002, "voice"))  # an echo, but too faint to be taken for speech
+
+
+def test_frames_go_out_while_an_utterance_is_open_and_change() -> None:
+    async def scene() -> None:
+        async with stage(video={"fps": 2.0}) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("valve")
+            frames = s.simulator.report()["frames"]
+            assert frames["count"] == frames["in_window"] == 8  # 3.8 s at 2 a second, the first at once
+            assert s.agent.counters.frames_sent == 8
+
+    play(scene())
+
+
+def test_a_double_tap_keeps_a_still_and_shows_it_to_the_model(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.double_tap()
+            await asyncio.sleep(1)
+            (still,) = (tmp_path / "stills").iterdir()
+            assert still.read_bytes() in {frame.read_bytes() for frame in (ASSETS / "frames").iterdir()}
+            assert s.simulator.report()["frames"]["count"] == 1
+            await s.box.button.triple_tap()
+            await asyncio.sleep(1)
+            assert list((tmp_path / "stills").iterdir()) == [still]
+
+    play(scene())
+
+
+def test_typed_text_is_answered() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            s.agent.type("What does the gauge show?")
+            await s.until(Phase.ANSWERING)
+            assert s.simulator.utterances[0].texts == ["What does the gauge show?"]
+
+    play(scene())
+
+
+def test_the_initial_message_is_said_once_however_often_the_line_breaks() -> None:
+    async def scene() -> None:
+        async with stage("reset", session={"initial_message": "Hello."}) as s:
+            await s.until(Phase.SPEAKING)
+            await s.rest()
+            await s.ask("gauge")
+            await s.ask("valve")
+            texts = [text for utterance in s.simulator.utterances for text in utterance.texts]
+            assert texts == ["Hello."]
+
+    play(scene())
+
+
+def test_the_service_can_detect_speech_instead() -> None:
+    async def scene() -> None:
+        async with stage(turn={"detection": "server"}) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            assert s.heard == ["What does the pressure gauge on this pump show?"]
+            await s.until(Phase.ASLEEP)
+            await asyncio.sleep(0.1)
+            received = s.simulator.report()["messages"]["received"]
+            assert "realtimeInput.activityStart" not in received
+            assert received["realtimeInput.audioStreamEnd"] == 2  # where the box heard the end, and at falling asleep
+
+    play(scene())
+
+
+def test_a_silent_service_is_asked_again_on_a_new_connection_and_answers_once() -> None:
+    async def scene() -> None:
+        async with stage("hang") as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            await s.ask("valve")
+            assert [fields["earcon"].name for _, name, fields in s.marks if name == "Play"].count("RETRY") == 1
+            assert s.agent.conversation.link.connections == 2
+            assert [record.utterance for record in s.records] == [1, 2]
+
+    play(scene())
+
+
+def test_go_away_is_followed_at_a_quiet_moment_and_context_goes_on() -> None:
+    # After the second answer; with no handle the server would begin its script again.
+    scenario = parse('[[fault]]\nkind = "go_away"\ntime_left_s = 60\nturn = 1\nwhen = "mid_answer"\n', "test")
+
+    async def scene() -> None:
+        async with stage(scenario, link={}) as s:
+            await asyncio.sleep(25)
+            await s.ask("gauge")
+            await asyncio.sleep(0.5)
+            assert s.agent.conversation.link.connections == 2
+            await s.ask("valve")
+            assert [r["turn"] for r in s.simulator.report()["utterances"]] == [1, 2]
+            assert s.simulator.report()["connections"][0]["close_code"] == 1000
+            assert not [record for record in s.records if record.interrupted]
+
+    play(scene())
+
+
+def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
+    async def scene() -> None:
+        async with stage("refuse_handle") as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            await s.ask("valve")
+            assert s.agent.turn.link is LinkState.UP
+            assert len(s.records) == 2
+
+    play(scene())
+
+
+def test_a_lingering_connection_is_closed_and_the_next_press_resumes() -> None:
+    async def scene() -> None:
+        async with stage(turn={"linger_s": 30.0}) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            await s.until(Phase.ASLEEP)
+            await asyncio.sleep(31)
+            assert s.agent.turn.link is LinkState.IDLE
+            await s.ask("valve")
+            assert [u["turn"] for u in s.simulator.report()["utterances"]] == [1, 2]
+            assert s.agent.conversation.link.connections == 2
+
+    play(scene())
+
+
+@pytest.mark.parametrize(
+    ("accepted", "error"),
+    [("another", Refused), ("key", None)],
+)
+def test_an_impatient_run_ends_with_the_reason(accepted: str, error: type[Exception] | None) -> None:
+    async def scene() -> None:
+        async with stage(patient=False, simulator_settings=SimulatorSettings(api_key=accepted)) as s:
+            await asyncio.wait([s.task], timeout=2)
+            assert s.task.done() == (error is not None)
+            if error is not None:
+                with pytest.raises(error, match="API key refused"):
+                    s.task.result()
+
+    play(scene())
+
+
+def test_an_impatient_run_ends_when_nobody_is_there() -> None:
+    async def scene() -> None:
+        async with stage(patient=False, service={"url": "ws://127.0.0.1:1"}) as s:
+            await asyncio.wait([s.task], timeout=2)
+            with pytest.raises(Unreachable, match="connection refused"):
+                s.task.result()
+
+    play(scene())
+
+
+def test_a_device_that_fails_shows_a_fault_until_it_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            faults: list[Any] = []
+            start = s.box.microphone.start
+            monkeypatch.setattr(
+                s.box.microphone, "start", lambda on_chunk, on_fault: (faults.append(on_fault), start(on_chunk, on_fault))
+            )
+            await s.wake()
+            s.box.microphone.stop()
+            faults[0](DeviceError("microphone", "gone", "plug it in"))
+            await asyncio.sleep(0.1)
+            assert s.box.light.rhythm is Rhythm.FAULT
+            s.box.microphone.start(s.agent._on_mic, faults[0])
+            await asyncio.sleep(0.1)
+            assert s.box.light.rhythm is Rhythm.LISTENING
+
+    play(scene())
+
+
+def test_a_camera_that_fails_does_not_stop_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with stage() as s:
+
+            async def broken(max_bytes: int) -> bytes:
+                raise DeviceError("camera", "gone", f"check the cable ({max_bytes})")
+
+            assert s.box.camera is not None
+            monkeypatch.setattr(s.box.camera, "frame", broken)
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            assert len(s.records) == 1
+            assert s.box.light.rhythm is Rhythm.FAULT
+
+    play(scene())
+
+
+def test_the_last_piece_of_a_slow_answer_is_still_played() -> None:
+    async def scene() -> None:
+        async with stage(simulator_settings=SimulatorSettings(style=Style(pace=0.8))) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            (record,) = s.records
+            assert record.played_s == pytest.approx(record.said.audio_s, abs=0.001)
+            assert s.box.speaker.buffer.underruns > 0
+
+    play(scene())
+
+
+def test_the_button_speaks_the_status_of_a_sleeping_box() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.triple_tap()
+            await asyncio.sleep(1)
+            assert s.times("SpeakStatus")
+            assert s.agent.turn.phase is Phase.ASLEEP
+            assert not s.box.microphone.open
+
+    play(scene())

@@ -1,0 +1,223 @@
+"""Sound card lines with a driver that fails in every way a real one was seen to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hardware import lines
+from hardware.lines import Line, LineKeeper, limited
+from hardware.ports import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in {
+        "HEARTBEAT_S": 0.05,
+        "FIRST_BEAT_S": 0.1,
+        "WATCH_S": 0.01,
+        "RETRY_S": 0.1,
+        "CALL_LIMIT_S": 0.2,
+    }.items():
+        monkeypatch.setattr(lines, name, seconds)
+
+
+class FakeStream:
+    """Beats while started, unless told to fail."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.started = False
+        self.closed = False
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        while not (self.closed or self.rig.over):
+            if self.started and self.rig.plugged:
+                self.rig.line.beat()
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        if self.rig.refuses_start:
+            raise DeviceError("fake", "busy", "wait")
+        self.started = True
+
+    def abort(self) -> None:
+        if self.rig.hangs:
+            time.sleep(0.4)
+        self.started = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Rig:
+    def __init__(self, keeper: LineKeeper) -> None:
+        self.plugged = True
+        self.refuses_start = False
+        self.hangs = False
+        self.wanted = False
+        self.over = False
+        self.opened = 0
+        self.faults: list[str] = []
+        self.line = Line("fake", self.open, lambda: self.wanted, lambda error: self.faults.append(error.problem))
+        keeper.add(self.line)
+        keeper.add(self.line)
+
+    def open(self) -> FakeStream:
+        if not self.plugged:
+            raise DeviceError("fake", "not found", "plug it in")
+        self.opened += 1
+        return FakeStream(self)
+
+    @property
+    def running(self) -> bool:
+        stream = self.line.stream
+        return isinstance(stream, FakeStream) and stream.started
+
+
+class Board:
+    def __init__(self) -> None:
+        self.rescans = 0
+        self.changed = False
+        self.keeper = LineKeeper(self.rescan, lambda: self.changed)
+        self.rigs: list[Rig] = []
+
+    def rescan(self) -> None:
+        self.rescans += 1
+        self.changed = False
+
+    def rig(self) -> Rig:
+        self.rigs.append(Rig(self.keeper))
+        return self.rigs[-1]
+
+
+@contextmanager
+def board() -> Iterator[Board]:
+    made = Board()
+    yield made
+    for rig in made.rigs:
+        made.keeper.remove(rig.line)
+        made.keeper.remove(rig.line)
+        rig.over = True
+    until(lambda: made.keeper._thread is None)
+
+
+def until(holds: Callable[[], bool], seconds: float = 2.0) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "took too long"
+        time.sleep(0.005)
+
+
+def test_it_is_open_before_it_is_wanted_and_runs_while_it_is() -> None:
+    with board() as b:
+        rig = b.rig()
+        until(lambda: rig.opened == 1)
+        assert not rig.running
+        for wanted in (True, False, True):
+            rig.wanted = wanted
+            b.keeper.poke()
+            until(lambda: rig.running is rig.wanted)
+        assert (rig.opened, rig.faults, b.rescans) == (1, [], 0)
+
+
+def test_a_silent_card_is_reported_once_and_taken_back() -> None:
+    with board() as b:
+        rig = b.rig()
+        rig.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.running)
+        time.sleep(0.2)
+        rig.plugged = False
+        until(lambda: bool(rig.faults))
+        assert rig.faults == ["stopped delivering"]
+        until(lambda: b.rescans >= 2)
+        rig.plugged = True
+        until(lambda: rig.running and rig.line.fault is None)
+        assert len(rig.faults) == 1
+        rig.plugged = False
+        until(lambda: len(rig.faults) == 2)
+
+
+def test_a_card_that_never_begins_is_a_dead_one() -> None:
+    with board() as b:
+        rig = b.rig()
+        until(lambda: rig.opened == 1)
+        rig.plugged = False
+        rig.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.faults == ["stopped delivering"])
+
+
+def test_a_refused_start_is_an_outage() -> None:
+    with board() as b:
+        rig = b.rig()
+        rig.refuses_start = rig.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.faults == ["busy"])
+        rig.refuses_start = False
+        until(lambda: rig.running and rig.line.fault is None)
+
+
+def test_a_hanging_driver_holds_up_neither_the_report_nor_the_next_attempt() -> None:
+    with board() as b:
+        rig = b.rig()
+        rig.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.running)
+        rig.hangs, rig.plugged = True, False
+        until(lambda: bool(rig.faults), 0.5)
+        rig.hangs, rig.plugged = False, True
+        until(lambda: rig.opened >= 2 and rig.running)
+
+
+def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None:
+    with board() as b:
+        good, bad = b.rig(), b.rig()
+        good.wanted = True
+        b.keeper.poke()
+        until(lambda: good.running)
+        bad.plugged = False
+        bad.wanted = True
+        b.keeper.poke()
+        until(lambda: bool(bad.faults))
+        time.sleep(0.3)
+        assert (b.rescans, good.opened) == (0, 1)
+        b.changed = True
+        until(lambda: b.rescans == 1)
+        until(lambda: good.opened == 2 and good.running)
+        assert good.faults == []
+
+
+def test_a_rescan_that_hangs_is_the_fault_of_all() -> None:
+    with board() as b:
+        rig = b.rig()
+        b.keeper._rescan = lambda: time.sleep(0.4)
+        rig.plugged = False
+        rig.wanted = True
+        b.keeper.poke()
+        until(lambda: bool(rig.faults))
+        time.sleep(0.5)
+        b.keeper._rescan = lambda: None
+        rig.plugged = True
+        until(lambda: rig.running)
+
+
+def test_limited_calls_return_raise_or_time_out() -> None:
+    assert limited("x", lambda: 5) == 5
+    with pytest.raises(DeviceError, match="driver hangs"):
+        limited("x", lambda: time.sleep(0.4))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_unforeseen_failure_is_a_fault_too() -> None:
+    with pytest.raises(DeviceError, match="nobody foresaw"):
+        limited("x", lambda: 1 // 0)

@@ -1,0 +1,118 @@
+import json
+from typing import Any
+
+from agent import protocol
+from agent.outbox import AUDIO_HOLD_BYTES, FRAME_GATE_BYTES, Outbox, Outgoing
+from agent.utterances import Ledger
+
+CHUNK = bytes(640)
+
+
+def outbox(*, marked: bool = True) -> tuple[Outbox, Ledger]:
+    ledger = Ledger(marked=marked)
+    return Outbox(ledger), ledger
+
+
+def drain(box: Outbox, buffered: int = 0) -> list[Outgoing]:
+    return list(iter(lambda: box.next(buffered), None))
+
+
+def kinds(sent: list[Outgoing]) -> list[str]:
+    def kind(message: Any) -> str:
+        (member, value), *rest = message.items()
+        assert not rest
+        return kind(value) if member == "realtimeInput" else member
+
+    return [kind(json.loads(outgoing.message)) for outgoing in sent]
+
+
+def test_control_goes_before_audio_and_audio_before_a_frame() -> None:
+    box, ledger = outbox()
+    box.frame(b"jpeg")
+    ledger.open(CHUNK)
+    ledger.end(0.0)
+    box.control(protocol.tool_response([]))
+    box.control(protocol.text("second"))
+    assert kinds(drain(box)) == ["toolResponse", "text", "activityStart", "audio", "activityEnd", "video"]
+    assert box.empty
+
+
+def test_only_control_goes_while_the_pipe_is_full() -> None:
+    box, ledger = outbox()
+    box.frame(b"jpeg")
+    ledger.open(CHUNK)
+    box.control(protocol.text("now"))
+    assert kinds(drain(box, AUDIO_HOLD_BYTES + 1)) == ["text"]
+    assert not box.empty
+    assert kinds(drain(box, AUDIO_HOLD_BYTES)) == ["activityStart", "audio"]
+
+
+def test_a_frame_waits_until_the_pipe_is_shallow() -> None:
+    box, _ = outbox()
+    box.frame(b"jpeg")
+    assert drain(box, FRAME_GATE_BYTES + 1) == []
+    assert box.frame_waiting
+    assert drain(box, FRAME_GATE_BYTES) == [Outgoing(protocol.video(b"jpeg"), is_frame=True)]
+    assert not box.frame_waiting
+
+
+def test_audio_goes_however_deep_the_pipe_is_for_a_frame() -> None:
+    box, ledger = outbox()
+    ledger.open(CHUNK)
+    box.frame(b"jpeg")
+    assert kinds(drain(box, FRAME_GATE_BYTES + 1)) == ["activityStart", "audio"]
+
+
+def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
+    box, _ = outbox()
+    for jpeg in (b"1", b"2", b"3"):
+        box.frame(jpeg)
+    assert [outgoing.message for outgoing in drain(box)] == [protocol.video(b"3")]
+    assert (box.frames_replaced, box.frames_lost) == (2, 0)
+
+
+def test_only_the_last_message_of_an_utterance_completes_it() -> None:
+    box, ledger = outbox()
+    number = ledger.open(CHUNK)
+    ledger.end(0.0)
+    sent = drain(box)
+    assert [outgoing.completes is not None for outgoing in sent] == [False, False, True]
+    assert sent[-1].completes is not None
+    assert sent[-1].completes.number == number
+
+
+def test_a_typed_line_is_completed_whether_or_not_it_is_marked() -> None:
+    for marked in (True, False):
+        box, ledger = outbox(marked=marked)
+        number = ledger.add_text("hello", 0.0)
+        sent = drain(box)
+        assert [outgoing.completes and outgoing.completes.number for outgoing in sent][-1] == number
+        assert sum(outgoing.completes is not None for outgoing in sent) == 1
+
+
+def test_it_is_empty_only_when_nothing_waits_in_any_lane() -> None:
+    box, ledger = outbox()
+    assert box.empty
+    box.control(protocol.text("x"))
+    assert not box.empty
+    drain(box)
+    box.frame(b"jpeg")
+    assert not box.empty
+    drain(box)
+    ledger.open(CHUNK)
+    assert not box.empty
+    drain(box)
+    assert box.empty
+
+
+def test_a_lost_connection_takes_its_control_and_its_frame_with_it_but_no_audio() -> None:
+    box, ledger = outbox()
+    box.control(protocol.text("x"))
+    box.frame(b"jpeg")
+    ledger.open(CHUNK)
+    box.connection_lost()
+    assert box.frames_lost == 1
+    assert not box.frame_waiting
+    assert kinds(drain(box)) == ["activityStart", "audio"]
+    box.connection_lost()
+    assert box.frames_lost == 1

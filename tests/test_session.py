@@ -1,0 +1,188 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.config import SessionSettings, Settings, TurnSettings
+from agent.session import GO_AWAY_MARGIN_S, GO_AWAY_RETRY_S, HANDLE_LIFE_S, Session, setup_fields
+from agent.wire_events import GoAway, ResumptionUpdate
+
+
+def fields(session: SessionSettings | None = None, turn: TurnSettings | None = None, handle: str = "") -> Any:
+    return setup_fields(Settings(session=session or SessionSettings(), turn=turn or TurnSettings()), handle)
+
+
+# the setup message
+
+
+def test_the_default_setup_is_what_the_canonical_transcript_shows() -> None:
+    prompt = SessionSettings().system_instruction
+    assert fields() == {
+        "model": "models/gemini-3.8-live",
+        "generationConfig": {"responseModalities": ["AUDIO"], "mediaResolution": "MEDIA_RESOLUTION_LOW"},
+        "realtimeInputConfig": {
+            "automaticActivityDetection": {"disabled": True},
+            "activityHandling": "START_OF_ACTIVITY_INTERRUPTS",
+            "turnCoverage": "TURN_INCLUDES_ALL_INPUT",
+        },
+        "sessionResumption": {},
+        "contextWindowCompression": {"slidingWindow": {}},
+        "inputAudioTranscription": {},
+        "outputAudioTranscription": {},
+        "systemInstruction": {"parts": [{"text": prompt}]},
+    }
+
+
+def test_a_model_may_be_named_with_or_without_its_prefix() -> None:
+    assert fields(SessionSettings(model="models/gemini-x"))["model"] == "models/gemini-x"
+    assert fields(SessionSettings(model="gemini-x"))["model"] == "models/gemini-x"
+
+
+def test_what_is_not_set_is_not_sent() -> None:
+    bare = fields(SessionSettings(system_instruction=""))
+    assert not {"systemInstruction", "tools"} & set(bare)
+    assert set(bare["generationConfig"]) == {"responseModalities", "mediaResolution"}
+
+
+def test_every_setting_of_the_model_is_sent_where_the_service_expects_it() -> None:
+    sent = fields(
+        SessionSettings(
+            voice="Kore",
+            temperature=0.0,
+            thinking_level="HIGH",
+            media_resolution="high",
+            turn_coverage="TURN_INCLUDES_ONLY_ACTIVITY",
+            search=True,
+        )
+    )
+    assert sent["generationConfig"] == {
+        "responseModalities": ["AUDIO"],
+        "mediaResolution": "MEDIA_RESOLUTION_HIGH",
+        "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
+        "temperature": 0.0,
+        "thinkingConfig": {"thinkingLevel": "HIGH"},
+    }
+    assert sent["realtimeInputConfig"]["turnCoverage"] == "TURN_INCLUDES_ONLY_ACTIVITY"
+    assert sent["tools"] == [{"googleSearch": {}}]
+
+
+def test_the_service_detects_speech_only_when_it_is_asked_to() -> None:
+    sent = fields(turn=TurnSettings(detection="server", silence_ms=500))
+    assert sent["realtimeInputConfig"]["automaticActivityDetection"] == {
+        "disabled": False,
+        "startOfSpeechSensitivity": "START_SENSITIVITY_LOW",
+        "endOfSpeechSensitivity": "END_SENSITIVITY_LOW",
+        "prefixPaddingMs": 100,
+        "silenceDurationMs": 500,
+    }
+
+
+# the handle
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session(Settings())
+
+
+def resumption(session: Session, now: float) -> Any:
+    return json.loads(session.setup(now))["setup"]["sessionResumption"]
+
+
+def test_the_first_connection_asks_for_a_fresh_session(session: Session) -> None:
+    assert session.handle(0.0) == ""
+    assert resumption(session, 0.0) == {}
+
+
+def test_the_newest_handle_is_resumed_with(session: Session) -> None:
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.resumption_update(ResumptionUpdate("h2"), 20.0)
+    assert resumption(session, 30.0) == {"handle": "h2"}
+
+
+def test_the_last_handle_stays_good_while_the_service_sends_none(session: Session) -> None:
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.resumption_update(ResumptionUpdate(""), 20.0)
+    assert session.handle(30.0) == "h1"
+
+
+def test_a_handle_is_good_for_two_hours_after_its_connection_ended(session: Session) -> None:
+    session.opened(0.0)
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.closed(5000.0, drop_handle=False)
+    assert session.handle(5000.0 + HANDLE_LIFE_S - 1) == "h1"
+    assert session.handle(5000.0 + HANDLE_LIFE_S) == ""
+
+
+def test_attempts_that_fail_do_not_make_a_handle_last_longer(session: Session) -> None:
+    session.opened(0.0)
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.closed(100.0, drop_handle=False)
+    for now in range(130, 10_000, 30):
+        session.closed(float(now), drop_handle=False)
+    assert session.handle(100.0 + HANDLE_LIFE_S) == ""
+
+
+def test_a_refused_handle_is_dropped(session: Session) -> None:
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.closed(20.0, drop_handle=True)
+    assert session.handle(21.0) == ""
+    session.opened(30.0)
+    session.resumption_update(ResumptionUpdate("h2"), 31.0)
+    assert session.handle(32.0) == "h2"
+
+
+# the go-away
+
+
+def test_nothing_is_changed_over_unless_the_service_says_good_bye(session: Session) -> None:
+    session.opened(0.0)
+    assert session.change_over_at is None
+    assert not session.should_change_over(1000.0, quiet=True)
+
+
+def test_a_quiet_moment_before_the_deadline_is_taken(session: Session) -> None:
+    session.opened(0.0)
+    session.go_away(GoAway(50.0), 500.0)
+    assert session.should_change_over(500.0, quiet=True)
+    assert not session.should_change_over(500.0, quiet=False)
+
+
+def test_at_the_deadline_the_change_is_made_in_the_middle_of_whatever_it_is(session: Session) -> None:
+    session.opened(0.0)
+    session.go_away(GoAway(50.0), 500.0)
+    deadline = 550.0 - GO_AWAY_MARGIN_S
+    assert session.change_over_at == deadline
+    assert not session.should_change_over(deadline - 0.1, quiet=False)
+    assert session.should_change_over(deadline, quiet=False)
+
+
+def test_a_go_away_that_leaves_no_time_is_due_at_once_and_not_in_the_past(session: Session) -> None:
+    session.go_away(GoAway(1.0), 500.0)
+    assert session.change_over_at == 500.0
+    assert session.should_change_over(500.0, quiet=False)
+
+
+def test_a_young_connection_is_not_changed_over_again_before_its_deadline(session: Session) -> None:
+    session.opened(100.0)
+    session.go_away(GoAway(60.0), 101.0)
+    assert not session.should_change_over(100.0 + GO_AWAY_RETRY_S - 0.1, quiet=True)
+    assert session.should_change_over(100.0 + GO_AWAY_RETRY_S, quiet=True)
+
+
+def test_the_good_bye_of_one_connection_is_none_of_the_next(session: Session) -> None:
+    session.opened(0.0)
+    session.go_away(GoAway(50.0), 500.0)
+    session.closed(510.0, drop_handle=False)
+    assert session.change_over_at is None
+    session.go_away(GoAway(50.0), 511.0)
+    session.opened(512.0)
+    assert session.change_over_at is None
+
+
+def test_the_settings_of_one_session_do_not_reach_another() -> None:
+    settings = Settings()
+    other = replace(settings, session=replace(settings.session, voice="Kore"))
+    assert "speechConfig" not in json.loads(Session(settings).setup(0.0))["setup"]["generationConfig"]
+    assert "speechConfig" in json.loads(Session(other).setup(0.0))["setup"]["generationConfig"]
