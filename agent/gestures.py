@@ -84,7 +84,7 @@ class Gestures:
             return []
         self.deadline = None
         if self._state is _State.DOWN:
-            self._state, self._taps = _State.HELD, 0
+            self._state = _State.HELD
             return [Hold()]
         self._state = _State.UP
         return [Settled(self._taps)]

@@ -75,7 +75,7 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._control and self._frame is None and not self._ledger.backlog_bytes
+        return not self._control and self._frame is None and not self._ledger.unsent
 
     def connection_lost(self) -> None:
         """Forget what was meant for the connection that ended."""

@@ -105,7 +105,8 @@ def decode(data: bytes | str) -> list[ServerEvent]:
         try:
             events.extend(read(value))
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError) as error:
-            events.append(Unreadable(f"{member}: {error}"[:200], len(data)))
+            # Not the error's text, which may quote what somebody said.
+            events.append(Unreadable(f"{member}: {type(error).__name__}", len(data)))
     return events
 
 

@@ -25,7 +25,7 @@ def api_key(settings: Settings) -> str:
         return _read(credential)
     for name in VARIABLES:
         if key := os.environ.get(name, "").strip():
-            return key
+            return _checked(key, f"${name}")
     if settings.service.key_file:
         return _read_private(Path(settings.service.key_file))
     if settings.service.url.startswith("ws://"):
@@ -47,6 +47,8 @@ def _read_private(path: Path) -> str:
         mode = path.stat().st_mode
     except OSError as error:
         raise ConfigError(f"[service] key_file: {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"[service] key_file: {error}") from None
     if mode & 0o077:
         raise ConfigError(f"[service] key_file: {path} can be read by others (run: chmod 600 {path})")
     return _read(path)
@@ -57,6 +59,10 @@ def _read(path: Path) -> str:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot read the API key: {error}") from None
+    return _checked(key, str(path))
+
+
+def _checked(key: str, where: str) -> str:
     if not key or not key.isprintable() or " " in key:
-        raise ConfigError(f"{path}: holds no API key (one line, no spaces)")
+        raise ConfigError(f"{where}: holds no API key (one line, no spaces)")
     return key

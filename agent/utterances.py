@@ -55,6 +55,14 @@ class Ledger:
         return sum(len(entry.pcm) - entry.sent for entry in self._entries)
 
     @property
+    def unsent(self) -> bool:
+        """Whether a message could be sent now if the pipe allowed."""
+        return any(
+            entry.sent < len(entry.pcm) or (not entry.closed and (entry.ended or not entry.opened))
+            for entry in self._entries
+        )
+
+    @property
     def waiting(self) -> int:
         """Utterances that are over and not acknowledged."""
         return sum(entry.ended for entry in self._entries)
@@ -116,7 +124,8 @@ class Ledger:
     def rewind(self) -> int:
         """Prepare everything unacknowledged for a new connection; returns how many were given up for good."""
         self._entries = deque(entry for entry in self._entries if not entry.given_up)
-        poisoned = [entry for entry in self._entries if entry.ended and entry.attempts >= MAX_ATTEMPTS]
+        kept_whole = [entry for entry in self._entries if entry.marked or entry.text]
+        poisoned = [entry for entry in kept_whole if entry.ended and entry.attempts >= MAX_ATTEMPTS]
         for entry in poisoned:
             self._entries.remove(entry)
         for entry in self._entries:

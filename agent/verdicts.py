@@ -91,8 +91,8 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
     """Judge a close frame (1006: none came).
 
     ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
-    included, ended before they were stable. The second failure in a row drops the handle, since a handle that the
-    server cannot digest fails for ever; a request that is refused even on a fresh session is ours to mend.
+    included, ended before they were stable. A second service fault in a row drops the handle, since one that the server
+    cannot digest fails for ever; a request that is refused even on a fresh session is ours to mend.
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
@@ -100,7 +100,8 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
         return Verdict(Next.REFUSED, problem, row.fix, REFUSED_WAIT_S)
     if row.next is Next.REFUSED:
         return Verdict(Next.REFUSED, problem, row.fix, REFUSED_WAIT_S)
-    step = Next.FRESH if failures > 1 and resumed else row.next
+    indigestible = row.codes == (1011, 1012, 1013) and resumed and failures > 1
+    step = Next.FRESH if indigestible else row.next
     return Verdict(step, problem, row.fix, row.wait_s, row.at_once and failures <= 1)
 
 

@@ -101,8 +101,8 @@ class Line:
         """Report the outage once and give the stream up; the first attempt to reopen comes at once."""
         pause = RETRY_S
         if self.fault is None:
-            self.fault = error
-            self._on_fault(error)
+            self.fault = DeviceError(self.name, error.problem, error.fix)  # a driver knows cards, people know parts
+            self._on_fault(self.fault)
             pause = 0.0
         self.drop()
         self._retry_at = time.monotonic() + pause

@@ -123,7 +123,8 @@ def find(wanted: str, direction: Direction) -> Card:
     if matching:
         return matching[0]
     names = ", ".join(f"'{card.name}'" for card in present) or "none"
-    raise DeviceError(f"sound {direction} '{wanted}'", "not found", f"plug it in, or choose one of: {names}")
+    kind = "microphone" if direction == "input" else "speaker"
+    raise DeviceError(f"{kind} '{wanted}'", "not found", f"plug it in, or choose one of: {names}")
 
 
 def accepts(card: Card, direction: Direction, rate: int) -> bool:

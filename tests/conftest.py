@@ -28,7 +28,7 @@ def no_thread_is_left_behind() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def sent_messages_are_strictly_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    send = agent.link.broadcast
+    send = agent.link.broadcast  # type: ignore[attr-defined] # the library's function, as the link knows it
 
     def judged(connections: Any, message: bytes, **options: Any) -> None:
         from tests.judge import strict_client_message

@@ -305,9 +305,12 @@ def test_a_device_that_fails_shows_a_fault_until_it_works_again(monkeypatch: pyt
             await asyncio.sleep(0.5)
             faults: list[Any] = []
             start = s.box.microphone.start
-            monkeypatch.setattr(
-                s.box.microphone, "start", lambda on_chunk, on_fault: (faults.append(on_fault), start(on_chunk, on_fault))
-            )
+
+            def watched(on_chunk: Any, on_fault: Any) -> None:
+                faults.append(on_fault)
+                start(on_chunk, on_fault)
+
+            monkeypatch.setattr(s.box.microphone, "start", watched)
             await s.wake()
             s.box.microphone.stop()
             faults[0](DeviceError("microphone", "gone", "plug it in"))

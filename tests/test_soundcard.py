@@ -241,7 +241,7 @@ async def test_an_unknown_card_is_named_with_what_there_is(server: SoundServer) 
     microphone.start(lambda _: None, faults)
     await until(lambda: len(faults) == 2, 1)
     await microphone.aclose()
-    assert "input 'Jabra'" in str(faults[0])
+    assert str(faults[0]).startswith("microphone 'Jabra'")
     assert "'usbmic'" in faults[0].fix
 
 
