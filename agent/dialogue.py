@@ -114,7 +114,7 @@ class Dialogue:
             record.first_sample_at = now - self._speaker.played_s
 
     def _heard(self, text: str) -> None:
-        """Note words of the technician's. Where only the service knows of the utterance, they come before its answer."""
+        """Note the technician's words. Where only the service knows of the utterance, they come before its answer."""
         newest = self._answers.newest
         if newest is not None:
             newest.record.heard += text

@@ -19,12 +19,14 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import broadcast
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
+from websockets.protocol import State
 
 from agent import protocol
 from agent.backoff import Backoff
+from agent.errors import ConfigError
 from agent.moves import LinkState
-from agent.verdicts import Next, Verdict, judge_close, judge_status, judge_unreachable
+from agent.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close, judge_status, judge_unreachable
 from agent.wire_events import SetupComplete
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from agent.wire_events import ServerEvent
 
 log = logging.getLogger(__name__)
+_quiet = logging.getLogger(f"{__name__}.websockets")
+_quiet.addFilter(lambda record: record.levelno >= logging.WARNING)  # at DEBUG the library writes out headers: the key
 
 PING_EVERY_S = 5.0
 """Keeps something outstanding, so that TCP_USER_TIMEOUT can notice a dead line while nobody speaks."""
@@ -60,6 +64,10 @@ class Listener(Protocol):
         """Take note that a message was handed to the socket."""
 
 
+class _BadAddressError(Exception):
+    """What stands in service.url, or in the environment for a proxy, is no address."""
+
+
 class _Connection(ClientConnection):
     """Remembers when anything at all, a pong included, was last heard from the peer."""
 
@@ -68,6 +76,8 @@ class _Connection(ClientConnection):
     def process_event(self, event: Any) -> None:  # noqa: ANN401 - the library's own union of frames
         self.heard_at = self.loop.time()
         super().process_event(event)
+        if self.protocol.state is State.CLOSING:  # the peer said good-bye: it must also hang up
+            self.loop.call_later(CLOSE_S, self.transport.abort)
 
     def ping_now(self) -> None:
         """Send a ping without waiting for anything."""
@@ -94,6 +104,7 @@ class Link:
         self._ready: _Connection | None = None
         self._connection: _Connection | None = None
         self._parting = False  # we are ending this connection ourselves
+        self._up_at: float | None = None  # when the present connection became ready
         self._repump: asyncio.TimerHandle | None = None
         self._watching: asyncio.TimerHandle | None = None
         self.state = LinkState.IDLE
@@ -147,14 +158,14 @@ class Link:
             await self._wanted.wait()
             self._hurry.clear()
             self._set_state(LinkState.CONNECTING)
-            opened_at = self._loop.time()
+            self._up_at = None
             verdict = await self._attempt()
             now = self._loop.time()
             self._session.closed(now, drop_handle=verdict is not None and verdict.next is Next.FRESH)
             if not self._wanted.is_set():
                 self._set_state(LinkState.IDLE)
             elif verdict is not None:
-                self._backoff.failed(now - opened_at)
+                self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
                 await self._wait(verdict)
 
     # one connection
@@ -173,7 +184,9 @@ class Link:
             return judge_unreachable("the service did not answer in time")
         except ConnectionClosed as closed:
             return self._judge(closed, resumed=resumed)
-        except (OSError, InvalidHandshake, InvalidURI) as error:
+        except ConfigError as error:  # the key file is being replaced, perhaps
+            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S)
+        except (OSError, InvalidHandshake, InvalidURI, InvalidProxy, _BadAddressError) as error:
             return judge_failure(error)
         else:
             return await self._converse(self._connection, resumed=resumed)
@@ -182,17 +195,22 @@ class Link:
 
     async def _open(self) -> _Connection:
         link = self._settings.link
-        connection = await connect(
-            endpoint(self._settings),
-            additional_headers={"x-goog-api-key": self._key()},
-            compression=None,  # deflating base64 of noise costs the Pi more than it saves
-            ping_interval=None,
-            open_timeout=link.open_timeout_s,
-            close_timeout=CLOSE_S,
-            max_size=None,  # the service sends as large as it likes; the reader never lets it queue
-            max_queue=None,
-            create_connection=_Connection,
-        )
+        key = self._key()
+        try:
+            connection = await connect(
+                endpoint(self._settings),
+                additional_headers={"x-goog-api-key": key},
+                compression=None,  # deflating base64 of noise costs the Pi more than it saves
+                ping_interval=None,
+                open_timeout=link.open_timeout_s,
+                close_timeout=CLOSE_S,
+                max_size=None,  # the service sends as large as it likes; the reader never lets it queue
+                max_queue=None,
+                create_connection=_Connection,
+                logger=_quiet,
+            )
+        except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
+            raise _BadAddressError(str(error)) from error
         assert isinstance(connection, _Connection)
         tune(connection.transport.get_extra_info("socket"))
         return connection
@@ -203,7 +221,7 @@ class Link:
             events = protocol.decode(await connection.recv(decode=False))
             if any(isinstance(event, SetupComplete) for event in events):
                 break
-        connection.heard_at = self._loop.time()
+        connection.heard_at = self._up_at = self._loop.time()
         self._session.opened(connection.heard_at)
         self._ready = connection
         self.connections += 1
@@ -319,6 +337,8 @@ def judge_failure(error: Exception) -> Verdict:
             return judge_unreachable("connection reset before it was made", "is it wss:// to a ws:// server?")
         case OSError():
             return judge_unreachable(f"no connection: {error.strerror or type(error).__name__}")
+        case InvalidProxy() | _BadAddressError():
+            return judge_unreachable(f"not a usable address: {error}", "check service.url and the proxy, if there is one")
     return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")
 
 

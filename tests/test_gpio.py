@@ -35,7 +35,7 @@ def no_fault(error: DeviceError) -> None:
 
 async def until(holds: Any) -> None:
     async with asyncio.timeout(2):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+        while not holds():
             await asyncio.sleep(0.005)
 
 

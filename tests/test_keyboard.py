@@ -62,7 +62,7 @@ class Terminal:
         self.happened.clear()
         os.write(self.master, keys.encode())
         async with asyncio.timeout(2):
-            while len(self.happened) < len(expected):  # noqa: ASYNC110 - typed input has no event
+            while len(self.happened) < len(expected):
                 await asyncio.sleep(0.005)
         await asyncio.sleep(0.01)
         assert self.happened == list(expected)
@@ -133,7 +133,7 @@ def test_a_terminal_that_goes_away_quits() -> None:
         keyboard.start(happened.append, no_fault)
         os.close(master)
         async with asyncio.timeout(2):
-            while not happened:  # noqa: ASYNC110 - the end of a terminal has no event
+            while not happened:
                 await asyncio.sleep(0.01)
         assert happened[0] == "quit"
         keyboard._saved = None  # there is nothing left to restore
