@@ -32,6 +32,7 @@ from agent.moves import (
     GiveUp,
     LinkState,
     OpenUtterance,
+    Phase,
     Play,
     Reconnect,
     SendText,
@@ -45,7 +46,7 @@ from agent.moves import (
     Typed,
 )
 from agent.pictures import Pictures
-from agent.turn import Phase, Turn
+from agent.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

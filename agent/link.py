@@ -338,7 +338,9 @@ def judge_failure(error: Exception) -> Verdict:
         case OSError():
             return judge_unreachable(f"no connection: {error.strerror or type(error).__name__}")
         case InvalidProxy() | _BadAddressError():
-            return judge_unreachable(f"not a usable address: {error}", "check service.url and the proxy, if there is one")
+            return judge_unreachable(
+                f"not a usable address: {error}", "check service.url and the proxy, if there is one"
+            )
     return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")
 
 

@@ -1,15 +1,27 @@
-"""PURE: the vocabulary of the turn machine: events that happen to it, effects that it asks for."""
+"""PURE: the vocabulary of the turn machine: its phases, events that happen to it, effects that it asks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from agent.gestures import Gesture
 
 if TYPE_CHECKING:
     from agent.earcons import Earcon
+
+
+class Phase(Enum):
+    """What the box is doing. In ASLEEP and SPEAKING microphone and camera are closed, in all others open."""
+
+    ASLEEP = auto()
+    LISTENING = auto()
+    HEARING = auto()  # an utterance is open, the endpointer will end it
+    TALKING = auto()  # an utterance is open, releasing the button will end it
+    THINKING = auto()
+    ANSWERING = auto()
+    SPEAKING = auto()  # an answer plays though nobody is listened to: it came late, or after hanging up
 
 
 class LinkState(Enum):

@@ -44,16 +44,19 @@ class Pictures:
         self._wake = asyncio.Event()
         self._filming = False
         self._still_wanted = False
+        self._still_discarded = False  # while it was being taken
+        self._open = False
         self._last_still: Path | None = None
 
     def open(self) -> None:
         """Switch the camera on."""
         if self._camera is not None:
+            self._open = True
             self._camera.start(self._on_fault)
 
     def close(self) -> None:
         """Switch it off."""
-        self._filming = self._still_wanted = False
+        self._filming = self._still_wanted = self._open = False
         if self._camera is not None:
             self._camera.stop()
 
@@ -70,6 +73,7 @@ class Pictures:
     def discard_still(self) -> None:
         """Forget the still just asked for, or just taken."""
         self._still_wanted = False
+        self._still_discarded = True
         if self._last_still is not None:
             self._last_still.unlink(missing_ok=True)
             self._last_still = None
@@ -90,7 +94,8 @@ class Pictures:
                     self._deliver(await camera.frame(self._max_bytes))
             except DeviceError as error:
                 self._filming = False
-                self._on_fault(error)
+                if self._open:  # a picture that hanging up cut short is no fault
+                    self._on_fault(error)
             await self._until_next()
 
     async def _until_next(self) -> None:
@@ -101,12 +106,24 @@ class Pictures:
             return
 
     async def _take_still(self, camera: Camera) -> None:
-        self._last_still = None
+        self._last_still, self._still_discarded = None, False
         jpeg = await camera.still()
-        self._counters.stills += 1
-        if self._folder is not None:
+        try:
+            if not self._still_discarded:
+                self._counters.stills += 1
+                self._keep(jpeg)
+        finally:
+            self._deliver(await camera.frame(self._max_bytes))
+
+    def _keep(self, jpeg: bytes) -> None:
+        if self._folder is None:
+            return
+        still = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._counters.stills}.jpg"
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._last_still = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._counters.stills}.jpg"
-            self._last_still.write_bytes(jpeg)
-            log.info("still: %s, %d kB", self._last_still.name, len(jpeg) // 1000)
-        self._deliver(await camera.frame(self._max_bytes))
+            still.write_bytes(jpeg)
+        except OSError as error:
+            problem = f"cannot keep a still in {self._folder}: {error.strerror}"
+            raise DeviceError("camera", problem, "make room, or mend paths.state") from error
+        self._last_still = still
+        log.info("still: %s, %d kB", still.name, len(jpeg) // 1000)

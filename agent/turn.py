@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from agent.earcons import Earcon
 from agent.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
+from agent.light import rhythm
 from agent.moves import (
     AnswerBegan,
     AnswerEnded,
@@ -32,6 +33,7 @@ from agent.moves import (
     LinkChanged,
     LinkState,
     OpenUtterance,
+    Phase,
     Play,
     Reconnect,
     SendText,
@@ -44,10 +46,10 @@ from agent.moves import (
     Tick,
     Typed,
 )
-from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
     from agent.config import TurnSettings
+    from hardware.ports import Rhythm
 
 HOLD_PRE_ROLL_S = HOLD_S + 0.1
 """A hold is recognised HOLD_S after the press; the rest covers the edge's debouncing."""
@@ -55,18 +57,6 @@ RELEASE_TAIL_S = 0.150
 """Still recorded after a release: thumbs are quicker than tongues, and the last chunks are on their way."""
 THINKING_TICK_S = 1.5
 """A person starts to wonder after this much silence."""
-
-
-class Phase(Enum):
-    """What the box is doing. In ASLEEP and SPEAKING microphone and camera are closed, in all others open."""
-
-    ASLEEP = auto()
-    LISTENING = auto()
-    HEARING = auto()  # an utterance is open, the endpointer will end it
-    TALKING = auto()  # an utterance is open, releasing the button will end it
-    THINKING = auto()
-    ANSWERING = auto()
-    SPEAKING = auto()  # an answer plays though nobody is listened to: it came late, or after hanging up
 
 
 class _Timer(Enum):
@@ -118,20 +108,8 @@ class Turn:
 
     @property
     def rhythm(self) -> Rhythm:
-        """What the light shows: faults beat states, and it never shows a connection that is not there."""
-        if self.faults or self.link is LinkState.REFUSED:
-            return Rhythm.FAULT
-        if self.phase in _PLAYING:
-            return Rhythm.ANSWERING
-        if self.phase is Phase.ASLEEP:
-            return Rhythm.CONNECTING if self.link is LinkState.CONNECTING else Rhythm.READY
-        if self.link is LinkState.OFFLINE:
-            return Rhythm.OFFLINE
-        if self.phase in _OPEN:
-            return Rhythm.HEARING
-        if self.link is not LinkState.UP:
-            return Rhythm.CONNECTING
-        return Rhythm.THINKING if self.phase is Phase.THINKING else Rhythm.LISTENING
+        """What the light shows."""
+        return rhythm(self.phase, self.link, fault=bool(self.faults))
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at time ``now`` (seconds, monotonic)."""
@@ -300,7 +278,7 @@ class Turn:
     def _interrupted(self, now: float) -> list[Effect]:
         if self.phase is Phase.ANSWERING and self._server_detects:
             self._hear(Phase.HEARING, now)
-            return [CutAnswer()]
+            return [CutAnswer(), OpenUtterance(0.0)]
         if self.phase in _PLAYING:
             return [CutAnswer(), *self._rest_after_answer(now)]
         return []

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent import config
 from agent.app import Agent
+from agent.moves import Phase
 from agent.simulator import Scenario, Simulator, SimulatorSettings, shipped
-from agent.turn import Phase
 from hardware.clock import run_virtual
 from hardware.simulated import SimulatedBox
 

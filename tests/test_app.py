@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.errors import Refused, Unreachable
-from agent.moves import LinkState
+from agent.moves import LinkState, Phase
 from agent.simulator import SimulatorSettings, Style, parse
-from agent.turn import Phase
 from hardware.ports import DeviceError, Rhythm
 from tests.stage import ASSETS, play, question, stage
 

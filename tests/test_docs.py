@@ -46,5 +46,7 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_is_named_exists(page: Path) -> None:
-    for name in re.findall(r"`((?:agent|hardware|scripts|config|docs|tests)/[\w./-]+)`", page.read_text(encoding="utf-8")):
+    for name in re.findall(
+        r"`((?:agent|hardware|scripts|config|docs|tests)/[\w./-]+)`", page.read_text(encoding="utf-8")
+    ):
         assert (ROOT / name).exists(), name

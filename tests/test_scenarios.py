@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.moves import LinkState
+from agent.moves import LinkState, Phase
 from agent.simulator import names
-from agent.turn import Phase
 from hardware.ports import Rhythm
 from tests.stage import play, question, stage
 

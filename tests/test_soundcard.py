@@ -28,7 +28,10 @@ else:
 pytestmark = [
     pytest.mark.sound,
     pytest.mark.real_time,
-    pytest.mark.skipif(bool(missing()) and not os.environ.get("CI"), reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)"),
+    pytest.mark.skipif(
+        bool(missing()) and not os.environ.get("CI"),
+        reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
+    ),
 ]
 
 

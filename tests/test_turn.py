@@ -33,6 +33,7 @@ from agent.moves import (
     LinkChanged,
     LinkState,
     OpenUtterance,
+    Phase,
     Play,
     Reconnect,
     SendText,
@@ -45,7 +46,7 @@ from agent.moves import (
     Tick,
     Typed,
 )
-from agent.turn import HOLD_PRE_ROLL_S, RELEASE_TAIL_S, Phase, Turn
+from agent.turn import HOLD_PRE_ROLL_S, RELEASE_TAIL_S, Turn
 from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
@@ -406,7 +407,7 @@ def test_a_spoken_answer_ends_in_sleep() -> None:
 def test_with_server_detection_only_the_service_interrupts() -> None:
     box = answering(detection="server")
     assert box.send(SPEECH) == []
-    assert box.send(AnswerInterrupted()) == [CutAnswer()]
+    assert box.send(AnswerInterrupted()) == [CutAnswer(), OpenUtterance(0.0)]
     assert box.is_in(Phase.HEARING)
 
 

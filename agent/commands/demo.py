@@ -145,11 +145,11 @@ async def _enter_is_the_button(box: SimulatedBox) -> None:
 
 def summary(records: list[TurnRecord], report: dict[str, Any]) -> str:
     """Return the table at the end."""
-    lines = ["turn  heard by the service                             figures"]
+    lines = [f"turn  {'heard by the service':<46} figures"]
     for number, record in enumerate(records, 1):
         heard = record.heard.strip()
-        heard = heard if len(heard) <= 48 else heard[:47] + "…"  # noqa: PLR2004 - the column's width
-        lines.append(f"{number:>4}  {heard:<50} {figures(record)}{', interrupted' if record.interrupted else ''}")
+        heard = heard if len(heard) <= 46 else heard[:45] + "…"  # noqa: PLR2004 - the column's width
+        lines.append(f"{number:>4}  {heard:<46} {figures(record)}{', cut' if record.interrupted else ''}")
     spoken = sum(utterance["seconds"] for utterance in report["utterances"])
     frames = report["frames"]
     lines.append(

@@ -17,7 +17,7 @@ from agent.cli import config_option, start_log
 from agent.commands.view import Lines
 from agent.errors import ConfigError
 from agent.metrics import TurnRecord
-from agent.turn import Phase
+from agent.moves import Phase
 from hardware.keyboard import KeyboardButton
 
 if TYPE_CHECKING:

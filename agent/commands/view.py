@@ -6,8 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from agent.moves import LinkState
-from agent.turn import Phase
+from agent.moves import LinkState, Phase
 from hardware.rhythm import brightness, picture
 
 if TYPE_CHECKING:

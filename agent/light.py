@@ -1,0 +1,26 @@
+"""PURE: what the light shows, from how things stand."""
+
+from __future__ import annotations
+
+from agent.moves import LinkState, Phase
+from hardware.ports import Rhythm
+
+PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
+RECORDING = (Phase.HEARING, Phase.TALKING)
+
+
+def rhythm(phase: Phase, link: LinkState, *, fault: bool) -> Rhythm:
+    """Return the rhythm: faults beat states, and it never shows a connection that is not there."""
+    if fault or link is LinkState.REFUSED:
+        return Rhythm.FAULT
+    if phase in PLAYING:
+        return Rhythm.ANSWERING
+    if phase is Phase.ASLEEP:
+        return Rhythm.CONNECTING if link is LinkState.CONNECTING else Rhythm.READY
+    if link is LinkState.OFFLINE:
+        return Rhythm.OFFLINE
+    if phase in RECORDING:
+        return Rhythm.HEARING
+    if link is not LinkState.UP:
+        return Rhythm.CONNECTING
+    return Rhythm.THINKING if phase is Phase.THINKING else Rhythm.LISTENING

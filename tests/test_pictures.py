@@ -1,0 +1,281 @@
+"""Frames and stills, with a camera that takes its time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent import config
+from agent.metrics import Counters
+from agent.pictures import Pictures
+from hardware.ports import DeviceError
+from tests.stage import play
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+
+@dataclass
+class SlowCamera:
+    """Each picture takes ``shutter_s`` and is named after its number."""
+
+    shutter_s: float = 0.0
+    broken: bool = False
+    open: bool = False
+    limits: list[int] = field(default_factory=list)
+    stills: int = 0
+
+    def start(self, on_fault: Callable[[DeviceError], None]) -> None:
+        del on_fault
+        self.open = True
+
+    def stop(self) -> None:
+        self.open = False
+
+    async def frame(self, max_bytes: int) -> bytes:
+        self.limits.append(max_bytes)
+        return await self._picture(f"frame {len(self.limits)}")
+
+    async def still(self) -> bytes:
+        self.stills += 1
+        return await self._picture(f"still {self.stills}")
+
+    async def aclose(self) -> None:
+        self.stop()
+
+    async def _picture(self, name: str) -> bytes:
+        await asyncio.sleep(self.shutter_s)
+        if self.broken or not self.open:
+            raise DeviceError("camera", "gone", "check its cable")
+        return name.encode()
+
+
+@dataclass
+class Rig:
+    pictures: Pictures
+    camera: SlowCamera
+    counters: Counters
+    task: asyncio.Task[None]
+    delivered: list[tuple[float, bytes]]
+    faults: list[DeviceError]
+
+    @property
+    def names(self) -> list[str]:
+        return [jpeg.decode() for _, jpeg in self.delivered]
+
+
+@asynccontextmanager
+async def rigged(
+    state: Path | None = None, *, shutter_s: float = 0.0, camera: bool = True, **video: Any
+) -> AsyncIterator[Rig]:
+    loop = asyncio.get_running_loop()
+    tables = {"paths": {"state": str(state or "")}, "video": video}
+    settings = config.override(config.Settings(), tables, where="test")
+    slow, counters = SlowCamera(shutter_s), Counters()
+    delivered: list[tuple[float, bytes]] = []
+    faults: list[DeviceError] = []
+    pictures = Pictures(
+        settings,
+        slow if camera else None,
+        counters,
+        lambda jpeg: delivered.append((loop.time(), jpeg)),
+        faults.append,
+    )
+    task = asyncio.create_task(pictures.run())
+    try:
+        yield Rig(pictures, slow, counters, task, delivered, faults)
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def no_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+
+
+def kept(state: Path) -> list[bytes]:
+    return [still.read_bytes() for still in sorted(state.glob("stills/*"))]
+
+
+def test_the_first_frame_is_taken_at_once_and_the_others_at_the_asked_rate() -> None:
+    async def scene() -> None:
+        async with rigged(fps=2.0, max_frame_kb=30) as rig:
+            start = asyncio.get_running_loop().time()
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(1.7)
+            rig.pictures.film(on=False)
+            await asyncio.sleep(5)
+            assert [at - start for at, _ in rig.delivered] == pytest.approx([0.0, 0.5, 1.0, 1.5])
+            assert set(rig.camera.limits) == {30_000}
+
+    play(scene())
+
+
+def test_nothing_is_filmed_where_no_frames_are_wanted() -> None:
+    async def scene() -> None:
+        async with rigged(fps=0) as rig:
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(5)
+            assert rig.delivered == []
+
+    play(scene())
+
+
+def test_a_box_without_a_camera_takes_no_pictures() -> None:
+    async def scene() -> None:
+        async with rigged(camera=False) as rig:
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            rig.pictures.take_still()
+            await asyncio.sleep(5)
+            rig.pictures.discard_still()
+            rig.pictures.close()
+            assert (rig.delivered, rig.faults) == ([], [])
+
+    play(scene())
+
+
+def test_the_camera_is_on_from_open_to_close() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.pictures.open()
+            assert rig.camera.open
+            rig.pictures.film(on=True)
+            rig.pictures.close()
+            assert not rig.camera.open
+            await asyncio.sleep(5)
+            assert rig.delivered == []
+
+    play(scene())
+
+
+def test_a_still_is_kept_in_full_and_shown_small(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with rigged(tmp_path) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            (still,) = (tmp_path / "stills").iterdir()
+            assert still.read_bytes() == b"still 1"
+            assert still.suffix == ".jpg"
+            assert rig.names == ["frame 1"]
+            assert rig.counters.stills == 1
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            assert len(list((tmp_path / "stills").iterdir())) == 2
+
+    play(scene())
+
+
+def test_systemd_may_say_where_stills_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            assert len(list((tmp_path / "stills").iterdir())) == 1
+
+    play(scene())
+
+
+def test_without_a_place_for_stills_the_model_is_shown_one_all_the_same() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            assert rig.names == ["frame 1"]
+
+    play(scene())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.5, 2.0], ids=["before", "while", "after"])
+def test_a_discarded_still_is_forgotten_before_while_and_after_it_is_taken(tmp_path: Path, after_s: float) -> None:
+    async def scene() -> None:
+        async with rigged(tmp_path, shutter_s=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            if after_s:
+                await asyncio.sleep(after_s)
+            rig.pictures.discard_still()
+            await asyncio.sleep(5)
+            assert kept(tmp_path) == []
+            rig.pictures.take_still()
+            await asyncio.sleep(5)
+            assert kept(tmp_path) == [b"still 2" if after_s else b"still 1"]
+
+    play(scene())
+
+
+def test_discarding_takes_back_the_last_still_only(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with rigged(tmp_path) as rig:
+            rig.pictures.open()
+            rig.pictures.discard_still()
+            rig.pictures.take_still()
+            await asyncio.sleep(1)
+            rig.pictures.take_still()
+            await asyncio.sleep(1)
+            rig.pictures.discard_still()
+            rig.pictures.discard_still()
+            (kept,) = (tmp_path / "stills").iterdir()
+            assert kept.read_bytes() == b"still 1"
+
+    play(scene())
+
+
+def test_a_camera_that_fails_is_reported_and_tried_again_with_the_next_utterance() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.camera.broken = True
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(5)
+            assert [error.problem for error in rig.faults] == ["gone"]
+            rig.camera.broken = False
+            rig.pictures.film(on=True)
+            await asyncio.sleep(0.1)
+            assert rig.names == ["frame 2"]
+
+    play(scene())
+
+
+def test_hanging_up_while_a_picture_is_taken_is_no_fault(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with rigged(tmp_path, shutter_s=1.0) as rig:
+            for begin in (rig.pictures.take_still, lambda: rig.pictures.film(on=True)):
+                rig.pictures.open()
+                begin()
+                await asyncio.sleep(0.5)
+                rig.pictures.close()
+                await asyncio.sleep(5)
+            assert (rig.faults, rig.delivered) == ([], [])
+
+    play(scene())
+
+
+def test_a_disk_that_takes_no_still_is_reported_and_the_model_is_shown_one(tmp_path: Path) -> None:
+    (tmp_path / "stills").write_text("a file where the folder should be")
+
+    async def scene() -> None:
+        async with rigged(tmp_path) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(1)
+            (error,) = rig.faults
+            assert error.device.startswith("camera")
+            assert str(tmp_path / "stills") in str(error)
+            assert rig.names == ["frame 1"]
+
+    play(scene())
