@@ -129,8 +129,10 @@ class Conversation:
     def change_over_if_due(self) -> None:
         """Replace a connection that the service is about to end, in a quiet moment if there is one."""
         quiet = self.ledger.recording is None and not self.dialogue.pending and self.outbox.empty
-        if self.session.should_change_over(self._loop.time(), quiet=quiet):
+        now = self._loop.time()
+        if self.session.should_change_over(now, quiet=quiet):
             self._mark("change_over")
+            self.session.closed(now, drop_handle=False)  # for us it is; else it would be due again at once
             self.link.renew()
 
     # the link (agent.link.Listener)

@@ -127,7 +127,7 @@ class Link:
     def renew(self) -> None:
         """End the present connection; if one is wanted, the next is made at once."""
         connection = self._connection
-        if connection is None:
+        if connection is None or self._parting:
             return
         self._parting = True
         if self._ready is None:
@@ -209,6 +209,8 @@ class Link:
                 create_connection=_Connection,
                 logger=_quiet,
             )
+        except OSError:  # some of these are ValueErrors too
+            raise
         except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
             raise _BadAddressError(str(error)) from error
         assert isinstance(connection, _Connection)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 import agent.link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A run that decides whether something lands must not depend on luck; a developer's run explores.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 THREAD_GRACE_S = 2.0
 

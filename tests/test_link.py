@@ -359,6 +359,19 @@ def test_renew_makes_the_next_connection_at_once_and_resumes() -> None:
     play(scene())
 
 
+def test_a_connection_that_is_renewed_twice_still_ends_with_a_good_bye() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            rig.link.renew()
+            rig.link.renew()
+            await asyncio.sleep(1)
+            assert simulator.report()["connections"][0]["close_code"] == 1000
+            assert rig.link.connections == 2
+
+    play(scene())
+
+
 def test_a_renewed_attempt_that_is_still_being_set_up_begins_again() -> None:
     async def scene() -> None:
         async with Simulator(None, shipped("no_setup_complete")) as simulator, rigged(simulator.url) as rig:

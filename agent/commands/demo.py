@@ -45,6 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     start_log("ERROR")
     if arguments.fast and (arguments.mic or arguments.speaker):
         raise ConfigError("--fast: a real microphone or speaker runs in real time only")
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {arguments.out}: {error.strerror} (name a writable folder)") from None
     if arguments.fast:
         from hardware.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
 
@@ -122,7 +126,6 @@ class Demo:
 
     def _sum_up(self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None) -> int:
         out = self.arguments.out
-        out.mkdir(parents=True, exist_ok=True)
         heard, played, data = out / "server-received.wav", out / "speaker-played.wav", out / "report.json"
         save_audio(heard)
         data.write_text(json.dumps(report, indent=2), encoding="utf-8")

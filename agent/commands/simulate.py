@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -16,15 +17,13 @@ from agent.cli import start_log
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
-    import argparse
-
     from agent.simulator import Scenario, SimulatorSettings
 
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    sub.add_argument("--port", type=int, default=8765, help="port (default 8765; 0: any)")
+    sub.add_argument("--port", type=_port, default=8765, help="port (default 8765; 0: any)")
     sub.add_argument("--scenario", metavar="NAME|FILE", help=f"faults to play; shipped: {', '.join(simulator.names())}")
     sub.add_argument("--answers", choices=("script", "report"), default="script", help="report: say what was heard")
     sub.add_argument("--api-key", metavar="KEY", help="accept only this key (default: any)")
@@ -39,6 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted. Raises ConfigError."""
     start_log("INFO")
     scenario = load_scenario(arguments.scenario)
+    tls = _tls(arguments)
+    for name, file in (("--report", arguments.report), ("--audio", arguments.audio)):
+        if file is not None and not file.parent.is_dir():
+            raise ConfigError(f"{name} {file}: no such folder (name one that exists)")
     settings = simulator.SimulatorSettings(
         host=arguments.host,
         port=arguments.port,
@@ -47,9 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
         espeak=arguments.answers == "report",
     )
     try:
-        asyncio.run(_serve(arguments, settings, scenario))
-    except (OSError, simulator.AssetError) as error:
+        served = asyncio.run(_serve(arguments, settings, scenario, tls))
+    except simulator.AssetError as error:
         raise ConfigError(f"simulator: {error}") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).rpartition(": ")[2]
+        where = f"{arguments.host} port {arguments.port}"
+        raise ConfigError(f"cannot listen on {where}: {reason} (choose another --host or --port)") from None
+    _keep(served, arguments)
     return 0
 
 
@@ -58,31 +66,51 @@ def load_scenario(name: str | None) -> Scenario:
     if name is None:
         return simulator.Scenario()
     try:
-        return simulator.shipped(name) if name in simulator.names() else simulator.load(Path(name))
+        ours = name in simulator.names() or not Path(name).is_file()
+        return simulator.shipped(name) if ours else simulator.load(Path(name))
     except simulator.ScenarioError as error:
         raise ConfigError(str(error)) from None
 
 
-async def _serve(arguments: argparse.Namespace, settings: SimulatorSettings, scenario: Scenario) -> None:
+async def _serve(
+    arguments: argparse.Namespace, settings: SimulatorSettings, scenario: Scenario, tls: ssl.SSLContext | None
+) -> simulator.Simulator:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with simulator.Simulator(settings, scenario, tls=_tls(arguments)) as served:
+    async with simulator.Simulator(settings, scenario, tls=tls) as served:
         sys.stdout.write(f"listening on {served.base_url}\n")
         sys.stdout.flush()
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
             async with asyncio.timeout(arguments.seconds):
                 await asyncio.Event().wait()
-    if arguments.report:
-        arguments.report.write_text(json.dumps(served.report(), indent=2), encoding="utf-8")
-    if arguments.audio:
-        served.save_audio(arguments.audio)
+    return served
+
+
+def _keep(served: simulator.Simulator, arguments: argparse.Namespace) -> None:
+    try:
+        if arguments.report:
+            arguments.report.write_text(json.dumps(served.report(), indent=2), encoding="utf-8")
+        if arguments.audio:
+            served.save_audio(arguments.audio)
+    except OSError as error:
+        raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:  # noqa: PLR2004 - TCP's own limit
+        raise argparse.ArgumentTypeError(f"{number} is not a port (0 to 65535)")
+    return number
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
     if not arguments.tls_cert:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    try:
+        context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    except OSError as error:
+        raise ConfigError(f"--tls-cert {arguments.tls_cert}, --tls-key {arguments.tls_key}: {error}") from None
     return context

@@ -32,11 +32,11 @@ REFRESH_S = 0.1
 class Lines:
     """One line per thing that happened: a time, who, what."""
 
-    def __init__(self, clock: Callable[[], float], out: TextIO = sys.stdout) -> None:
-        """Count time from now on ``clock``."""
+    def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
+        """Count time from now on ``clock``; print to ``out``, else to standard output."""
         self._clock = clock
         self._origin = clock()
-        self._out = out
+        self._out = out or sys.stdout
         self._heard = ""
 
     def say(self, who: str, what: str) -> None:

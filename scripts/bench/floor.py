@@ -55,9 +55,12 @@ class Floor:
             await socket.send(SETUP, text=True)
             await socket.recv(decode=False)
             reader = asyncio.ensure_future(self.read(socket))
+            heard = 0
             for begin, opens, ends in self.plan:
+                await self.listen(heard, opens)
                 await self.speak(socket, begin, opens, ends)
-            await self.until(len(self.pcm) // CHUNK_BYTES)
+                heard = ends
+            await self.listen(heard, len(self.pcm) // CHUNK_BYTES)
             await asyncio.sleep(LAST_ANSWER_S)
             await asyncio.wait_for(self.over.wait(), 30)
             reader.cancel()
@@ -68,9 +71,13 @@ class Floor:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         return due
 
+    async def listen(self, first: int, end: int) -> None:
+        """Take chunks that are not sent."""
+        for chunk in range(first, end):
+            await self.until(chunk + 1)
+
     async def speak(self, socket: ClientConnection, begin: int, opens: int, ends: int) -> None:
         """Send chunks ``begin`` to ``ends``, the first ones together when chunk ``opens`` is there."""
-        await self.until(opens)
         await socket.send(START, text=True)
         first, live = begin * CHUNK_BYTES, opens * CHUNK_BYTES
         for at in range(first, live, CATCH_UP_BYTES):

@@ -10,14 +10,15 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taps import Wire
+
 from agent import config
 from agent.app import Agent
 from agent.commands.talk import NEVER_S
-from agent.turn import Phase
+from agent.moves import Phase
 from hardware.playback import PlaybackBuffer
 from hardware.ports import CHUNK_S, Devices
 from hardware.simulated import PacedMicrophone, SimulatedBox
-from taps import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ class Bench:
     async def phase(self, *wanted: Phase) -> None:
         """Wait for a phase of the conversation."""
         async with asyncio.timeout(20):
-            while self.agent.turn.phase not in wanted:
+            while self.agent.turn.phase not in wanted:  # noqa: ASYNC110 - the agent has no event for it
                 await asyncio.sleep(CHUNK_S)
 
     async def chunks(self, wav: Path) -> dict[str, Any]:
@@ -148,13 +149,17 @@ class Bench:
         await asyncio.sleep(HEARD_S)
 
 
-async def main() -> None:
+async def measure(kind: str, url: str, wav: Path) -> dict[str, Any]:
     """Run one kind of measurement."""
-    kind, url, wav, out = sys.argv[1:]
     bench = Bench(url)
-    found = await (bench.chunks(Path(wav)) if kind == "chunks" else bench.presses())
-    Path(out).write_text(json.dumps(found))
+    return await (bench.chunks(wav) if kind == "chunks" else bench.presses())
+
+
+def main() -> None:
+    """Measure and write down."""
+    kind, url, wav, out = sys.argv[1:]
+    Path(out).write_text(json.dumps(asyncio.run(measure(kind, url, Path(wav)))))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,0 +1,113 @@
+"""Tells at once when the network under a connection goes away, where the kernel says so (Linux, netlink).
+
+Only a hint: without it a dead line is noticed by its missing acknowledgements, a few seconds later.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import socket
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+
+log = logging.getLogger(__name__)
+
+NETLINK_ROUTE = 0
+GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR (linux/rtnetlink.h)
+NEW_LINK, DEL_LINK, DEL_ADDRESS = 16, 17, 21
+IFF_RUNNING = 0x40
+HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
+ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
+SIOCGIFADDR = 0x8915
+IF_INET6 = Path("/proc/net/if_inet6")
+READ_BYTES = 65536
+
+
+class NetWatch:
+    """Calls ``on_lost(index)`` when interface ``index`` loses its carrier or an address."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[int], None]) -> None:
+        """Listen from now on; silently does nothing where there is no netlink."""
+        self._loop = loop
+        self._on_lost = on_lost
+        self._socket: socket.socket | None = None
+        try:
+            sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_ROUTE)
+            sock.bind((0, GROUPS))
+        except (AttributeError, OSError) as error:
+            log.debug("netlink: not available: %s", error)
+            return
+        self._socket = sock
+        loop.add_reader(sock, self._read)
+
+    def close(self) -> None:
+        """Stop. Idempotent."""
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _read(self) -> None:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except OSError:  # more news than the kernel kept for us; the acknowledgements will tell
+            return
+        for kind, body in messages(data):
+            index = lost(kind, body)
+            if index is not None:
+                self._on_lost(index)
+
+
+def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Split a netlink datagram into types and bodies; stops at anything malformed."""
+    while len(data) >= HEADER.size:
+        length, kind, *_ = HEADER.unpack_from(data)
+        if length < HEADER.size:
+            return
+        yield kind, data[HEADER.size : length]
+        data = data[(length + 3) & ~3 :]
+
+
+def lost(kind: int, body: bytes) -> int | None:
+    """Return the index of the interface that a message says is gone, if it says so."""
+    if kind in (NEW_LINK, DEL_LINK) and len(body) >= LINK.size:
+        _, _, index, flags, _ = LINK.unpack_from(body)
+        return None if kind == NEW_LINK and flags & IFF_RUNNING else int(index)
+    if kind == DEL_ADDRESS and len(body) >= ADDRESS.size:
+        return int(ADDRESS.unpack_from(body)[4])
+    return None
+
+
+def interface_of(address: str) -> int | None:
+    """Return the index of the interface that has ``address`` (IPv4 or IPv6), None if that cannot be told."""
+    return _interface_of_ipv6(address) if ":" in address else _interface_of_ipv4(address)
+
+
+def _interface_of_ipv4(address: str) -> int | None:
+    wanted = socket.inet_aton(address)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for index, name in socket.if_nameindex():
+            try:
+                answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, name.encode().ljust(256, b"\0"))
+            except OSError:  # it has none
+                continue
+            if answer[20:24] == wanted:
+                return index
+    return None
+
+
+def _interface_of_ipv6(address: str) -> int | None:
+    wanted = socket.inet_pton(socket.AF_INET6, address.partition("%")[0]).hex()
+    try:
+        lines = IF_INET6.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1], 16) for line in lines if line.startswith(wanted)), None)

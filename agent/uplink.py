@@ -1,0 +1,232 @@
+"""PURE: how much the uplink carries, and so what may be sent now. Numbers in, verdicts out.
+
+The buffered amount is the whole pipe in milliseconds: what the library and the kernel hold and the peer has not
+acknowledged, over the measured rate, less the round trip that an empty pipe has too. Byte thresholds on one buffer do
+not work: at 500 kbit/s some 190 kB hide where they do not look, which is three seconds of speech.
+
+The rate is measured on frames, since audio alone does not fill the line: the slope of acknowledged bytes while a frame
+drains, and end to end by the pong to a ping right behind it, which queues behind the frame wherever that is stored. The
+lower of the two counts; through a proxy that splits TCP only the second one knows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+
+START_RATE = 64_000.0
+"""Bytes/s assumed before anything is measured, about 500 kbit/s: the first frame is small enough for a bad day."""
+LEAST_RATE = 4_000.0
+MOST_RATE = 12_500_000.0
+GROWTH = 1.5
+"""Most that one measurement may raise the rate: a burst between two looks can seem infinitely fast."""
+FULL_WEIGHT_BYTES = 30_000
+MOST_WEIGHT = 0.7
+"""A measurement counts by its size; a full frame nearly replaces the estimate, so that a step down is followed at once."""
+STALL_S = 0.5
+"""Without progress for so long the line was out, and what was measured across it says nothing about its rate."""
+QUICK_S = 0.030
+"""A frame that drained within this was not slowed by the line; it only proves that the line is faster than assumed."""
+HELD_WINDOW_S = 0.3
+"""While audio itself fills the line its slope is taken over this long."""
+
+FRAME_GATE_S = 0.030
+"""A frame starts only behind a shorter queue, so that audio is never late by more than one frame."""
+FRAME_LINE_S = 0.25
+"""Most time of the line that one frame may take: what it takes, audio behind it waits."""
+FRAME_SHARE = 0.75
+"""Of what audio leaves of the line; the rest is for bursts and for being wrong."""
+LEAST_FRAME = 6_000
+"""Bytes of the smallest JPEG that is worth looking at."""
+EXPLORE_S = 5.0
+"""Where the line has no room for video, a smallest frame this often: without frames nothing would be measured, and an
+estimate that is too low would keep itself."""
+RECEIPT_S = 2.0
+"""A pong later than this is not waited for: services answer pings up to 30 s late, and the acknowledgements tell too."""
+BASE64 = 4 / 3
+
+AUDIO_HOLD_S = 0.100
+"""Above this much queue audio waits in the ledger, where it can still be coalesced and trimmed."""
+AUDIO_RATE = 50_500.0
+"""Bytes/s on the wire of 16 kHz audio in 20 ms messages, everything included."""
+SMALL_CHUNK_RATE = 75_000.0
+"""600 kbit/s: below, 20 ms messages cost more overhead than their 20 ms are worth."""
+
+DEAD_S = 3.0
+"""No acknowledged progress for so long with bytes outstanding: a dead line. No congested one was silent longer than this
+in all measurements; 2.5 s gave one false alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """What the socket says at one moment."""
+
+    outstanding: int  # bytes written and not acknowledged, in library and kernel
+    acked: int  # bytes acknowledged since the connection began
+    round_trip_s: float  # the least that was seen
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A frame on its way."""
+
+    sent_at: float
+    behind: int  # acked bytes at which everything before it is through
+    until: int  # and at which it is through itself
+    began: tuple[float, int] | None = None  # when its own bytes began to be acknowledged, and how many were
+    slope: float | None = None  # bytes/s, inf if too quick to tell
+    receipt_s: float | None = None  # end to end, less an empty pipe's
+
+
+class Uplink:
+    """One connection's uplink. Feed :meth:`observe` every 10 to 20 ms while something is under way."""
+
+    def __init__(self, rate: float = START_RATE) -> None:
+        """Begin with ``rate`` bytes/s; the last connection's is a better guess than none."""
+        self.rate = rate
+        """Bytes per second that the line carries."""
+        self._pipe = Pipe(0, 0, 0.0)
+        self._frame: _Frame | None = None
+        self._explored_at = -inf
+        self._progress_at = 0.0
+        self._held: tuple[float, int] | None = None
+        self._pings: deque[float] = deque()  # when those were sent that are not answered
+        self._least_pong: float | None = None
+
+    # what the socket says
+
+    def observe(self, now: float, pipe: Pipe, *, held: bool) -> None:
+        """Take a look at the socket; ``held``: audio waits because the pipe is deep, so the line is full."""
+        stalled = now - self._progress_at > STALL_S
+        if pipe.acked != self._pipe.acked or not pipe.outstanding:
+            self._progress_at = now
+        self._pipe = pipe
+        if stalled:
+            self._forget()
+        if self._frame is not None:
+            self._follow(self._frame, now, pipe)
+        elif held:
+            self._measure_held(now, pipe)
+        else:
+            self._held = None
+
+    def frame_sent(self, now: float, pipe: Pipe, size: int) -> None:
+        """Note that a frame of ``size`` bytes (as sent) was handed over; ``pipe`` is as it was just before."""
+        behind = pipe.acked + pipe.outstanding
+        self._frame = _Frame(now, behind, behind + size)
+        self._explored_at = now
+        self._held = None
+
+    def ping_sent(self, now: float) -> None:
+        """Note that a ping was handed over, behind everything written before it."""
+        self._pings.append(now)
+
+    def pong(self, now: float, pinged_at: float) -> None:
+        """Take the answer to the ping sent at ``pinged_at``; it also answers those before it."""
+        while self._pings and self._pings[0] <= pinged_at:
+            self._pings.popleft()
+        took = now - pinged_at
+        self._least_pong = took if self._least_pong is None else min(self._least_pong, took)
+        frame = self._frame
+        if frame is not None and pinged_at >= frame.sent_at and frame.receipt_s is None:
+            frame.receipt_s = took - self._least_pong
+            self._follow(frame, now, self._pipe)
+
+    # verdicts
+
+    @property
+    def queue_s(self) -> float:
+        """Seconds that a byte written now waits before the line takes it."""
+        return max(0.0, self._pipe.outstanding / self.rate - self._pipe.round_trip_s)
+
+    @property
+    def audio_open(self) -> bool:
+        """Whether audio may be handed over."""
+        return self.queue_s <= AUDIO_HOLD_S
+
+    @property
+    def chunk_s(self) -> float:
+        """How long a live audio message should be."""
+        return 0.020 if self.rate >= SMALL_CHUNK_RATE else 0.040
+
+    @property
+    def pacing_rate(self) -> int:
+        """What the kernel should not exceed, in bytes/s: bursts above it only fill the router's queue."""
+        return round(max(1.5 * self.rate, 100_000))
+
+    def frame_refusal(self, now: float) -> str:
+        """Say why no frame may start now: "receipt", "queue"; an empty string if one may."""
+        if self._frame is not None and not self._overdue(self._frame, now):
+            return "receipt"
+        return "queue" if max(self.queue_s, self._pong_overdue_s(now)) > FRAME_GATE_S else ""
+
+    def frame_budget(self, now: float, fps: float) -> int:
+        """Return the largest JPEG in bytes that may be sent now, 0 for none; the gate is :meth:`frame_refusal`'s."""
+        line = min(FRAME_LINE_S * self.rate, FRAME_SHARE * (self.rate - AUDIO_RATE) / fps)
+        budget = int(line / BASE64)
+        if budget >= LEAST_FRAME:
+            return budget
+        return LEAST_FRAME if now - self._explored_at >= EXPLORE_S else 0
+
+    def dead(self, now: float) -> bool:
+        """Whether the line is dead."""
+        return bool(self._pipe.outstanding) and now - self._progress_at >= DEAD_S
+
+    # measuring
+
+    def _pong_overdue_s(self, now: float) -> float:
+        """How much longer than through an empty pipe a ping has been on its way; 0 when that says nothing."""
+        if not self._pings or self._least_pong is None:
+            return 0.0
+        age = now - self._pings[0]
+        return 0.0 if age > RECEIPT_S else age - self._least_pong
+
+    def _overdue(self, frame: _Frame, now: float) -> bool:
+        return frame.slope is not None and now - frame.sent_at >= RECEIPT_S
+
+    def _forget(self) -> None:
+        """Take nothing from a measurement that an outage fell into."""
+        self._held = None
+        if self._frame is not None:
+            self._frame.began = None
+            self._frame.behind = self._frame.until
+
+    def _follow(self, frame: _Frame, now: float, pipe: Pipe) -> None:
+        """Move a frame's measurement on; end it when slope and receipt are both in, or the receipt is overdue."""
+        if frame.began is None and pipe.acked > frame.behind:
+            frame.began = (now, pipe.acked)
+        if frame.slope is None and pipe.acked >= frame.until:
+            frame.slope = self._slope(frame, now, pipe)
+        if frame.slope is None or (frame.receipt_s is None and not self._overdue(frame, now)):
+            return
+        self._frame = None
+        size = frame.until - frame.behind
+        if frame.receipt_s is not None and frame.receipt_s > QUICK_S:
+            self._learn(min(frame.slope, size / frame.receipt_s if size else inf), size)
+        else:
+            self._learn(frame.slope, size)
+
+    def _slope(self, frame: _Frame, now: float, pipe: Pipe) -> float:
+        if frame.began is None:
+            return inf
+        began_at, acked = frame.began
+        took = now - began_at
+        return (pipe.acked - acked) / took if took > QUICK_S else inf
+
+    def _measure_held(self, now: float, pipe: Pipe) -> None:
+        if self._held is None:
+            self._held = (now, pipe.acked)
+            return
+        since, acked = self._held
+        if now - since >= HELD_WINDOW_S:
+            self._learn((pipe.acked - acked) / (now - since), pipe.acked - acked)
+            self._held = (now, pipe.acked)
+
+    def _learn(self, measured: float, size: int) -> None:
+        """Move the estimate towards a measurement over ``size`` bytes."""
+        if not size:
+            return
+        bounded = min(measured, self.rate * GROWTH)
+        weight = 1.0 if measured == inf else min(MOST_WEIGHT, size / FULL_WEIGHT_BYTES)
+        self.rate = min(max(self.rate + weight * (bounded - self.rate), LEAST_RATE), MOST_RATE)

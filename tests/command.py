@@ -1,0 +1,64 @@
+"""The program as a person starts it: in a process of its own, against a simulator in another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = [sys.executable, "-W", "error", "-m", "agent.cli"]
+NO_DEVICES = ("--mic", "silence", "--speaker", "none")
+PATIENCE_S = 20
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This one's, without keys and proxies."""
+    hidden = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY")
+    return {name: value for name, value in os.environ.items() if name not in hidden} | more
+
+
+def field_agent(*arguments: str, typed: str | None = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end; ``typed`` comes by a pipe. ``more`` are environment variables."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env=environment(**more),
+    )
+
+
+@contextmanager
+def started(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command; it is killed if it does not end by itself."""
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@contextmanager
+def simulating(*options: str) -> Iterator[str]:
+    """Serve a simulator; gives its address."""
+    with started("simulate", "--port", "0", "--for", "120", *options) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().removeprefix("listening on ").strip()
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)

@@ -1,0 +1,158 @@
+"""The demo: what it plays, what it leaves behind, and that its live picture can be drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import wave
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from agent.commands.demo import summary
+from agent.commands.view import PHASES, Lines, Panel, figures
+from agent.earcons import Earcon
+from agent.metrics import TurnRecord
+from agent.moves import LinkState, Phase
+from tests.command import field_agent
+from tests.stage import play, stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def loudest(path: Path) -> int:
+    with wave.open(str(path), "rb") as wav:
+        samples = memoryview(wav.readframes(wav.getnframes())).cast("h")
+    return max(map(abs, samples), default=0)
+
+
+def test_the_fast_demo_plays_the_whole_conversation(tmp_path: Path) -> None:
+    done = field_agent("demo", "--fast", "--out", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    turns = re.findall(r"^ +(\d)  \S.* TTFAB \d", done.stdout, re.MULTILINE)
+    assert turns == ["1", "2", "3", "4"]
+    assert done.stdout.count(", cut\n") == 2
+    for name in ("server-received.wav", "speaker-played.wav"):
+        assert loudest(tmp_path / name) > 3000
+        assert str(tmp_path / name) in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["utterances"]) == 4
+    assert report["warnings"]["count"] == {}
+
+
+def test_what_is_not_a_terminal_gets_one_line_per_thing(tmp_path: Path) -> None:
+    lines = field_agent("demo", "--fast", "--out", str(tmp_path)).stdout.split("\n\n")[0].splitlines()
+    assert len(lines) > 20
+    assert all(re.fullmatch(r" *\d+\.\d\d  (box|button|link|earcon|technician|answer|turn) .+", line) for line in lines)
+    times = [float(line.split()[0]) for line in lines]
+    assert times == sorted(times)
+    assert not re.search(r"\x1b", "".join(lines))
+
+
+def test_a_demo_without_a_single_answer_fails(tmp_path: Path) -> None:
+    done = field_agent("demo", "--fast", "--scenario", "handshake_401", "--out", str(tmp_path))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_lines_say_who_did_what() -> None:
+    out = io.StringIO()
+    lines = Lines(lambda: 5.0, out)
+    record = TurnRecord(1, interrupted=True)
+    for name, fields in (
+        ("phase", {"phase": "LISTENING"}),
+        ("button", {"down": True}),
+        ("button", {"down": False}),
+        ("link", {"state": "offline", "problem": "no network"}),
+        ("Play", {"earcon": Earcon.LISTENING}),
+        ("CutAnswer", {}),
+        ("AnswerBegan", {}),
+        ("heard", {"text": " What"}),
+        ("heard", {"text": " now?"}),
+        ("AnswerBegan", {}),
+        ("turn", {"record": record}),
+        ("change_over", {}),
+    ):
+        lines.observe(name, fields)
+    assert out.getvalue().splitlines() == [
+        "   0.00  box         listening",
+        "   0.00  button      down",
+        "   0.00  button      up",
+        "   0.00  link        offline no network",
+        "   0.00  earcon      listening",
+        "   0.00  box         silences the answer",
+        "   0.00  technician  …",
+        "   0.00  technician  What now?",
+        "   0.00  answer       …(interrupted)",
+        f"   0.00  turn        {figures(record)}",
+    ]
+
+
+def test_every_phase_has_words() -> None:
+    assert set(PHASES) == set(Phase)
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_the_panel_draws_every_phase_and_link(width: int) -> None:
+    async def scene() -> str:
+        async with stage() as s:
+            panel = Panel(s.agent, "the title")
+            out = io.StringIO()
+            console = Console(file=out, width=width, force_terminal=True)
+            asleep = s.agent.turn.phase
+            for phase in Phase:
+                s.agent.turn.phase = phase
+                console.print(panel._draw())
+                await asyncio.sleep(0.6)
+            s.agent.turn.phase = asleep
+            for state in LinkState:
+                s.agent.conversation.link.state = state
+                console.print(panel._draw())
+            s.agent.conversation.link.state = LinkState.UP
+            return out.getvalue()
+
+    text = re.sub(r"\x1b\[[0-9;]*m", "", play(scene()))
+    assert text.count("the title") == len(Phase) + len(LinkState)
+    for words in (*PHASES.values(), *(state.value for state in LinkState)):
+        assert words.split()[0] in text
+
+
+def test_the_panel_follows_a_conversation() -> None:
+    async def scene() -> str:
+        async with stage() as s:
+            panel = Panel(s.agent, "the title")
+            out = io.StringIO()
+            panel._live.console = Console(file=out, width=100)
+            drawing = asyncio.create_task(panel.run())
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("gauge")
+            await s.until(Phase.ANSWERING)
+            await asyncio.sleep(1)
+            await s.box.button.tap()
+            while not s.records:
+                await asyncio.sleep(0.1)
+            panel.observe("turn", {"record": s.records[0]})
+            console = Console(file=out, width=100)
+            console.print(panel._draw())
+            drawing.cancel()
+            await asyncio.gather(drawing, return_exceptions=True)
+            return out.getvalue()
+
+    text = play(scene())
+    assert "technician  What does the pressure gauge" in text
+    assert "TTFAB" in text
+    assert " kbit/s" in text
+
+
+def test_the_summary_shortens_what_is_too_long_for_its_column() -> None:
+    report = {"utterances": [{"seconds": 2.0}, {"seconds": 1.5}], "frames": {"count": 3, "bytes": 4000}}
+    record = TurnRecord(1, heard=" " + "long " * 20, tokens=7)
+    _, row, total = summary([record], report).splitlines()
+    assert "…" in row
+    assert row.endswith("no audio, played 0.0 of 0.0 s, 7 tokens")
+    assert total == "the service received 3.5 s of speech in 2 utterances and 3 frames (4 kB)"
