@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from agent.errors import ConfigError
 from agent.models import refusal
@@ -255,8 +256,18 @@ def _check_together(settings: Settings, where: str) -> None:
     scheme = settings.service.url.partition("://")[0]
     if scheme not in ("ws", "wss"):
         raise ConfigError(f"{where}: [service] url: {settings.service.url!r} does not start with wss:// or ws://")
+    if not _is_address(settings.service.url):
+        raise ConfigError(f"{where}: [service] url: {settings.service.url!r} has no valid host and port")
     if settings.endpointer.start_voiced_ms > settings.endpointer.start_window_ms:
         raise ConfigError(f"{where}: [endpointer] start_voiced_ms: cannot exceed start_window_ms")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and ".." not in parts.netloc and parts.port != 0
+    except ValueError:  # a port out of range, brackets that do not match
+        return False
 
 
 def _with_instruction_file(settings: Settings, path: Path) -> Settings:

@@ -68,6 +68,13 @@ class _BadAddressError(Exception):
     """What stands in service.url, or in the environment for a proxy, is no address."""
 
 
+class _Connect(connect):
+    """Follows no redirect: the API key must not go to whatever host one names."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
 class _Connection(ClientConnection):
     """Remembers when anything at all, a pong included, was last heard from the peer."""
 
@@ -122,6 +129,7 @@ class Link:
     def release(self) -> None:
         """Have none."""
         self._wanted.clear()
+        self._hurry.set()
         self.renew()
 
     def renew(self) -> None:
@@ -155,6 +163,8 @@ class Link:
     async def run(self) -> None:
         """Keep a connection while wanted, until cancelled."""
         while True:
+            if not self._wanted.is_set() and self.state is not LinkState.IDLE:
+                self._set_state(LinkState.IDLE)
             await self._wanted.wait()
             self._hurry.clear()
             self._set_state(LinkState.CONNECTING)
@@ -162,9 +172,7 @@ class Link:
             verdict = await self._attempt()
             now = self._loop.time()
             self._session.closed(now, drop_handle=verdict is not None and verdict.next is Next.FRESH)
-            if not self._wanted.is_set():
-                self._set_state(LinkState.IDLE)
-            elif verdict is not None:
+            if self._wanted.is_set() and verdict is not None:
                 self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
                 await self._wait(verdict)
 
@@ -197,7 +205,7 @@ class Link:
         link = self._settings.link
         key = self._key()
         try:
-            connection = await connect(
+            connection = await _Connect(
                 endpoint(self._settings),
                 additional_headers={"x-goog-api-key": key},
                 compression=None,  # deflating base64 of noise costs the Pi more than it saves

@@ -91,7 +91,9 @@ class Pictures:
                     self._still_wanted = False
                     await self._take_still(camera)
                 if self._filming:
-                    self._deliver(await camera.frame(self._max_bytes))
+                    jpeg = await camera.frame(self._max_bytes)
+                    if self._filming:  # else the utterance ended meanwhile, and the frame with it
+                        self._deliver(jpeg)
             except DeviceError as error:
                 self._filming = False
                 if self._open:  # a picture that hanging up cut short is no fault

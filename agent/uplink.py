@@ -23,7 +23,7 @@ GROWTH = 1.5
 """Most that one measurement may raise the rate: a burst between two looks can seem infinitely fast."""
 FULL_WEIGHT_BYTES = 30_000
 MOST_WEIGHT = 0.7
-"""A measurement counts by its size; a full frame nearly replaces the estimate, so that a step down is followed at once."""
+"""A measurement counts by its size; a full frame nearly replaces the estimate, so that steps are followed at once."""
 STALL_S = 0.5
 """Without progress for so long the line was out, and what was measured across it says nothing about its rate."""
 QUICK_S = 0.030
@@ -43,7 +43,7 @@ EXPLORE_S = 5.0
 """Where the line has no room for video, a smallest frame this often: without frames nothing would be measured, and an
 estimate that is too low would keep itself."""
 RECEIPT_S = 2.0
-"""A pong later than this is not waited for: services answer pings up to 30 s late, and the acknowledgements tell too."""
+"""A later pong is not waited for: services answer pings up to 30 s late, and the acknowledgements tell too."""
 BASE64 = 4 / 3
 
 AUDIO_HOLD_S = 0.100
@@ -54,8 +54,8 @@ SMALL_CHUNK_RATE = 75_000.0
 """600 kbit/s: below, 20 ms messages cost more overhead than their 20 ms are worth."""
 
 DEAD_S = 3.0
-"""No acknowledged progress for so long with bytes outstanding: a dead line. No congested one was silent longer than this
-in all measurements; 2.5 s gave one false alarm."""
+"""No acknowledged progress for so long with bytes outstanding: a dead line. No congested one was ever silent longer in
+all measurements; 2.5 s gave one false alarm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def test_a_certificate_that_nobody_vouches_for(fails: Fails, servers: Servers) -
 
 @pytest.mark.parametrize("url", ["ws://a..b", "ws://[::1", "ws://127.0.0.1:99999", "ws://"])
 def test_an_address_that_is_none(fails: Fails, url: str) -> None:
-    assert "check service.url" in fails(UNREACHABLE, "talk", *NO_DEVICES, "--url", url)
+    assert "has no valid host and port" in fails(CONFIG, "talk", *NO_DEVICES, "--url", url)
 
 
 def test_an_address_of_another_kind(fails: Fails) -> None:

@@ -280,3 +280,9 @@ def test_a_scalar_becomes_toml(value: object, text: str) -> None:
 def test_every_section_is_a_dataclass_of_scalars() -> None:
     assert all(is_dataclass(getattr(Settings(), section.name)) for section in fields(Settings))
     assert {kind for _, _, kind, _ in every_setting()} <= {str, int, float, bool}
+
+
+@pytest.mark.parametrize("url", ["ws://a..b", "ws://[::1", "wss://127.0.0.1:99999", "wss://", "ws://host:0"])
+def test_an_address_without_a_host_that_can_be_one_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"\[service\] url: .* has no valid host and port"):
+        config.override(Settings(), {"service": {"url": url}}, where="test")

@@ -453,18 +453,6 @@ def test_another_protocol_on_the_port_is_named() -> None:
     play(scene())
 
 
-@pytest.mark.parametrize("url", ["ws://a..b", "ws://[::1", "ws://127.0.0.1:99999", "ws://"])
-def test_an_address_that_is_none_is_a_verdict_and_no_crash(url: str) -> None:
-    async def scene() -> None:
-        async with rigged(url) as rig:
-            rig.link.want()
-            await rig.until(LinkState.OFFLINE)
-            assert "check service.url" in str(rig.ears.states[-1][2])
-            assert not rig.task.done()
-
-    play(scene())
-
-
 @pytest.mark.parametrize("proxy", ["foo://127.0.0.1:1", "socks5://127.0.0.1:1", "http://127.0.0.1:1"])
 def test_a_proxy_that_cannot_be_used_is_a_verdict_and_no_crash(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "socks_proxy"):

@@ -1,4 +1,4 @@
-"""The uplink's estimate and verdicts, on a modelled line: every byte waits its turn, acknowledgements and pongs come back."""
+"""The uplink's estimate and verdicts, on a modelled line: bytes wait their turn, acknowledgements and pongs return."""
 
 from __future__ import annotations
 

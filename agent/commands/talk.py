@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,11 +99,11 @@ async def talk(settings: Settings, arguments: argparse.Namespace) -> None:
         if arguments.events:
             observers.append(stack.enter_context(event_file(arguments.events)))
         devices = open_devices(settings.devices, loop)
-        # The agent is built from its devices, so what the keyboard calls is known only after it.
-        keyboard = KeyboardButton(loop, lambda line: agent.type(line), quit_asked.set)  # noqa: PLW0108 - not yet bound
-        devices = replace(devices, button=keyboard)
         try:
-            agent = Agent(settings, devices, lambda: secrets.api_key(settings), tell(observers))
+            if sys.stdin is not None:
+                # The agent is built from its devices, so what typing calls is known only after them.
+                devices = replace(devices, button=KeyboardButton(loop, lambda line: agent.type(line), quit_asked.set))  # noqa: PLW0108 - not yet bound
+            agent: Agent = Agent(settings, devices, lambda: secrets.api_key(settings), tell(observers))
             ends = [quit_asked.wait(), _end_of_wav(devices.microphone, agent)]
             if arguments.seconds is not None:
                 ends.append(asyncio.sleep(arguments.seconds))
