@@ -192,7 +192,7 @@ class Bottleneck:
     async def __aenter__(self) -> Self:
         """Listen on loopback, on any free port."""
         self.loop = asyncio.get_running_loop()
-        self.began = self.loop.time()
+        self.began = self.loop.time()  # when the trace did
         self._queue, self._uplink = _Line(self.loop), _Line(self.loop)
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -1,7 +1,7 @@
 """The usual ways to send: ``uplink_client.py none|64k|unsent URL SPEECH SECONDS``.
 
 ``none`` awaits ``send`` for audio and frames. ``64k`` leaves out a frame while the public write buffer holds more than
-64 KiB. ``unsent`` also while the kernel holds more than 16 KiB that it has not sent. Standard input: ``start MONOTONIC``.
+64 KiB. ``unsent`` also while the kernel holds more than 16 KiB that it has not sent. Standard input: ``start TIME``.
 """
 
 from __future__ import annotations

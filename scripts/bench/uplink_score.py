@@ -7,11 +7,13 @@ import math
 import wave
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from uplink_ideal import Ideal
 from uplink_source import CHUNK_BYTES, CHUNK_S, FPS, RATE, TAIL_S
+
+if TYPE_CHECKING:
+    from uplink_ideal import Ideal
 
 ASSETS = Path(__file__).resolve().parents[2] / "agent" / "simulator" / "assets"
 QUIET = 300
@@ -83,7 +85,7 @@ def place(first: bytes, rate: int, source: np.ndarray) -> float | None:
 
 
 def timeline(record: dict[str, Any], source: bytes, t0: float, seconds: float) -> tuple[list[Any], float, float]:
-    """Return (arrival, latency) of each new 20 ms of speech, how far the speech came, and what was skipped on the way."""
+    """Return (arrival, latency) of each new 20 ms of speech, how far the speech came, and what was skipped."""
     half = np.frombuffer(source, np.int16).astype(float).reshape(-1, 2).mean(axis=1)
     units: list[tuple[float, float]] = []
     high = skipped = 0.0
@@ -107,19 +109,23 @@ def percentile(latencies: list[float], share: float) -> float:
 
 
 def recovery(units: list[tuple[float, float]], since: float) -> float:
-    """Return how long after ``since`` latency was over BACK_MS for the last time in a row; infinite if to the end."""
-    bad = [arrival for arrival, latency in units if arrival >= since and latency * 1000 > BACK_MS]
-    if not units or units[-1][0] < since:
-        return math.inf
-    last = since
-    for arrival in bad:
-        if arrival - last > STEADY_S and last > since:
-            break
-        last = arrival
-    return last - since if last < units[-1][0] - 0.5 else math.inf
+    """Return how long after ``since`` latency was below BACK_MS to stay for STEADY_S; infinite if it never was."""
+    good: float | None = None
+    for arrival, latency in units:
+        if arrival < since:
+            continue
+        if latency * 1000 > BACK_MS:
+            good = None
+            continue
+        good = arrival if good is None else good
+        if arrival - good >= STEADY_S:
+            return good - since
+    return math.inf
 
 
-def fill(score: Score, units: list[tuple[float, float]], missing: list[float], frames: list[int], seconds: float) -> None:
+def fill(
+    score: Score, units: list[tuple[float, float]], missing: list[float], frames: list[int], seconds: float
+) -> None:
     """Put in what is common to what was measured and what was computed."""
     latencies = [latency for _, latency in units] + missing
     score.p50, score.p99, score.max = (percentile(latencies, share) for share in (0.5, 0.99, 1.0))
@@ -143,7 +149,7 @@ def measured(score: Score, record: dict[str, Any], source: bytes, run: dict[str,
     if "event" in run:
         score.recovery_s = recovery(units, t0 + run["event"])
     step = max(1, len(units) // 600)
-    score.details["latency"] = [(round(a - t0, 3), round(l * 1000, 1)) for a, l in units[::step]]
+    score.details["latency"] = [(round(at - t0, 3), round(late * 1000, 1)) for at, late in units[::step]]
     score.details["audio_bytes"] = CHUNK_BYTES * len(units)
     return score
 

@@ -1,10 +1,10 @@
 """A bottleneck of packets between two network namespaces: ``uplink_shaper.py CLIENT_NS SERVER_NS QUEUE_MS < trace``.
 
-One TUN device in each namespace, and this process between them. A packet of the client waits in a drop-tail queue, takes
-its length divided by the rate on the line, and arrives 30 ms later; what the server sends takes 30 ms. Standard input:
-first one line of JSON, the trace as ``[[seconds, kbit], ...]``; then ``start MONOTONIC``, before which the first rate is
-in force; its end is ours. Without namespaces: ``uplink_shaper.py proxy PORT QUEUE_MS``, a TCP proxy instead, whose own
-port is the first line on standard output.
+One TUN device in each namespace, and this process between them. A packet of the client waits in a drop-tail queue,
+takes its length divided by the rate on the line, and arrives 30 ms later; what the server sends takes 30 ms. Standard
+input: first one line of JSON, the trace as ``[[seconds, kbit], ...]``; then ``start MONOTONIC``, before which the first
+rate is in force; its end is ours. Without namespaces: ``uplink_shaper.py proxy PORT QUEUE_MS``, a TCP proxy instead,
+whose own port is the first line on standard output.
 """
 
 from __future__ import annotations

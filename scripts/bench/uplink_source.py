@@ -1,4 +1,4 @@
-"""What every client of the uplink bench sends: continuous speech, frames that do not compress, and the words to wrap them.
+"""What every client of the uplink bench sends: continuous speech, frames that do not compress, their wrapping.
 
 No library beyond the standard one here: the clients import this.
 """
