@@ -96,7 +96,14 @@ class Agent:
             on_record=self._record,
             on_failure=self._fail,
         )
-        self.pictures = Pictures(settings, devices.camera, self.counters, self._picture, self._device_fault)
+        self.pictures = Pictures(
+            settings,
+            devices.camera,
+            self.counters,
+            room=self.conversation.frame_room,
+            deliver=self._picture,
+            on_fault=self._device_fault,
+        )
 
     async def run(self, *, patient: bool, listen: bool = False) -> None:
         """Serve until cancelled.
@@ -113,6 +120,8 @@ class Agent:
             self._loop.create_task(self.pictures.run(), name="pictures"),
         ]
         self.conversation.link.want()  # a wrong key is found at start-up and not at the first question
+        for place, earcon in enumerate(Earcon):  # made in quiet moments, not when they are to sound
+            self._loop.call_later(1 + place / 10, pcm, earcon)
         if listen:
             self._on_button(True)  # noqa: FBT003 - the shape of hardware.ports.Button
             self._on_button(False)  # noqa: FBT003 - the same

@@ -138,10 +138,14 @@ class LinkSettings:
     setup_timeout_s: float = setting(10.0, "From our setup message to the service's answer.", unit="s", low=1, high=60)
     pong_timeout_s: float = setting(
         40.0,
-        "No message and no pong for this long: the line is dead. Healthy services answer pings up to 30 s late.",
+        "No message and no pong for this long: the line is dead. Healthy services answer pings up to 30 s late; one "
+        "that has answered promptly is given 10 s.",
         unit="s",
         low=5,
         high=300,
+    )
+    kernel: bool = setting(
+        default=True, doc="Ask the kernel (Linux) what it has not delivered; without, receipts by ping tell alone."
     )
 
 

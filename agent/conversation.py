@@ -106,6 +106,21 @@ class Conversation:
         self.ledger.add_text(text, self._loop.time())
         self.link.pump()
 
+    def frame_room(self) -> tuple[int, str]:
+        """Return how large a frame may be now, in bytes, and why none may be taken if that is 0."""
+        if not self.link.ready:
+            return 0, "offline"
+        now, uplink = self._loop.time(), self.link.uplink
+        if refusal := self.outbox.frame_refusal(uplink, now):
+            return 0, refusal
+        budget = uplink.frame_budget(now, self._settings.video.fps)
+        return budget, "" if budget else "rate"
+
+    @property
+    def lag_s(self) -> float:
+        """How late what is said now reaches the service: what waits here and in the pipe, in seconds."""
+        return self.ledger.backlog_s + (self.link.uplink.queue_s if self.link.ready else 0.0)
+
     def show(self, jpeg: bytes) -> None:
         """Offer a camera frame."""
         self.outbox.frame(jpeg)
@@ -177,8 +192,9 @@ class Conversation:
                 self._mark("heard", text=event.text)
             case OutputTranscript():
                 self._mark("said", text=event.text)
+        moves = self.dialogue.feed(event, now)  # first: audio is not to wait for the turn machine
         self._emit(ServerHeard())
-        for move in self.dialogue.feed(event, now):
+        for move in moves:
             self._emit(move)
         self.change_over_if_due()
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 RING_S = 1.0
 """Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
 FULL_SCALE = 32768
-LEVEL_STRIDE = 4
-"""Every fourth sample is enough for a light and a meter."""
+LEVEL_STRIDE = 16
+"""1000 samples a second are enough for a light and a meter."""
 
 
 class Ear:

@@ -1,8 +1,7 @@
-"""The WebSocket: connect, tune the socket, one sender, one reader, liveness, back-off.
+"""One connection while it is wanted: connect, send what the outbox picks, read, notice a dead line, back off.
 
-One task for the life of the agent. Sending is synchronous and never waits: :meth:`Link.pump` hands over what the
-outbox picks while the pipe is shallow. The library's own keepalive is off: its ping waits behind unsent data, so it
-never fires on a dead line that is being talked into, and it kills healthy connections whose pongs are slow.
+One task for the life of the agent. Sending is synchronous and never waits: :meth:`Link.pump` hands over what the outbox
+picks for the state of the uplink. A dead line is declared here, by missing acknowledgements, and never by a library.
 """
 
 from __future__ import annotations
@@ -11,22 +10,17 @@ import asyncio
 import contextlib
 import logging
 import random
-import socket
-import ssl
-import struct
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
-
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.connection import broadcast
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
-from websockets.protocol import State
+from typing import TYPE_CHECKING, Never, Protocol
 
 from agent import protocol
 from agent.backoff import Backoff
+from agent.connection import FAILURES, Connection, ConnectionEnded, judge_failure, open_connection
 from agent.errors import ConfigError
 from agent.moves import LinkState
-from agent.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close, judge_status, judge_unreachable
+from agent.netwatch import NetWatch, interface_of
+from agent.redial import REDIAL_S, first_of
+from agent.uplink import START_RATE, Uplink
+from agent.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close
 from agent.wire_events import SetupComplete
 
 if TYPE_CHECKING:
@@ -38,17 +32,20 @@ if TYPE_CHECKING:
     from agent.wire_events import ServerEvent
 
 log = logging.getLogger(__name__)
-_quiet = logging.getLogger(f"{__name__}.websockets")
-_quiet.addFilter(lambda record: record.levelno >= logging.WARNING)  # at DEBUG the library writes out headers: the key
 
-PING_EVERY_S = 5.0
-"""Keeps something outstanding, so that TCP_USER_TIMEOUT can notice a dead line while nobody speaks."""
-DEAD_LINE_MS = 3000
-"""Unacknowledged data this old is a dead line. Congested lines were never silent for more than 2.5 s."""
-CLOSE_S = 1.0
-"""A closing handshake that takes longer is not worth a technician's time."""
-REPUMP_S = 0.020
-"""How soon a full pipe is looked at again."""
+TICK_S = 0.010
+"""How often the pipe is looked at while something is under way: a frame's drain is timed to about 5 %."""
+IDLE_TICK_S = 0.250
+"""And while nothing is: soon enough for the three seconds of a dead line."""
+HEARTBEAT_S = 1.0
+"""A ping this often: it keeps something outstanding, so that a dead line shows while nobody speaks, and it measures the
+queue where the kernel sees none of it."""
+PROMPT_S = 2.0
+"""A service that has ever answered a ping faster than this is expected to go on doing so."""
+SILENCE_S = 10.0
+"""From such a service nothing at all for so long, not even a pong: it is gone though the line acknowledges."""
+PACE_CHANGE = 0.2
+"""The kernel is told of a new rate when it differs by more."""
 
 
 class Listener(Protocol):
@@ -62,34 +59,6 @@ class Listener(Protocol):
 
     def sent(self, outgoing: Outgoing) -> None:
         """Take note that a message was handed to the socket."""
-
-
-class _BadAddressError(Exception):
-    """What stands in service.url, or in the environment for a proxy, is no address."""
-
-
-class _Connect(connect):
-    """Follows no redirect: the API key must not go to whatever host one names."""
-
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
-
-
-class _Connection(ClientConnection):
-    """Remembers when anything at all, a pong included, was last heard from the peer."""
-
-    heard_at = 0.0
-
-    def process_event(self, event: Any) -> None:  # noqa: ANN401 - the library's own union of frames
-        self.heard_at = self.loop.time()
-        super().process_event(event)
-        if self.protocol.state is State.CLOSING:  # the peer said good-bye: it must also hang up
-            self.loop.call_later(CLOSE_S, self.transport.abort)
-
-    def ping_now(self) -> None:
-        """Send a ping without waiting for anything."""
-        self.protocol.send_ping(b"")
-        self.send_data()
 
 
 class Link:
@@ -108,12 +77,17 @@ class Link:
         self._backoff = Backoff()
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._ready: _Connection | None = None
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
+        self._ready = False  # the connection is set up, and we are not leaving it
         self._parting = False  # we are ending this connection ourselves
+        self._redial = False  # the last connection died: try again in parallel, as long as it takes
         self._up_at: float | None = None  # when the present connection became ready
-        self._repump: asyncio.TimerHandle | None = None
-        self._watching: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._heartbeat_at = 0.0
+        self._paced = 0
+        self._prompt = False  # the service has answered a ping promptly
+        self.uplink = Uplink()
+        """What is known of the present connection's uplink."""
         self.state = LinkState.IDLE
         self.connections = 0
         """Connections that became ready."""
@@ -138,48 +112,59 @@ class Link:
         if connection is None or self._parting:
             return
         self._parting = True
-        if self._ready is None:
-            connection.transport.abort()
+        if self._ready:
+            self._ready = False
+            connection.say_goodbye()
         else:
-            self._say_goodbye(connection)
+            connection.drop()
 
     def pump(self) -> None:
         """Send what may be sent now."""
-        connection = self._ready
-        if connection is None:
+        connection = self._connection
+        if connection is None or not self._ready:
             return
-        transport = connection.transport
-        while (outgoing := self._outbox.next(transport.get_write_buffer_size())) is not None:
-            self._send(connection, outgoing.message)
-            self._listener.sent(outgoing)
-        if self._repump is None and not self._outbox.empty:
-            self._repump = self._loop.call_later(REPUMP_S, self._pump_again)
+        self._look(connection)
+        while (outgoing := self._outbox.next(self.uplink, self._loop.time())) is not None:
+            self._hand_over(connection, outgoing)
+        self._tick_within(TICK_S if self._busy else IDLE_TICK_S)
 
     @property
-    def buffered_bytes(self) -> int:
-        """Bytes in the library's buffer."""
-        return self._ready.transport.get_write_buffer_size() if self._ready is not None else 0
+    def ready(self) -> bool:
+        """Whether messages can be sent."""
+        return self._ready
+
+    @property
+    def _busy(self) -> bool:
+        return self.uplink.outstanding > 0 or not self._outbox.empty
 
     async def run(self) -> None:
         """Keep a connection while wanted, until cancelled."""
-        while True:
-            if not self._wanted.is_set() and self.state is not LinkState.IDLE:
-                self._set_state(LinkState.IDLE)
-            await self._wanted.wait()
-            self._hurry.clear()
-            self._set_state(LinkState.CONNECTING)
-            self._up_at = None
-            verdict = await self._attempt()
-            now = self._loop.time()
-            self._session.closed(now, drop_handle=verdict is not None and verdict.next is Next.FRESH)
-            if self._wanted.is_set() and verdict is not None:
-                self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
-                await self._wait(verdict)
+        watch = NetWatch(self._loop, self._interface_lost)
+        try:
+            while True:
+                if not self._wanted.is_set() and self.state is not LinkState.IDLE:
+                    self._set_state(LinkState.IDLE)
+                await self._wanted.wait()
+                await self._live()
+        finally:
+            watch.close()
 
     # one connection
 
+    async def _live(self) -> None:
+        """Live through one connection and the wait after it."""
+        self._hurry.clear()
+        self._set_state(LinkState.CONNECTING)
+        self._up_at = None
+        verdict = await self._attempt()
+        now = self._loop.time()
+        self._session.closed(now, drop_handle=verdict is not None and verdict.next is Next.FRESH)
+        if self._wanted.is_set() and verdict is not None:
+            self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
+            await self._wait(verdict)
+
     async def _attempt(self) -> Verdict | None:
-        """Live through one connection; the verdict on its end, None if we ended it."""
+        """Return the verdict on the connection's end, None if we ended it."""
         resumed = bool(self._session.handle(self._loop.time()))
         self._parting = False
         try:
@@ -188,117 +173,141 @@ class Link:
                 return None
             async with asyncio.timeout(self._settings.link.setup_timeout_s):
                 await self._set_up(self._connection)
-        except TimeoutError:
-            return judge_unreachable("the service did not answer in time")
-        except ConnectionClosed as closed:
-            return self._judge(closed, resumed=resumed)
+            return await self._converse(self._connection)
+        except ConnectionEnded as ended:
+            failures = self._backoff.failures + 1
+            return None if self._parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
         except ConfigError as error:  # the key file is being replaced, perhaps
             return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S)
-        except (OSError, InvalidHandshake, InvalidURI, InvalidProxy, _BadAddressError) as error:
+        except FAILURES as error:
             return judge_failure(error)
-        else:
-            return await self._converse(self._connection, resumed=resumed)
         finally:
             await self._dispose()
 
-    async def _open(self) -> _Connection:
-        link = self._settings.link
+    async def _open(self) -> Connection:
+        """Connect; after a dead line in parallel attempts, since it may be back any moment."""
+        limit_s = self._settings.link.open_timeout_s
+        every_s, self._redial = REDIAL_S if self._redial else limit_s + 1, False
         key = self._key()
-        try:
-            connection = await _Connect(
-                endpoint(self._settings),
-                additional_headers={"x-goog-api-key": key},
-                compression=None,  # deflating base64 of noise costs the Pi more than it saves
-                ping_interval=None,
-                open_timeout=link.open_timeout_s,
-                close_timeout=CLOSE_S,
-                max_size=None,  # the service sends as large as it likes; the reader never lets it queue
-                max_queue=None,
-                create_connection=_Connection,
-                logger=_quiet,
-            )
-        except OSError:  # some of these are ValueErrors too
-            raise
-        except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
-            raise _BadAddressError(str(error)) from error
-        assert isinstance(connection, _Connection)
-        tune(connection.transport.get_extra_info("socket"))
-        return connection
+        return await first_of(
+            lambda: open_connection(self._settings, key), Connection.drop, every_s=every_s, within_s=limit_s
+        )
 
-    async def _set_up(self, connection: _Connection) -> None:
+    async def _set_up(self, connection: Connection) -> None:
         self._send(connection, self._session.setup(self._loop.time()))
         while True:
-            events = protocol.decode(await connection.recv(decode=False))
+            events = protocol.decode(await connection.receive())
             if any(isinstance(event, SetupComplete) for event in events):
                 break
-        connection.heard_at = self._up_at = self._loop.time()
-        self._session.opened(connection.heard_at)
-        self._ready = connection
-        self.connections += 1
+        self._start_serving(connection)
         self._set_state(LinkState.UP)
         for event in events:
             self._listener.server_event(event)
         self.pump()
 
-    async def _converse(self, connection: _Connection, *, resumed: bool) -> Verdict | None:
-        self._watch(connection)
-        try:
-            while True:
-                for event in protocol.decode(await connection.recv(decode=False)):
-                    self._listener.server_event(event)
-        except ConnectionClosed as closed:
-            return self._judge(closed, resumed=resumed)
-        finally:
-            _cancel(self._watching)
+    def _start_serving(self, connection: Connection) -> None:
+        now = self._loop.time()
+        self._paced = 0
+        connection.heard_at = self._up_at = now
+        connection.on_pong = self._pong
+        # The last line's rate is a better guess than none, but what it carried at its best proves nothing here.
+        self.uplink = Uplink(min(self.uplink.rate, START_RATE))
+        self._session.opened(now)
+        self._ready = True
+        self.connections += 1
 
-    def _judge(self, closed: ConnectionClosed, *, resumed: bool) -> Verdict | None:
-        if self._parting:
-            return None
-        cause = closed.__cause__
-        lost = (1006, (cause.strerror or "") if isinstance(cause, OSError) else "")
-        code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else lost
-        return judge_close(code, reason, resumed=resumed, failures=self._backoff.failures + 1)
+    async def _converse(self, connection: Connection) -> Never:
+        while True:
+            for event in protocol.decode(await connection.receive()):
+                self._listener.server_event(event)
 
     async def _dispose(self) -> None:
         """Leave nothing of the connection behind; bounded, whatever the peer does."""
-        connection, self._connection, self._ready = self._connection, None, None
-        _cancel(self._repump)
-        self._repump = None
-        if connection is None:
+        connection, self._connection, self._ready = self._connection, None, False
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+        if connection is not None:
+            if not self._parting:
+                connection.drop()
+            await connection.dispose()
+
+    # while it lives
+
+    def _tick_within(self, seconds: float) -> None:
+        if self._ticking is not None and self._ticking.when() <= self._loop.time() + seconds:
             return
-        if not self._parting:
-            reset_on_close(connection.transport.get_extra_info("socket"))
-            connection.transport.abort()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await connection.wait_closed()
-        connection.transport.abort()
-        await connection.wait_closed()
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._ticking = self._loop.call_later(seconds, self._tick)
 
-    # small parts
-
-    def _watch(self, connection: _Connection) -> None:
-        silent_s = self._loop.time() - connection.heard_at
-        if silent_s > self._settings.link.pong_timeout_s:
-            log.warning("link: nothing heard for %.0f s, line taken as dead", silent_s)
-            connection.transport.abort()
+    def _tick(self) -> None:
+        """Look after the line, then send what waits."""
+        self._ticking = None
+        connection, now = self._connection, self._loop.time()
+        if connection is None or not self._ready:
             return
-        connection.ping_now()
-        self._watching = self._loop.call_later(PING_EVERY_S, self._watch, connection)
-
-    def _send(self, connection: _Connection, message: bytes) -> None:
-        self.bytes_sent += len(message)
-        broadcast((connection,), message, text=True)
-
-    def _pump_again(self) -> None:
-        self._repump = None
+        dead = self._look_for_death(connection, now)
+        if dead:
+            self._declare_dead(dead)
+            return
+        if now - self._heartbeat_at >= HEARTBEAT_S:
+            self._ping(connection, now)
         self.pump()
 
-    def _say_goodbye(self, connection: _Connection) -> None:
-        self._ready = None
-        connection.protocol.send_close(1000)
-        connection.send_data()
-        self._loop.call_later(CLOSE_S, connection.transport.abort)
+    def _look_for_death(self, connection: Connection, now: float) -> str:
+        """Say why the line is dead, if it is."""
+        self._look(connection)
+        if self.uplink.dead(now):
+            return "nothing acknowledged for 3 s"
+        limit_s = SILENCE_S if self._prompt else self._settings.link.pong_timeout_s
+        return f"nothing heard for {limit_s:.0f} s" if now - connection.heard_at >= limit_s else ""
+
+    def _declare_dead(self, because: str) -> None:
+        if self._connection is not None and self._ready:
+            self._redial = True
+            self._ready = False
+            self._connection.drop(because)
+
+    def _interface_lost(self, index: int) -> None:
+        if self._connection is not None and self._ready and interface_of(self._connection.local_address_text) == index:
+            self._declare_dead("the network interface went down")
+
+    def _look(self, connection: Connection) -> None:
+        pipe = connection.look(kernel=self._settings.link.kernel)
+        held = not self.uplink.audio_open and self._outbox.audio_waiting(self.uplink)
+        self.uplink.observe(self._loop.time(), pipe, held=held)
+
+    def _hand_over(self, connection: Connection, outgoing: Outgoing) -> None:
+        if outgoing.is_frame:
+            self.uplink.frame_sent(self._loop.time(), len(outgoing.message))
+        self._send(connection, outgoing.message)
+        self.uplink.written(len(outgoing.message))
+        if outgoing.is_frame:
+            self._ping(connection, self._loop.time())
+            self._pace(connection)
+        self._listener.sent(outgoing)
+
+    def _send(self, connection: Connection, message: bytes) -> None:
+        self.bytes_sent += len(message)
+        connection.send_now(message)
+
+    def _ping(self, connection: Connection, now: float) -> None:
+        self._heartbeat_at = now
+        self.uplink.ping_sent(now)
+        connection.ping_now()
+
+    def _pong(self, pinged_at: float) -> None:
+        now = self._loop.time()
+        self._prompt = self._prompt or now - pinged_at <= PROMPT_S
+        self.uplink.pong(now, pinged_at)
+        self._tick_within(0)  # a frame may go
+
+    def _pace(self, connection: Connection) -> None:
+        rate = self.uplink.pacing_rate
+        if self._settings.link.kernel and abs(rate - self._paced) > PACE_CHANGE * self._paced:
+            self._paced = rate
+            connection.pace(rate)
 
     def _set_state(self, state: LinkState, verdict: Verdict | None = None) -> None:
         self.state = state
@@ -314,54 +323,3 @@ class Link:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
-
-
-def _cancel(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
-
-
-def endpoint(settings: Settings) -> str:
-    """Return the WebSocket address; the Live API's path is added to an address that has none."""
-    url = urlsplit(settings.service.url)
-    if url.path.strip("/"):
-        return settings.service.url
-    name = f"google.ai.generativelanguage.{settings.service.api_version}.GenerativeService.BidiGenerateContent"
-    return url._replace(path=f"/ws/{name}").geturl()
-
-
-def judge_failure(error: Exception) -> Verdict:
-    """Judge an attempt that never became a connection."""
-    match error:
-        case InvalidStatus():
-            return judge_status(error.response.status_code)
-        case ssl.SSLCertVerificationError():
-            return judge_unreachable(
-                f"certificate not trusted: {error.verify_message}", "check the clock and SSL_CERT_FILE"
-            )
-        case socket.gaierror():
-            return judge_unreachable("host name not found", "check the network and service.url")
-        case ConnectionRefusedError():
-            return judge_unreachable("connection refused", "check service.url")
-        case ssl.SSLError() | ConnectionResetError():
-            return judge_unreachable("connection reset before it was made", "is it wss:// to a ws:// server?")
-        case OSError():
-            return judge_unreachable(f"no connection: {error.strerror or type(error).__name__}")
-        case InvalidProxy() | _BadAddressError():
-            return judge_unreachable(
-                f"not a usable address: {error}", "check service.url and the proxy, if there is one"
-            )
-    return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")
-
-
-def tune(sock: socket.socket) -> None:
-    """Make TCP give up on a dead line in DEAD_LINE_MS, where the platform can."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_LINE_MS)
-
-
-def reset_on_close(sock: socket.socket | None) -> None:
-    """Make closing discard what the kernel has not delivered: it will be sent again on the next connection."""
-    with contextlib.suppress(OSError, AttributeError):
-        assert sock is not None
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from agent.transcript import Transcript
@@ -55,6 +56,7 @@ class Counters:
     turns: int = 0
     frames_sent: int = 0
     frame_bytes: int = 0
+    frames_dropped: Counter[str] = field(default_factory=Counter)  # by reason
     stills: int = 0
     unreadable: int = 0
     refused_s: float = 0.0  # answer audio that came after its answer was cut

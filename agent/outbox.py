@@ -1,7 +1,7 @@
 """Three lanes to the service and the policy that picks the next message.
 
-Control first (small, never dropped), then audio from the ledger, then at most one frame, and that only when the pipe is
-shallow. Pure decisions: the link says how much is buffered, the outbox says what goes next.
+Control first (small, never dropped), then audio from the ledger, then at most one frame. The queue lives here and in
+the ledger, never in the socket: what is written cannot be overtaken any more.
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING
 from agent import protocol
 
 if TYPE_CHECKING:
+    from agent.uplink import Uplink
     from agent.utterances import Ledger, Utterance
-
-AUDIO_HOLD_BYTES = 64 * 1024
-"""Above this much unsent data in the library's buffers audio waits here, where it stays in order and can be counted."""
-FRAME_GATE_BYTES = 8 * 1024
-"""A frame starts only below this: about 150 ms of audio in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +53,38 @@ class Outbox:
         """Whether a frame has not left yet."""
         return self._frame is not None
 
-    def next(self, buffered: int) -> Outgoing | None:
-        """Return what to send now, given ``buffered`` bytes already on their way; None to wait."""
+    def next(self, uplink: Uplink, now: float) -> Outgoing | None:
+        """Return what to send now; None to wait.
+
+        Audio goes in front of every frame that has not started. A frame starts only when nothing else waits and the
+        uplink's gate is open.
+        """
         if self._control:
             return Outgoing(self._control.popleft())
-        if buffered > AUDIO_HOLD_BYTES:
-            return None
-        step = self._ledger.next()
-        if step is not None:
-            message, utterance = step
-            return Outgoing(message, utterance if utterance.closed else None)
-        if self._frame is not None and buffered <= FRAME_GATE_BYTES:
-            jpeg, self._frame = self._frame, None
-            return Outgoing(protocol.video(jpeg), is_frame=True)
+        if uplink.audio_open:
+            step = self._ledger.next(uplink.chunk_s)
+            if step is not None:
+                message, utterance = step
+                return Outgoing(message, utterance if utterance.closed else None)
+            if self._frame is not None and not uplink.frame_refusal(now):
+                jpeg, self._frame = self._frame, None
+                return Outgoing(protocol.video(jpeg), is_frame=True)
         return None
+
+    def frame_refusal(self, uplink: Uplink, now: float) -> str:
+        """Say why a frame taken now would have to wait ("waiting", "audio", or the uplink's reason), empty if not."""
+        if self._frame is not None:
+            return "waiting"
+        return "audio" if self.audio_waiting(uplink) else uplink.frame_refusal(now)
+
+    def audio_waiting(self, uplink: Uplink) -> bool:
+        """Whether there is audio that should have been sent by now."""
+        return self._ledger.unsent(uplink.chunk_s)
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._control and self._frame is None and not self._ledger.unsent
+        return not self._control and self._frame is None and not self._ledger.unsent()
 
     def connection_lost(self) -> None:
         """Forget what was meant for the connection that ended."""

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import os
 import time
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.uplink import LEAST_FRAME
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
@@ -20,24 +22,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN_S = 0.020
+"""How often a shut gate is tried while a frame is due."""
+
 
 class Pictures:
     """Films at the asked rate and hands JPEGs to ``deliver``; does nothing in a box without a camera."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its surroundings, each given once by the one place that wires the agent
         self,
         settings: Settings,
         camera: Camera | None,
         counters: Counters,
+        *,
+        room: Callable[[], tuple[int, str]],
         deliver: Callable[[bytes], None],
         on_fault: Callable[[DeviceError], None],
     ) -> None:
-        """Stills are kept in ``paths.state``/stills, or nowhere if that is not set."""
+        """Stills are kept in ``paths.state``/stills, or nowhere if that is not set.
+
+        ``room()`` says how many bytes a frame may have now, and why none may be taken if that is 0.
+        """
         self._camera = camera
         self._counters = counters
+        self._room = room
         self._deliver = deliver
         self._on_fault = on_fault
-        self._period_s = 1 / settings.video.fps if settings.video.fps else None
+        self._loop = asyncio.get_running_loop()
+        self._period_s = 1 / settings.video.fps if settings.video.fps else inf
+        self._due = 0.0  # when the present frame's time began
         self._max_bytes = settings.video.max_frame_kb * 1000
         state = settings.paths.state or os.environ.get("STATE_DIRECTORY", "")
         self._folder = Path(state) / "stills" if state else None
@@ -62,7 +75,8 @@ class Pictures:
 
     def film(self, *, on: bool) -> None:
         """Take frames, the first at once, or stop."""
-        self._filming = on and self._period_s is not None
+        self._filming = on and self._period_s < inf
+        self._due = self._loop.time()
         self._wake.set()
 
     def take_still(self) -> None:
@@ -91,18 +105,33 @@ class Pictures:
                     self._still_wanted = False
                     await self._take_still(camera)
                 if self._filming:
-                    jpeg = await camera.frame(self._max_bytes)
-                    if self._filming:  # else the utterance ended meanwhile, and the frame with it
-                        self._deliver(jpeg)
+                    await self._take_frame(camera)
             except DeviceError as error:
                 self._filming = False
                 if self._open:  # a picture that hanging up cut short is no fault
                     self._on_fault(error)
             await self._until_next()
 
+    async def _take_frame(self, camera: Camera) -> None:
+        """Take one when the uplink has room for it, within the time that it has for one; else it is dropped."""
+        ends = self._due + self._period_s
+        while self._filming and self._loop.time() < ends:
+            size, refusal = self._room()
+            if size:
+                jpeg = await camera.frame(min(size, self._max_bytes))
+                if self._filming:  # else the utterance ended meanwhile, and the frame with it
+                    self._deliver(jpeg)
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+        if self._filming:
+            self._counters.frames_dropped[refusal] += 1
+
     async def _until_next(self) -> None:
+        """Wait for the next frame's time, or for something else to do."""
+        now = self._loop.time()
+        self._due = max(self._due + self._period_s, now) if self._filming else now
         try:
-            async with asyncio.timeout(self._period_s if self._filming else None):
+            async with asyncio.timeout_at(self._due if self._filming else None):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -115,7 +144,7 @@ class Pictures:
                 self._counters.stills += 1
                 self._keep(jpeg)
         finally:
-            self._deliver(await camera.frame(self._max_bytes))
+            self._deliver(await camera.frame(min(self._max_bytes, max(self._room()[0], LEAST_FRAME))))
 
     def _keep(self, jpeg: bytes) -> None:
         if self._folder is None:

@@ -11,12 +11,7 @@ import socket
 import struct
 import sys
 import termios
-from typing import TYPE_CHECKING
-
-from agent.uplink import Pipe
-
-if TYPE_CHECKING:
-    import asyncio
+from dataclasses import dataclass
 
 TCP_USER_TIMEOUT_MS = 2500
 """The kernel's own dead-line rule, a little before ours: it also covers what it has taken from us and not yet sent."""
@@ -31,7 +26,17 @@ BYTES_ACKED_AT = 120
 MIN_RTT = struct.Struct("I")  # microseconds
 MIN_RTT_AT = 148
 INFO_BYTES = 160
+UNKNOWN_RTT = 2**32 - 1
 LINUX = sys.platform == "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Bytes written and not acknowledged, bytes acknowledged since the connection began, least round trip."""
+
+    unacknowledged: int
+    acknowledged: int
+    round_trip_s: float
 
 
 def tune(sock: socket.socket) -> None:
@@ -50,23 +55,18 @@ def pace(sock: socket.socket, bytes_per_s: int) -> None:
             sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, bytes_per_s)
 
 
-def look(sock: socket.socket, transports: tuple[asyncio.WriteTransport, ...]) -> Pipe:
-    """Return the state of the pipe: the transports' buffers and the kernel's.
-
-    Without Linux's counters acknowledged bytes stay 0 and the kernel's share of the pipe is unknown; receipts by ping
-    then carry the policy alone.
-    """
-    buffered = sum(transport.get_write_buffer_size() for transport in transports)
+def look(sock: socket.socket) -> Facts | None:
+    """Return what the kernel counts on this connection, None where it does not tell."""
     if not LINUX:
-        return Pipe(buffered, 0, 0.0)
+        return None
     try:
         unacknowledged = struct.unpack("i", fcntl.ioctl(sock.fileno(), SIOCOUTQ, bytes(4)))[0]
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES)
-        acked = BYTES_ACKED.unpack_from(info, BYTES_ACKED_AT)[0]
+        acknowledged = BYTES_ACKED.unpack_from(info, BYTES_ACKED_AT)[0]
         round_trip = MIN_RTT.unpack_from(info, MIN_RTT_AT)[0]
-    except (OSError, struct.error):  # closed under our hands
-        return Pipe(buffered, 0, 0.0)
-    return Pipe(buffered + unacknowledged, acked, 0.0 if round_trip == 2**32 - 1 else round_trip / 1e6)
+    except (OSError, ValueError, struct.error):  # closed under our hands, or a kernel that counts less
+        return None
+    return Facts(unacknowledged, acknowledged, 0.0 if round_trip == UNKNOWN_RTT else round_trip / 1e6)
 
 
 def reset_on_close(sock: socket.socket | None) -> None:

@@ -12,11 +12,11 @@ lower of the two counts; through a proxy that splits TCP only the second one kno
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
-START_RATE = 64_000.0
-"""Bytes/s assumed before anything is measured, about 500 kbit/s: the first frame is small enough for a bad day."""
+START_RATE = 80_000.0
+"""Bytes/s assumed before anything is measured, 640 kbit/s: short chunks, and a small enough first frame."""
 LEAST_RATE = 4_000.0
 MOST_RATE = 12_500_000.0
 GROWTH = 1.5
@@ -65,6 +65,7 @@ class Pipe:
     outstanding: int  # bytes written and not acknowledged, in library and kernel
     acked: int  # bytes acknowledged since the connection began
     round_trip_s: float  # the least that was seen
+    certain: bool = True  # the kernel was asked; else `acked` is only what it has taken from us
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class Uplink:
         self._explored_at = -inf
         self._progress_at = 0.0
         self._held: tuple[float, int] | None = None
-        self._pings: deque[float] = deque()  # when those were sent that are not answered
+        self._pings: deque[float] = deque(maxlen=64)  # when those were sent that are not answered
         self._least_pong: float | None = None
 
     # what the socket says
@@ -111,9 +112,13 @@ class Uplink:
         else:
             self._held = None
 
-    def frame_sent(self, now: float, pipe: Pipe, size: int) -> None:
-        """Note that a frame of ``size`` bytes (as sent) was handed over; ``pipe`` is as it was just before."""
-        behind = pipe.acked + pipe.outstanding
+    def written(self, size: int) -> None:
+        """Note that ``size`` bytes were handed over since the last look."""
+        self._pipe = replace(self._pipe, outstanding=self._pipe.outstanding + size)
+
+    def frame_sent(self, now: float, size: int) -> None:
+        """Note that a frame of ``size`` bytes (as sent) is about to be handed over."""
+        behind = self._pipe.acked + self._pipe.outstanding
         self._frame = _Frame(now, behind, behind + size)
         self._explored_at = now
         self._held = None
@@ -134,6 +139,11 @@ class Uplink:
             self._follow(frame, now, self._pipe)
 
     # verdicts
+
+    @property
+    def outstanding(self) -> int:
+        """Bytes in the pipe."""
+        return self._pipe.outstanding
 
     @property
     def queue_s(self) -> float:
@@ -171,7 +181,7 @@ class Uplink:
 
     def dead(self, now: float) -> bool:
         """Whether the line is dead."""
-        return bool(self._pipe.outstanding) and now - self._progress_at >= DEAD_S
+        return self._pipe.certain and self._pipe.outstanding > 0 and now - self._progress_at >= DEAD_S
 
     # measuring
 

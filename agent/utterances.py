@@ -10,9 +10,11 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from agent import protocol
+from agent.endpointer import FRAME_S
 
 LIVE_BYTES = 640
 """20 ms of 16 kHz s16le: what is sent when nothing waits."""
+BYTES_PER_S = 32_000
 CATCH_UP_BYTES = 6400
 """200 ms: what is sent in one message when more waits; fewer messages, and no audible difference to the service."""
 MAX_ATTEMPTS = 3
@@ -54,13 +56,18 @@ class Ledger:
         """Audio that is recorded and not yet handed to a connection."""
         return sum(len(entry.pcm) - entry.sent for entry in self._entries)
 
-    @property
-    def unsent(self) -> bool:
-        """Whether a message could be sent now if the pipe allowed."""
+    def unsent(self, chunk_s: float = FRAME_S) -> bool:
+        """Whether a message could be sent now if the pipe allowed; see :meth:`next` for ``chunk_s``."""
+        least = round(chunk_s / FRAME_S) * LIVE_BYTES
         return any(
-            entry.sent < len(entry.pcm) or (not entry.closed and (entry.ended or not entry.opened))
+            len(entry.pcm) - entry.sent >= least or (not entry.closed and (entry.ended or not entry.opened))
             for entry in self._entries
         )
+
+    @property
+    def backlog_s(self) -> float:
+        """The same as :attr:`backlog_bytes` in seconds."""
+        return self.backlog_bytes / BYTES_PER_S
 
     @property
     def waiting(self) -> int:
@@ -91,10 +98,14 @@ class Ledger:
         entry.text, entry.ended, entry.ended_at = text, True, now
         return entry.number
 
-    def next(self) -> tuple[bytes, Utterance] | None:
-        """Return the next message to send and its utterance; None when all is sent."""
+    def next(self, chunk_s: float = FRAME_S) -> tuple[bytes, Utterance] | None:
+        """Return the next message to send and its utterance; None when all is sent.
+
+        Live audio waits until ``chunk_s`` of it have come together, or the utterance is over.
+        """
+        least = round(chunk_s / FRAME_S) * LIVE_BYTES
         for entry in self._entries:
-            message = self._next_of(entry)
+            message = self._next_of(entry, least)
             if message is not None:
                 return message, entry
             if entry.marked and not entry.closed:
@@ -139,7 +150,7 @@ class Ledger:
         self._entries.append(entry)
         return entry
 
-    def _next_of(self, entry: Utterance) -> bytes | None:
+    def _next_of(self, entry: Utterance, least: int) -> bytes | None:
         if entry.closed:
             return None
         if not entry.opened:
@@ -150,8 +161,9 @@ class Ledger:
         if entry.text and not entry.text_sent:
             entry.text_sent, entry.closed = True, not entry.marked
             return protocol.text(entry.text)
-        if entry.sent < len(entry.pcm):
-            return self._audio(entry)
+        waiting = len(entry.pcm) - entry.sent
+        if waiting >= least or (waiting and entry.ended):
+            return self._audio(entry, waiting, least)
         if not entry.ended:
             return None
         entry.closed = True
@@ -160,9 +172,8 @@ class Ledger:
         self._entries.remove(entry)  # as with its audio: nothing will acknowledge it
         return protocol.AUDIO_STREAM_END
 
-    def _audio(self, entry: Utterance) -> bytes:
-        waiting = len(entry.pcm) - entry.sent
-        size = min(waiting, LIVE_BYTES if waiting < 2 * LIVE_BYTES else CATCH_UP_BYTES)
+    def _audio(self, entry: Utterance, waiting: int, least: int) -> bytes:
+        size = min(waiting, least if waiting < 2 * least else CATCH_UP_BYTES)
         message = protocol.audio(memoryview(entry.pcm)[entry.sent : entry.sent + size])
         entry.sent += size
         if not entry.marked:  # the service has no word for having heard it, so it is not kept either

@@ -91,13 +91,14 @@ class WavMicrophone(PacedMicrophone):
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, on_ended: Callable[[], None] | None = None) -> None:
         """Open ``path``; raises DeviceError unless it is 16 kHz mono s16le. ``on_ended`` is called once, at its end."""
         super().__init__(loop, self._read)
-        self._wav = open_microphone_wav(path)
+        with open_microphone_wav(path) as wav:
+            self._pcm = wav.readframes(wav.getnframes())
         self._on_ended = on_ended
         self._origin: float | None = None
         self._ending: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
         """Set when the end of the file has passed."""
-        self.seconds = self._wav.getnframes() / MICROPHONE_FORMAT.rate
+        self.seconds = MICROPHONE_FORMAT.seconds_in(len(self._pcm))
         """Length of the file."""
 
     def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
@@ -112,16 +113,13 @@ class WavMicrophone(PacedMicrophone):
         await super().aclose()
         if self._ending is not None:
             self._ending.cancel()
-        self._wav.close()
 
     def _read(self, end: float) -> bytes:
         assert self._origin is not None
         first = round((end - CHUNK_S - self._origin) * MICROPHONE_FORMAT.rate)
-        if first >= self._wav.getnframes():
-            return quiet_chunk(first)
-        self._wav.setpos(first)
-        pcm = self._wav.readframes(CHUNK_BYTES // BYTES_PER_SAMPLE)
-        return pcm + bytes(CHUNK_BYTES - len(pcm))
+        start = first * BYTES_PER_SAMPLE
+        pcm = self._pcm[start : start + CHUNK_BYTES]
+        return pcm + bytes(CHUNK_BYTES - len(pcm)) if pcm else quiet_chunk(first)
 
     def _end_file(self) -> None:
         self.ended.set()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-import agent.link
+import agent.connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def no_thread_is_left_behind() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def sent_messages_are_strictly_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    send = agent.link.broadcast  # type: ignore[attr-defined] # the library's function, as the link knows it
+    send = agent.connection.broadcast  # type: ignore[attr-defined] # the library's function, as the link knows it
 
     def judged(connections: Any, message: bytes, **options: Any) -> None:
         from tests.judge import strict_client_message
@@ -43,4 +43,4 @@ def sent_messages_are_strictly_valid(monkeypatch: pytest.MonkeyPatch) -> None:
         strict_client_message(message)
         send(connections, message, **options)
 
-    monkeypatch.setattr(agent.link, "broadcast", judged)
+    monkeypatch.setattr(agent.connection, "broadcast", judged)

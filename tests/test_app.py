@@ -214,15 +214,30 @@ def test_the_service_can_detect_speech_instead() -> None:
     play(scene())
 
 
-def test_a_silent_service_is_asked_again_on_a_new_connection_and_answers_once() -> None:
+def test_a_service_that_fell_silent_is_asked_again_on_a_new_connection_and_answers_once() -> None:
     async def scene() -> None:
         async with stage("hang") as s:
             await asyncio.sleep(0.5)
             await s.ask("gauge")
             await s.ask("valve")
-            assert [fields["earcon"].name for _, name, fields in s.marks if name == "Play"].count("RETRY") == 1
             assert s.agent.conversation.link.connections == 2
             assert [record.utterance for record in s.records] == [1, 2]
+
+    play(scene())
+
+
+def test_a_service_that_does_not_answer_is_asked_once_more_and_then_given_up() -> None:
+    scenario = parse("[[turn]]\nnumber = 1\nthink_s = 40\n", "test")
+
+    async def scene() -> None:
+        async with stage(scenario) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            sounds = [fields["earcon"].name for _, name, fields in s.marks if name == "Play"]
+            assert (sounds.count("RETRY"), sounds.count("FAULT")) == (1, 1)
+            assert s.agent.conversation.link.connections == 2
+            assert s.agent.counters.utterances_lost == 1
+            assert s.agent.turn.phase is Phase.LISTENING
 
     play(scene())
 
@@ -232,7 +247,7 @@ def test_go_away_is_followed_at_a_quiet_moment_and_context_goes_on() -> None:
     scenario = parse('[[fault]]\nkind = "go_away"\ntime_left_s = 60\nturn = 1\nwhen = "mid_answer"\n', "test")
 
     async def scene() -> None:
-        async with stage(scenario, link={}) as s:
+        async with stage(scenario) as s:
             await asyncio.sleep(25)
             await s.ask("gauge")
             await asyncio.sleep(0.5)

@@ -17,6 +17,7 @@ from agent.errors import LinkError, Refused, Unreachable
 from agent.metrics import Counters, TurnRecord
 from agent.moves import AnswerBegan, AnswerGenerated, Delivered, Event, LinkChanged, LinkState, ServerHeard
 from agent.simulator import Simulator, SimulatorSettings, shipped
+from agent.uplink import Uplink
 from agent.verdicts import Next, Verdict
 from agent.wire_events import (
     AudioOut,
@@ -61,7 +62,7 @@ class Rig:
     def drain_outbox(self) -> list[dict[str, Any]]:
         """What would be sent."""
         messages = []
-        while (outgoing := self.talk.outbox.next(0)) is not None:
+        while (outgoing := self.talk.outbox.next(Uplink(), 0.0)) is not None:
             messages.append(json.loads(outgoing.message))
             self.talk.sent(outgoing)
         return messages

@@ -18,7 +18,7 @@ SOURCES = {
 PURE = [name for name, tree in SOURCES.items() if (ast.get_docstring(tree) or "").startswith("PURE")]
 IMPURE = {"asyncio", "threading", "socket", "time", "random", "logging"}
 DRIVERS = {
-    "websockets": {"agent.link", "agent.simulator"},
+    "websockets": {"agent.connection", "agent.simulator"},
     "webrtcvad": {"agent.vad"},
     "rich": {"agent.commands.view"},
     "sounddevice": {"hardware.soundcard"},

@@ -52,4 +52,4 @@ def test_every_record_has_a_transcript_of_its_own() -> None:
 
 def test_counters_start_at_nothing() -> None:
     counters = Counters()
-    assert all(getattr(counters, name) == 0 for name in Counters.__slots__)
+    assert all(not getattr(counters, name) for name in Counters.__slots__)

@@ -2,7 +2,8 @@ import json
 from typing import Any
 
 from agent import protocol
-from agent.outbox import AUDIO_HOLD_BYTES, FRAME_GATE_BYTES, Outbox, Outgoing
+from agent.outbox import Outbox, Outgoing
+from agent.uplink import AUDIO_HOLD_S, FRAME_GATE_S, START_RATE, Uplink
 from agent.utterances import Ledger
 
 CHUNK = bytes(640)
@@ -13,8 +14,16 @@ def outbox(*, marked: bool = True) -> tuple[Outbox, Ledger]:
     return Outbox(ledger), ledger
 
 
-def drain(box: Outbox, buffered: int = 0) -> list[Outgoing]:
-    return list(iter(lambda: box.next(buffered), None))
+def queue(seconds: float) -> Uplink:
+    """An uplink with so long a queue."""
+    uplink = Uplink()
+    uplink.written(round(seconds * START_RATE))
+    return uplink
+
+
+def drain(box: Outbox, queue_s: float = 0.0) -> list[Outgoing]:
+    uplink = queue(queue_s)
+    return list(iter(lambda: box.next(uplink, 0.0), None))
 
 
 def kinds(sent: list[Outgoing]) -> list[str]:
@@ -42,17 +51,17 @@ def test_only_control_goes_while_the_pipe_is_full() -> None:
     box.frame(b"jpeg")
     ledger.open(CHUNK)
     box.control(protocol.text("now"))
-    assert kinds(drain(box, AUDIO_HOLD_BYTES + 1)) == ["text"]
+    assert kinds(drain(box, AUDIO_HOLD_S + 0.01)) == ["text"]
     assert not box.empty
-    assert kinds(drain(box, AUDIO_HOLD_BYTES)) == ["activityStart", "audio"]
+    assert kinds(drain(box, AUDIO_HOLD_S)) == ["activityStart", "audio"]
 
 
 def test_a_frame_waits_until_the_pipe_is_shallow() -> None:
     box, _ = outbox()
     box.frame(b"jpeg")
-    assert drain(box, FRAME_GATE_BYTES + 1) == []
+    assert drain(box, FRAME_GATE_S + 0.01) == []
     assert box.frame_waiting
-    assert drain(box, FRAME_GATE_BYTES) == [Outgoing(protocol.video(b"jpeg"), is_frame=True)]
+    assert drain(box, FRAME_GATE_S) == [Outgoing(protocol.video(b"jpeg"), is_frame=True)]
     assert not box.frame_waiting
 
 
@@ -60,7 +69,7 @@ def test_audio_goes_however_deep_the_pipe_is_for_a_frame() -> None:
     box, ledger = outbox()
     ledger.open(CHUNK)
     box.frame(b"jpeg")
-    assert kinds(drain(box, FRAME_GATE_BYTES + 1)) == ["activityStart", "audio"]
+    assert kinds(drain(box, FRAME_GATE_S + 0.01)) == ["activityStart", "audio"]
 
 
 def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
@@ -116,3 +125,17 @@ def test_a_lost_connection_takes_its_control_and_its_frame_with_it_but_no_audio(
     assert kinds(drain(box)) == ["activityStart", "audio"]
     box.connection_lost()
     assert box.frames_lost == 1
+
+
+def test_a_frame_is_refused_by_the_lane_that_is_in_its_way() -> None:
+    box, ledger = outbox()
+    uplink = queue(0.0)
+    assert box.frame_refusal(uplink, 0.0) == ""
+    assert box.frame_refusal(queue(1.0), 0.0) == "queue"
+    ledger.open(CHUNK)
+    assert box.frame_refusal(uplink, 0.0) == "audio"
+    box.frame(b"jpeg")
+    assert box.frame_refusal(uplink, 0.0) == "waiting"
+    drain(box)
+    uplink.frame_sent(0.0, 1000)
+    assert box.frame_refusal(uplink, 0.0) == "receipt"

@@ -83,8 +83,9 @@ async def rigged(
         settings,
         slow if camera else None,
         counters,
-        lambda jpeg: delivered.append((loop.time(), jpeg)),
-        faults.append,
+        room=lambda: (1_000_000, ""),
+        deliver=lambda jpeg: delivered.append((loop.time(), jpeg)),
+        on_fault=faults.append,
     )
     task = asyncio.create_task(pictures.run())
     try:

@@ -14,7 +14,6 @@ from agent.uplink import (
     EXPLORE_S,
     FRAME_GATE_S,
     LEAST_FRAME,
-    START_RATE,
     Pipe,
     Uplink,
 )
@@ -111,7 +110,8 @@ class Line:
             return
         size = int(min(30_000, budget) * 4 / 3)
         self.delays.append((self.written - self.through) / max(self.rate, 1))
-        self.uplink.frame_sent(self.now, self.pipe(), size)
+        self.uplink.frame_sent(self.now, size)
+        self.uplink.written(size)
         self.written += size
         self.frames.append((self.now, size))
         self._frame_due = self.now + 1 / FPS
@@ -229,7 +229,7 @@ def test_chunks_get_longer_on_a_slow_line() -> None:
 
 
 def test_the_kernel_is_paced_above_the_rate() -> None:
-    assert Uplink(START_RATE).pacing_rate == 100_000
+    assert Uplink(60_000).pacing_rate == 100_000
     assert Uplink(200_000).pacing_rate == 300_000
 
 

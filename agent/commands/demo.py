@@ -72,7 +72,11 @@ class Demo:
         loop = asyncio.get_running_loop()
         scenario = load_scenario(self.arguments.scenario)
         async with Simulator(SimulatorSettings(), scenario) as simulator:
-            settings = config.override(config.Settings(), {"service": {"url": simulator.url}}, where="demo")
+            settings = config.override(
+                config.Settings(),
+                {"service": {"url": simulator.url}, "link": {"kernel": not self.arguments.fast}},
+                where="demo",
+            )
             box = SimulatedBox.build(loop, pictures=ASSETS / "frames")
             devices = self._devices(box)
             watchers: list[Observer] = [self._keep]
