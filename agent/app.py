@@ -242,7 +242,7 @@ class Agent:
             self._speech_started()
         # An utterance that this edge opened began with its pre-roll, which ends with this very chunk.
         if recording is not None and recording is conversation.ledger.recording:
-            conversation.hear(chunk)
+            conversation.hear(chunk, quiet=self.ear.quiet)
         if edge is Edge.END:
             self._speech_ended()
         elif self.turn.utterance_open:

@@ -144,6 +144,9 @@ class LinkSettings:
         low=5,
         high=300,
     )
+    narrowband: bool = setting(
+        default=True, doc="Send 8 kHz audio while the line is too narrow for 16 kHz, instead of falling behind."
+    )
     kernel: bool = setting(
         default=True, doc="Ask the kernel (Linux) what it has not delivered; without, receipts by ping tell alone."
     )

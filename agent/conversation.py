@@ -66,7 +66,7 @@ class Conversation:
         self._failing = False  # since the last connection that came up
         self._greeted = False
         self.ledger = Ledger(marked=self._marked)
-        self.outbox = Outbox(self.ledger)
+        self.outbox = Outbox(self.ledger, narrowband=settings.link.narrowband)
         self.session = Session(settings)
         self.link = Link(settings, key, self.session, self.outbox, self)
         self.dialogue = Dialogue(speaker, self.ledger, counters, on_record)
@@ -89,9 +89,9 @@ class Conversation:
             self.ledger.open(pre_roll)
         self.link.pump()
 
-    def hear(self, chunk: bytes) -> None:
-        """Add 20 ms to the open utterance and send them if the pipe allows."""
-        self.ledger.append(chunk)
+    def hear(self, chunk: bytes, *, quiet: bool) -> None:
+        """Add 20 ms to the open utterance and send them if the pipe allows; ``quiet``: nobody speaks in them."""
+        self.ledger.append(chunk, quiet=quiet)
         self.link.pump()
 
     def end_utterance(self, spoken_until: float, *, listening: bool) -> None:

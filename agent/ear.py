@@ -28,13 +28,17 @@ class Ear:
         self._ring: deque[bytes] = deque(maxlen=round(RING_S / FRAME_S))
         self.level = 0.0
         """About the peak of the last chunk, 0 to 1."""
+        self.quiet = False
+        """Whether nobody spoke in the last chunk, for all that is known."""
 
     def feed(self, chunk: bytes, *, deaf: bool) -> Edge | None:
         """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
         self._ring.append(chunk)
         samples = memoryview(chunk).cast("h")[::LEVEL_STRIDE]
         self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
-        return None if deaf else self._endpointer.feed(chunk)
+        edge = None if deaf else self._endpointer.feed(chunk)
+        self.quiet = not (deaf or self._endpointer.voiced)
+        return edge
 
     def pre_roll(self, seconds: float) -> bytes:
         """Return the last ``seconds`` that were heard, as far as the ring goes back."""

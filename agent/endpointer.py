@@ -47,13 +47,15 @@ class Endpointer:
         self._recent: deque[bool] = deque(maxlen=timings.start_window)
         self._window: deque[bool] = deque(maxlen=timings.end_window)
         self._frames = 0
+        self.voiced = False
+        """The verdict on the last frame."""
         self.speaking = False
         """Whether the last edge was a start."""
 
     def feed(self, frame: bytes) -> Edge | None:
         """Take one 20 ms frame of 16 kHz s16le; return the edge it completes, if any."""
-        voiced = self._is_speech(frame)
-        return self._continue(voiced) if self.speaking else self._begin(voiced)
+        self.voiced = self._is_speech(frame)
+        return self._continue(self.voiced) if self.speaking else self._begin(self.voiced)
 
     def reset(self) -> None:
         """Forget what was heard; the next start needs fresh evidence."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import protocol
+from agent.squeeze import Squeeze, Thinning
 
 if TYPE_CHECKING:
     from agent.uplink import Uplink
@@ -29,9 +30,12 @@ class Outgoing:
 class Outbox:
     """What waits to be sent."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Take audio from ``ledger``."""
+    def __init__(self, ledger: Ledger, *, narrowband: bool = True) -> None:
+        """Take audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
         self._ledger = ledger
+        self._squeeze = Squeeze(narrowband=narrowband)
+        self.thinning = Thinning()
+        """What is done to audio at present."""
         self._control: deque[bytes] = deque()
         self._frame: bytes | None = None
         self.frames_replaced = 0
@@ -62,7 +66,9 @@ class Outbox:
         if self._control:
             return Outgoing(self._control.popleft())
         if uplink.audio_open:
-            step = self._ledger.next(uplink.chunk_s)
+            lag_s = self._ledger.backlog_s + uplink.queue_s
+            self.thinning = self._squeeze.choose(now, lag_s, narrow=uplink.narrow)
+            step = self._ledger.next(uplink.chunk_s, self.thinning)
             if step is not None:
                 message, utterance = step
                 return Outgoing(message, utterance if utterance.closed else None)

@@ -50,6 +50,8 @@ AUDIO_HOLD_S = 0.100
 """Above this much queue audio waits in the ledger, where it can still be coalesced and trimmed."""
 AUDIO_RATE = 50_500.0
 """Bytes/s on the wire of 16 kHz audio in 20 ms messages, everything included."""
+NARROW_RATE = 1.2 * AUDIO_RATE
+"""Below, speech that fell behind hardly catches up."""
 SMALL_CHUNK_RATE = 75_000.0
 """600 kbit/s: below, 20 ms messages cost more overhead than their 20 ms are worth."""
 
@@ -159,6 +161,11 @@ class Uplink:
     def chunk_s(self) -> float:
         """How long a live audio message should be."""
         return 0.020 if self.rate >= SMALL_CHUNK_RATE else 0.040
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is little room for anything but speech."""
+        return self.rate < NARROW_RATE
 
     @property
     def pacing_rate(self) -> int:

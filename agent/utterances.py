@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 
 from agent import protocol
 from agent.endpointer import FRAME_S
+from agent.squeeze import HALF_RATE, PAUSE_S, Thinning, halve
 
 LIVE_BYTES = 640
 """20 ms of 16 kHz s16le: what is sent when nothing waits."""
 BYTES_PER_S = 32_000
 CATCH_UP_BYTES = 6400
 """200 ms: what is sent in one message when more waits; fewer messages, and no audible difference to the service."""
+PAUSE_PIECES = round(PAUSE_S / FRAME_S)
+WHOLE = Thinning()
 MAX_ATTEMPTS = 3
 """An utterance that so many connections did not survive is the likely reason, and is given up."""
 
@@ -28,6 +31,8 @@ class Utterance:
     number: int
     marked: bool  # wrapped in activityStart and activityEnd; else the service detects speech itself
     pcm: bytearray = field(default_factory=bytearray)
+    quiet: bytearray = field(default_factory=bytearray)  # for each LIVE_BYTES of pcm, whether nobody speaks in it
+    pause: int = 0  # quiet pieces just sent
     text: str = ""
     text_sent: bool = False
     ended: bool = False
@@ -48,6 +53,10 @@ class Ledger:
         self._marked = marked
         self._entries: deque[Utterance] = deque()
         self._numbers = 0
+        self.trimmed_s = 0.0
+        """Pauses left out of live streams."""
+        self.skipped_s = 0.0
+        """Speech left out of live streams because it was hopelessly late."""
         self.recording: Utterance | None = None
         """The utterance that :meth:`append` adds to."""
 
@@ -79,12 +88,14 @@ class Ledger:
         assert self.recording is None, "one utterance at a time"
         self.recording = self._add()
         self.recording.pcm += pre_roll
+        self.recording.quiet += bytes(len(pre_roll) // LIVE_BYTES)
         return self.recording.number
 
-    def append(self, chunk: bytes) -> None:
-        """Add audio to the open utterance."""
+    def append(self, chunk: bytes, *, quiet: bool = False) -> None:
+        """Add 20 ms to the open utterance; ``quiet``: nobody speaks in it."""
         if self.recording is not None:
             self.recording.pcm += chunk
+            self.recording.quiet.append(quiet)
 
     def end(self, spoken_until: float) -> None:
         """End the open utterance, if there is one; its last word was spoken at ``spoken_until``."""
@@ -98,14 +109,15 @@ class Ledger:
         entry.text, entry.ended, entry.ended_at = text, True, now
         return entry.number
 
-    def next(self, chunk_s: float = FRAME_S) -> tuple[bytes, Utterance] | None:
+    def next(self, chunk_s: float = FRAME_S, thinning: Thinning = WHOLE) -> tuple[bytes, Utterance] | None:
         """Return the next message to send and its utterance; None when all is sent.
 
-        Live audio waits until ``chunk_s`` of it have come together, or the utterance is over.
+        Live audio waits until ``chunk_s`` of it have come together, or the utterance is over. ``thinning`` is for a
+        line that is too narrow; what it leaves out is kept all the same.
         """
         least = round(chunk_s / FRAME_S) * LIVE_BYTES
         for entry in self._entries:
-            message = self._next_of(entry, least)
+            message = self._next_of(entry, least, thinning)
             if message is not None:
                 return message, entry
             if entry.marked and not entry.closed:
@@ -150,7 +162,7 @@ class Ledger:
         self._entries.append(entry)
         return entry
 
-    def _next_of(self, entry: Utterance, least: int) -> bytes | None:
+    def _next_of(self, entry: Utterance, least: int, thinning: Thinning) -> bytes | None:
         if entry.closed:
             return None
         if not entry.opened:
@@ -161,9 +173,10 @@ class Ledger:
         if entry.text and not entry.text_sent:
             entry.text_sent, entry.closed = True, not entry.marked
             return protocol.text(entry.text)
+        self._leave_out(entry, thinning)
         waiting = len(entry.pcm) - entry.sent
         if waiting >= least or (waiting and entry.ended):
-            return self._audio(entry, waiting, least)
+            return self._audio(entry, waiting, least, thinning)
         if not entry.ended:
             return None
         entry.closed = True
@@ -172,11 +185,34 @@ class Ledger:
         self._entries.remove(entry)  # as with its audio: nothing will acknowledge it
         return protocol.AUDIO_STREAM_END
 
-    def _audio(self, entry: Utterance, waiting: int, least: int) -> bytes:
+    def _leave_out(self, entry: Utterance, thinning: Thinning) -> None:
+        """Move over what the line has no room for."""
+        if thinning.skip_s and entry is self.recording and entry.attempts == 1:  # live, not sent again
+            skipped = min(len(entry.pcm) - entry.sent, round(thinning.skip_s / FRAME_S) * LIVE_BYTES)
+            entry.sent += skipped
+            self.skipped_s += skipped / BYTES_PER_S
+        while thinning.trim and self._in_long_pause(entry):
+            entry.sent += LIVE_BYTES
+            self.trimmed_s += FRAME_S
+
+    def _in_long_pause(self, entry: Utterance) -> bool:
+        piece = entry.sent // LIVE_BYTES
+        return entry.pause >= PAUSE_PIECES and piece < len(entry.quiet) and bool(entry.quiet[piece])
+
+    def _audio(self, entry: Utterance, waiting: int, least: int, thinning: Thinning) -> bytes:
         size = min(waiting, least if waiting < 2 * least else CATCH_UP_BYTES)
-        message = protocol.audio(memoryview(entry.pcm)[entry.sent : entry.sent + size])
-        entry.sent += size
+        if thinning.trim:
+            size = min(size, LIVE_BYTES * PAUSE_PIECES)  # a pause must be noticed within it
+        start, end = entry.sent, entry.sent + size
+        entry.sent = end
+        spoken = entry.quiet[start // LIVE_BYTES : end // LIVE_BYTES]
+        entry.pause = len(spoken) - 1 - spoken.rfind(0) + (entry.pause if 0 not in spoken else 0)
+        if thinning.rate == HALF_RATE:
+            message = protocol.audio(halve(entry.pcm, start, end), HALF_RATE)
+        else:
+            message = protocol.audio(memoryview(entry.pcm)[start:end])
         if not entry.marked:  # the service has no word for having heard it, so it is not kept either
             del entry.pcm[: entry.sent]
+            del entry.quiet[: entry.sent // LIVE_BYTES]
             entry.sent = 0
         return message

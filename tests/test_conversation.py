@@ -112,7 +112,7 @@ def test_an_utterance_leaves_in_order_and_its_delivery_is_told() -> None:
     async def scene() -> None:
         async with talking() as rig:
             rig.talk.open_utterance(bytes(640))
-            rig.talk.hear(bytes(640))
+            rig.talk.hear(bytes(640), quiet=False)
             assert [*map(member, rig.drain_outbox())] == ["activityStart", "audio"]
             assert rig.moves(Delivered) == []
             rig.talk.end_utterance(1.0, listening=True)
@@ -136,7 +136,7 @@ def test_falling_asleep_ends_whatever_is_open() -> None:
             rig.talk.sleep()
             assert member(rig.drain_outbox()[-1]) == "activityEnd"
             rig.talk.sleep()
-            rig.talk.hear(bytes(640))
+            rig.talk.hear(bytes(640), quiet=False)
             assert rig.drain_outbox() == []
 
     play(scene())
@@ -147,11 +147,11 @@ def test_with_server_side_detection_the_stream_runs_from_waking_to_sleeping() ->
         async with talking(turn={"detection": "server"}) as rig:
             rig.talk.wake()
             rig.talk.open_utterance(bytes(640))  # already in the stream
-            rig.talk.hear(bytes(640))
+            rig.talk.hear(bytes(640), quiet=False)
             rig.talk.end_utterance(1.0, listening=True)
-            rig.talk.hear(bytes(640))
+            rig.talk.hear(bytes(640), quiet=False)
             rig.talk.end_utterance(2.0, listening=False)
-            rig.talk.hear(bytes(640))
+            rig.talk.hear(bytes(640), quiet=False)
             assert [*map(member, rig.drain_outbox())] == ["audio", "audioStreamEnd", "audio", "audioStreamEnd"]
             assert rig.moves(Delivered) == []  # the service alone knows when somebody spoke
             rig.talk.type("typed")

