@@ -47,6 +47,8 @@ TAP_S = 0.12
 """How long a tap keeps the button down: gloved thumbs take 80 to 200 ms."""
 BETWEEN_TAPS_S = 0.12
 """Pause inside a double tap."""
+SMALLER = ("small", "tiny")
+"""Subfolders with the same pictures in fewer bytes."""
 HISTORY = 1000
 """Changes of the light that are remembered."""
 
@@ -125,7 +127,8 @@ class NoButton:
 class FolderCamera:
     """Shows a JPEG file, or the JPEGs of a folder in the order of their names, round and round from ``start`` on.
 
-    Files are returned as they are: ``max_bytes`` is not enforced, and a still is the same picture as a frame.
+    Files are returned as they are, and a still is the same picture as a frame. What a camera would encode smaller may
+    lie ready in the subfolders ``small`` and ``tiny`` under the same names; else ``max_bytes`` is not kept.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, fps: float = 1.0) -> None:
@@ -156,10 +159,18 @@ class FolderCamera:
         self.open = False
 
     async def frame(self, max_bytes: int) -> bytes:
-        """Return the present file whole, whatever ``max_bytes`` says. Raises DeviceError while switched off."""
-        del max_bytes
+        """Return the present picture, in the largest version there is of at most ``max_bytes``.
+
+        Raises DeviceError while switched off.
+        """
         self.frames += 1
-        return self._present()
+        picture = self._present()
+        for folder in SMALLER:
+            if len(picture) <= max_bytes:
+                break
+            smaller = self._present(folder)
+            picture = smaller or picture
+        return picture
 
     async def still(self) -> bytes:
         """Return the present file. Raises DeviceError while switched off."""
@@ -170,13 +181,17 @@ class FolderCamera:
         """Switch off. Idempotent."""
         self.stop()
 
-    def _present(self) -> bytes:
+    def _present(self, folder: str = "") -> bytes:
+        """Read the picture of the moment; of one without a version in ``folder``, nothing."""
         if not self.open or self._origin is None:
             raise DeviceError(self._name, "is switched off", "start it before asking for a picture")
         number = int((self._loop.time() - self._origin) * self._fps) % len(self._files)
+        file = self._files[number]
         try:
-            return self._files[number].read_bytes()
+            return (file.parent / folder / file.name).read_bytes()
         except OSError as error:
+            if folder:
+                return b""
             raise DeviceError(self._name, f"cannot read {self._files[number].name}: {error}", "restore it") from error
 
 

@@ -95,7 +95,11 @@ def test_the_answer_that_is_spoken_over_leaves_room_for_it() -> None:
 
 
 def test_there_are_twelve_frames_of_a_camera() -> None:
-    assert sorted((ASSETS / "frames").iterdir()) == FRAMES
+    assert sorted((ASSETS / "frames").glob("*.jpg")) == FRAMES
+    for folder, most in (("small", 20_000), ("tiny", 8_000)):
+        smaller = sorted((ASSETS / "frames" / folder).iterdir())
+        assert [file.name for file in smaller] == [frame.name for frame in FRAMES]
+        assert max(file.stat().st_size for file in smaller) <= most
 
 
 @pytest.mark.parametrize("path", FRAMES, ids=lambda path: path.name)

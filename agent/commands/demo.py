@@ -7,26 +7,35 @@ import importlib.resources
 import json
 import sys
 import wave
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.cli import start_log
+from agent.commands import plot
+from agent.commands.plot import Diary, Look
 from agent.commands.simulate import load_scenario
 from agent.commands.talk import Observer, tell
 from agent.commands.technician import Technician
 from agent.commands.view import Lines, Panel, figures
 from agent.errors import ConfigError
+from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from hardware.ports import SPEAKER_FORMAT, Devices
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from agent.app import Agent
     from agent.metrics import TurnRecord
     from hardware.simulated import RoomSpeaker, SimulatedBox
 
+QUEUE_S = 0.15
+"""A shallow router: a deep one that splits TCP, as the bottleneck does, hides from the kernel how late speech is."""
+LOOK_S = 0.1
+"""The plot's resolution."""
 ASSETS = Path(str(importlib.resources.files("agent.simulator"))) / "assets"
 
 
@@ -36,6 +45,8 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--mic", metavar="default|NAME", help="a real microphone: you speak, Enter is the button")
     sub.add_argument("--speaker", metavar="default|NAME", help="a real speaker plays the answers")
     sub.add_argument("--scenario", metavar="NAME|FILE", help="let the simulator misbehave")
+    sub.add_argument("--uplink", type=float, metavar="KBIT", help="a line of so many kbit/s to the simulator")
+    sub.add_argument("--uplink-trace", type=Path, metavar="FILE", help="a line whose rate changes: SECONDS KBIT a line")
     sub.add_argument("--plain", action="store_true", help="lines instead of the live picture")
     sub.add_argument("--out", type=Path, default=Path("out/demo"), metavar="FOLDER", help="where the WAVs go")
 
@@ -49,11 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {arguments.out}: {error.strerror} (name a writable folder)") from None
+    trace = line_of(arguments)
     if arguments.fast:
         from hardware.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
 
-        return run_virtual(Demo(arguments).play())
-    return asyncio.run(Demo(arguments).play())
+        return run_virtual(Demo(arguments, trace).play())
+    return asyncio.run(Demo(arguments, trace).play())
 
 
 @dataclass(slots=True)
@@ -61,41 +73,65 @@ class Demo:
     """One run of the demo."""
 
     arguments: argparse.Namespace
+    trace: Trace | None
     records: list[TurnRecord] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
     async def play(self) -> int:
         """Set the scene, play it, sum it up."""
-        from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
-        from agent.simulator import Simulator, SimulatorSettings  # noqa: PLC0415 - the same
+        from agent.simulator import Simulator, SimulatorSettings  # noqa: PLC0415 - after the options are known to be good
         from hardware.simulated import SimulatedBox  # noqa: PLC0415 - the same
 
-        loop = asyncio.get_running_loop()
-        scenario = load_scenario(self.arguments.scenario)
-        async with Simulator(SimulatorSettings(), scenario) as simulator:
-            settings = config.override(
-                config.Settings(),
-                {"service": {"url": simulator.url}, "link": {"kernel": not self.arguments.fast}},
-                where="demo",
+        box = SimulatedBox.build(asyncio.get_running_loop(), pictures=ASSETS / "frames")
+        devices = self._devices(box)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(devices.aclose)
+            simulator = await stack.enter_async_context(
+                Simulator(SimulatorSettings(), load_scenario(self.arguments.scenario))
             )
-            box = SimulatedBox.build(loop, pictures=ASSETS / "frames")
-            devices = self._devices(box)
-            watchers: list[Observer] = [self._keep]
-            agent = Agent(settings, devices, lambda: "demo", tell(watchers))
-            view = self._view(agent, loop.time)
-            watchers.append(view.observe)
-            tasks = [asyncio.ensure_future(agent.run(patient=True))]
-            if isinstance(view, Panel):
-                tasks.append(asyncio.ensure_future(view.run()))
-            try:
-                await self._act(box, devices)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                await devices.aclose()
+            url = simulator.base_url
+            if self.trace is not None:
+                line = await stack.enter_async_context(
+                    Bottleneck("127.0.0.1", simulator.port, self.trace, queue_s=QUEUE_S)
+                )
+                url = f"ws://127.0.0.1:{line.port}"
+            await self._converse(url, box, devices)
         return self._sum_up(
             simulator.report(), simulator.save_audio, box.speaker if not self.arguments.speaker else None
         )
+
+    async def _converse(self, url: str, box: SimulatedBox, devices: Devices) -> None:
+        """Run the agent and its audience while the technician works."""
+        from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
+
+        loop = asyncio.get_running_loop()
+        chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}}
+        settings = config.override(config.Settings(), chosen, where="demo")
+        watchers: list[Observer] = [self._keep]
+        agent = Agent(settings, devices, lambda: "demo", tell(watchers))
+        view = self._view(agent, loop.time)
+        watchers.append(view.observe)
+        jobs = [agent.run(patient=True), self._watch_line(agent, loop.time)]
+        if isinstance(view, Panel):
+            jobs.append(view.run())
+        tasks = [asyncio.ensure_future(job) for job in jobs]
+        try:
+            await self._act(box, devices)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_line(self, agent: Agent, clock: Callable[[], float]) -> None:
+        """Keep what the plot at the end is drawn from."""
+        trace = self.trace
+        if trace is None:
+            return
+        diary = Diary(agent, lambda at: trace.at(at).kbit, clock)
+        self.looks = diary.looks
+        while True:
+            diary.look()
+            await asyncio.sleep(LOOK_S)
 
     def _devices(self, box: SimulatedBox) -> Devices:
         if not (self.arguments.mic or self.arguments.speaker):
@@ -110,7 +146,7 @@ class Demo:
         speaker = real.speaker if self.arguments.speaker else box.speaker
         return Devices(microphone, speaker, box.camera, box.button, box.light)
 
-    def _view(self, agent: Any, clock: Callable[[], float]) -> Lines | Panel:  # noqa: ANN401 - agent.app is imported late
+    def _view(self, agent: Agent, clock: Callable[[], float]) -> Lines | Panel:
         if sys.stdout.isatty() and not (self.arguments.plain or self.arguments.fast or self.arguments.mic):
             try:
                 return Panel(agent, "field-agent demo: a technician at pump P-204")
@@ -138,8 +174,23 @@ class Demo:
             save_sounds(speaker, played)
             lines.append(f"speaker played   {played}")
         lines.append(f"report           {data}")
+        if self.looks:
+            plot.save(self.looks, out / "uplink.svg")
+            late = sorted(1000 * look.lag_s for look in self.looks)
+            lines.append(f"speech late by   {late[len(late) * 99 // 100]:.0f} ms (p99)")
+            lines.append(f"plot             {out / 'uplink.svg'}")
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
         return 0 if self.records else 1
+
+
+def line_of(arguments: argparse.Namespace) -> Trace | None:
+    """Return the line that was asked for, if any. Raises ConfigError."""
+    try:
+        if arguments.uplink_trace is not None:
+            return Trace.read(arguments.uplink_trace)
+        return None if arguments.uplink is None else Trace.constant(arguments.uplink)
+    except TraceError as error:
+        raise ConfigError(str(error)) from None
 
 
 async def _enter_is_the_button(box: SimulatedBox) -> None:

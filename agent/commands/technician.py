@@ -78,7 +78,8 @@ class Technician:
             waited += GLANCE_S
 
     async def _silence(self) -> None:
-        """Wait until nothing sounds."""
-        while self._speaker.audible:  # noqa: ASYNC110 - a real speaker has no event for it, and neither do ears
+        """Wait until nothing has sounded for a moment: an answer may run dry and go on."""
+        quiet_s = 0.0
+        while quiet_s < BREATH_S:
+            quiet_s = 0.0 if self._speaker.audible else quiet_s + GLANCE_S
             await asyncio.sleep(GLANCE_S)
-        await asyncio.sleep(BREATH_S)

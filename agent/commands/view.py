@@ -122,18 +122,26 @@ class Panel:
         if rhythm is not self._rhythm[0]:
             self._rhythm = (rhythm, now)
         level = brightness(rhythm, now - self._rhythm[1], agent.ear.level)
-        audio, video = self._meter.rates(now, agent.conversation.link.bytes_sent, agent.counters.frame_bytes)
+        everything, video = self._meter.rates(now, agent.conversation.link.bytes_sent, agent.counters.frame_bytes)
         last = self._history[-1].ttfab_s if self._history else None
-        outbox = agent.conversation.outbox
+        dropped = agent.counters.frames_dropped
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.most_common(2))
         table = Table.grid(padding=(0, 2))
         table.add_row("phase", f"[bold]{PHASES[agent.turn.phase]}[/]", "link", _link(agent.conversation.link.state))
         table.add_row("light", f"{_lamp(level)} {rhythm.value}", "rhythm", picture(rhythm)[:30])
-        table.add_row("mic", _bar(agent.ear.level), "uplink", f"{audio:6.0f} kbit/s  video {video:5.0f} kbit/s")
+        table.add_row("mic", _bar(agent.ear.level), "uplink", f"{everything:6.0f} kbit/s  video {video:5.0f} kbit/s")
         table.add_row(
             "TTFAB",
             "-" if last is None else f"{last:.2f} s",
             "frames",
-            f"{agent.counters.frames_sent} sent, {outbox.frames_replaced + outbox.frames_lost} dropped",
+            f"{agent.counters.frames_sent} sent, {dropped.total()} dropped{f' ({reasons})' if reasons else ''}",
+        )
+        conversation = agent.conversation
+        table.add_row(
+            "late by",
+            f"{1000 * conversation.lag_s:.0f} ms",
+            "line",
+            f"{conversation.link.uplink.rate / 125:.0f} kbit/s, audio at {conversation.outbox.thinning.rate // 1000} kHz",
         )
         return table
 

@@ -107,8 +107,11 @@ def counters(agent: Agent) -> dict[str, Any]:
     """Return whatever the agent counts."""
     found = getattr(agent, "counters", None)
     counted: dict[str, Any] = asdict(found) if is_dataclass(found) and not isinstance(found, type) else {}
-    link = getattr(getattr(agent, "conversation", None), "link", None)
-    return counted | {"connections": getattr(link, "connections", None)}
+    conversation = getattr(agent, "conversation", None)
+    link, ledger = getattr(conversation, "link", None), getattr(conversation, "ledger", None)
+    counted |= {"connections": getattr(link, "connections", None), "trimmed_s": getattr(ledger, "trimmed_s", None)}
+    counted |= {"skipped_s": getattr(ledger, "skipped_s", None)}
+    return {str(name): value if isinstance(value, int | float) else str(value) for name, value in counted.items()}
 
 
 async def main() -> None:

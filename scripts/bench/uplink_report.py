@@ -63,12 +63,32 @@ def cells(score: Score, scores: list[Score]) -> list[str]:
     missed = [what for met, what in demanded if not met]
     verdict = "; ".join(score.verdicts) or ("missed: " + ", ".join(missed) if missed else "met" if demanded else "")
     back = "" if score.recovery_s is None else "never" if math.isinf(score.recovery_s) else f"{score.recovery_s:.1f}"
-    numbers = [f"{score.p50:.0f}", f"{score.p99:.0f}", f"{score.max:.0f}", ratio, f"{score.frames:.0%}"]
+    numbers = [
+        f"{score.p50:.0f}",
+        f"{score.p99:.0f}",
+        f"{score.max:.0f}",
+        f"{score.start:.0f}",
+        ratio,
+        f"{score.frames:.0%}",
+    ]
     numbers += [f"{score.frame_kb:.1f}", f"{score.lost_s:.2f}", f"{score.drain_s:.1f}", back]
     return [score.scenario, score.policy, *numbers, str(score.connections - 1), f"{score.low_rate:.0%}", verdict]
 
 
-HEAD = ["line", "policy", "p50 ms", "p99 ms", "max ms", "x ideal", "frames", "kB", "lost s", "drain s", "back s"]
+HEAD = [
+    "line",
+    "policy",
+    "p50 ms",
+    "p99 ms",
+    "max ms",
+    "start ms",
+    "x ideal",
+    "frames",
+    "kB",
+    "lost s",
+    "drain s",
+    "back s",
+]
 HEAD += ["reconn", "8 kHz", "targets"]
 LEFTMOST = ("line", "policy", "targets")
 
@@ -186,7 +206,9 @@ METHOD = """## How to read it
 
 Latency is that of every 20 ms of speech, from the moment its last sample was captured to its arrival at the server,
 however it was cut into messages; speech that never came counts as if it had come when the run was stopped. A frame
-counts if it arrived at most one second after the end of the speech. `x ideal` compares p99. `lost s` is speech that had
+counts if it arrived at most one second after the end of the speech. `start ms`
+is the most in the first two seconds, which p50, p99 and max leave out: a press becomes a hold after 0.4 s, and what was
+said meanwhile goes out at once. `x ideal` compares p99. `lost s` is speech that had
 not come when the server had waited as long again as the speech lasts; `drain s` is how long after the last word the
 last speech came; `back s` is when, counted from the step or from the end of the outage, latency fell under 350 ms and
 stayed there for two seconds; `reconn` counts further connections. What a later connection repeats is not counted twice.

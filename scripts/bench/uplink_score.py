@@ -24,6 +24,8 @@ BACK_MS, STEADY_S = 350, 2.0
 GRACE_S = 1.0
 """A frame that arrives so much after the end of the speech still counts."""
 LEAST_MATCH_S = 0.1
+START_S = 2.0
+"""The beginning is a figure of its own: a press becomes a hold after 0.4 s, and all said meanwhile goes out at once."""
 
 
 def speech(seconds: float) -> bytes:
@@ -52,6 +54,7 @@ class Score:
     p50: float = math.nan  # ms
     p99: float = math.nan
     max: float = math.nan
+    start: float = math.nan  # the most in the first START_S
     frames: float = 0.0  # share of those that a camera gives
     frame_kb: float = 0.0
     lost_s: float = 0.0
@@ -91,6 +94,7 @@ def timeline(record: dict[str, Any], source: bytes, t0: float, seconds: float) -
     high = skipped = 0.0
     for connection in record["connections"]:
         at = place(base64.b64decode(connection["first"]), connection["first_rate"], half)
+        connection["at"] = at
         if at is None:
             continue
         skipped += max(0.0, at - high - CHUNK_S) if high else 0.0
@@ -127,7 +131,10 @@ def fill(
     score: Score, units: list[tuple[float, float]], missing: list[float], frames: list[int], seconds: float
 ) -> None:
     """Put in what is common to what was measured and what was computed."""
+    first = round(START_S / CHUNK_S)
     latencies = [latency for _, latency in units] + missing
+    score.start = percentile(latencies[:first], 1.0)
+    latencies = latencies[first:]
     score.p50, score.p99, score.max = (percentile(latencies, share) for share in (0.5, 0.99, 1.0))
     score.frames = len(frames) / (seconds * FPS)
     score.frame_kb = sum(frames) / max(1, len(frames)) / 1000
@@ -148,6 +155,10 @@ def measured(score: Score, record: dict[str, Any], source: bytes, run: dict[str,
     score.low_rate = sum(length for length, rate in audio if rate < RATE) / (sum(length for length, _ in audio) or 1)
     if "event" in run:
         score.recovery_s = recovery(units, t0 + run["event"])
+    score.details["connections"] = [
+        {"begins": each["at"], "seconds": sum(length for _, length, _ in each["audio"]), "opened": each["opened"] - t0}
+        for each in record["connections"]
+    ]
     step = max(1, len(units) // 600)
     score.details["latency"] = [(round(at - t0, 3), round(late * 1000, 1)) for at, late in units[::step]]
     score.details["audio_bytes"] = CHUNK_BYTES * len(units)

@@ -76,12 +76,12 @@ async def main() -> None:
     records: list[Record] = []
 
     async def talk(socket: ServerConnection) -> None:
-        await socket.recv(decode=False)
-        await socket.send(b'{"setupComplete":{}}', text=False)
-        records.append(Record())
-        record = records[-1]
-        print(json.dumps({"event": "setup"}), flush=True)
         try:
+            await socket.recv(decode=False)
+            await socket.send(b'{"setupComplete":{}}', text=False)
+            records.append(Record())
+            record = records[-1]
+            print(json.dumps({"event": "setup"}), flush=True)
             while True:
                 message = await socket.recv(decode=False)
                 if event := record.take(message, time.monotonic()):
