@@ -67,7 +67,7 @@ class Outbox:
             return Outgoing(self._control.popleft())
         if uplink.audio_open:
             lag_s = self._ledger.backlog_s + uplink.queue_s
-            self.thinning = self._squeeze.choose(now, lag_s, narrow=uplink.narrow)
+            self.thinning = self._squeeze.choose(now, lag_s, narrow=uplink.narrow, fits=uplink.fits)
             step = self._ledger.next(uplink.chunk_s, self.thinning)
             if step is not None:
                 message, utterance = step

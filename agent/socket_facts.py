@@ -55,9 +55,9 @@ def pace(sock: socket.socket, bytes_per_s: int) -> None:
             sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, bytes_per_s)
 
 
-def look(sock: socket.socket) -> Facts | None:
-    """Return what the kernel counts on this connection, None where it does not tell."""
-    if not LINUX:
+def look(sock: socket.socket | None) -> Facts | None:
+    """Return what the kernel counts on this connection, None where it does not tell or there is none any more."""
+    if not LINUX or sock is None:
         return None
     try:
         unacknowledged = struct.unpack("i", fcntl.ioctl(sock.fileno(), SIOCOUTQ, bytes(4)))[0]

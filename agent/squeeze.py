@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from math import inf
 
 NARROW_AT_S = 0.5
 """Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
+LATE_S = 0.200
+LATE_FOR_S = 1.0
+"""The same when it has been a little late for so long: a queue that does not shrink by itself."""
 WIDE_BELOW_S = 0.150
 """Earlier than this for long enough, it goes back to 16 kHz."""
 FIRST_PATIENCE_S = 4.0
@@ -45,22 +49,27 @@ class Squeeze:
         self._rate = FULL_RATE
         self._patience_s = FIRST_PATIENCE_S
         self._good_since: float | None = None
+        self._late_since = inf
 
-    def choose(self, now: float, lag_s: float, *, narrow: bool) -> Thinning:
+    def choose(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> Thinning:
         """Return what to do with audio that is ``lag_s`` late.
 
-        ``narrow``: the line carries little more than speech. A wide one catches up by itself, with every sample.
+        ``narrow``: the line carries little more than speech; a wide one catches up by itself, with every sample.
+        ``fits``: it carries speech at the full rate at all.
         """
-        self._choose_rate(now, lag_s, narrow=narrow)
+        self._choose_rate(now, lag_s, narrow=narrow, fits=fits)
         if not narrow:
             return Thinning(self._rate)
         return Thinning(self._rate, lag_s > TRIM_AT_S, lag_s - SKIP_TO_S if lag_s > SKIP_AT_S else 0.0)
 
-    def _choose_rate(self, now: float, lag_s: float, *, narrow: bool) -> None:
+    def _choose_rate(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> None:
+        if lag_s <= LATE_S:
+            self._late_since = now
         if self._rate == FULL_RATE:
-            if self._narrowband and narrow and lag_s > NARROW_AT_S:
+            late = lag_s > NARROW_AT_S or now - self._late_since > LATE_FOR_S
+            if self._narrowband and narrow and late:
                 self._rate, self._good_since = HALF_RATE, None
-        elif lag_s > WIDE_BELOW_S:
+        elif lag_s > WIDE_BELOW_S or not fits:
             self._good_since = None
         elif self._good_since is None:
             self._good_since = now

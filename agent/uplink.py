@@ -48,10 +48,17 @@ BASE64 = 4 / 3
 
 AUDIO_HOLD_S = 0.100
 """Above this much queue audio waits in the ledger, where it can still be coalesced and trimmed."""
-AUDIO_RATE = 50_500.0
-"""Bytes/s on the wire of 16 kHz audio in 20 ms messages, everything included."""
-NARROW_RATE = 1.2 * AUDIO_RATE
-"""Below, speech that fell behind hardly catches up."""
+AUDIO_RATE = 48_000.0
+"""Bytes/s that 16 kHz audio gives to TCP in messages of 20 ms: base64, JSON, WebSocket, TLS."""
+LONG_CHUNK_AUDIO_RATE = 45_500.0
+"""The same in messages of 40 ms."""
+NARROW = 1.25
+"""A line that carries less than so many times the speech hardly catches up when it fell behind."""
+FITS = 1.05
+"""And one that carries more than this carries it at all."""
+SPLIT = 0.6
+"""Where receipts tell less than this share of what acknowledgements do, a proxy acknowledges for the service. Else the
+acknowledgements are the better measure: a pong is also late by what it waited for behind audio."""
 SMALL_CHUNK_RATE = 75_000.0
 """600 kbit/s: below, 20 ms messages cost more overhead than their 20 ms are worth."""
 
@@ -165,7 +172,17 @@ class Uplink:
     @property
     def narrow(self) -> bool:
         """Whether there is little room for anything but speech."""
-        return self.rate < NARROW_RATE
+        return self.rate < NARROW * self.audio_rate
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for speech at its full sample rate."""
+        return self.rate > FITS * self.audio_rate
+
+    @property
+    def audio_rate(self) -> float:
+        """Bytes/s of speech in messages of :attr:`chunk_s`."""
+        return AUDIO_RATE if self.rate >= SMALL_CHUNK_RATE else LONG_CHUNK_AUDIO_RATE
 
     @property
     def pacing_rate(self) -> int:
@@ -180,7 +197,7 @@ class Uplink:
 
     def frame_budget(self, now: float, fps: float) -> int:
         """Return the largest JPEG in bytes that may be sent now, 0 for none; the gate is :meth:`frame_refusal`'s."""
-        line = min(FRAME_LINE_S * self.rate, FRAME_SHARE * (self.rate - AUDIO_RATE) / fps)
+        line = min(FRAME_LINE_S * self.rate, FRAME_SHARE * (self.rate - self.audio_rate) / fps)
         budget = int(line / BASE64)
         if budget >= LEAST_FRAME:
             return budget
@@ -219,10 +236,8 @@ class Uplink:
             return
         self._frame = None
         size = frame.until - frame.behind
-        if frame.receipt_s is not None and frame.receipt_s > QUICK_S:
-            self._learn(min(frame.slope, size / frame.receipt_s if size else inf), size)
-        else:
-            self._learn(frame.slope, size)
+        received = size / frame.receipt_s if frame.receipt_s is not None and frame.receipt_s > QUICK_S else inf
+        self._learn(received if received < SPLIT * frame.slope else frame.slope, size)
 
     def _slope(self, frame: _Frame, now: float, pipe: Pipe) -> float:
         if frame.began is None:

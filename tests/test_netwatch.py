@@ -50,7 +50,8 @@ def test_an_interface_is_found_by_its_address() -> None:
 
 def test_where_there_is_no_netlink_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
-        watch = NetWatch(asyncio.get_running_loop(), [].append)
+        lost: list[int] = []
+        watch = NetWatch(asyncio.get_running_loop(), lost.append)
         watch.close()
         watch.close()
 

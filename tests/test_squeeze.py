@@ -44,39 +44,39 @@ def test_full_scale_does_not_wrap_around() -> None:
 
 def test_a_wide_line_catches_up_with_every_sample() -> None:
     squeeze = Squeeze(narrowband=True)
-    assert squeeze.choose(0.0, 100.0, narrow=False) == Thinning()
+    assert squeeze.choose(0.0, 100.0, narrow=False, fits=True) == Thinning()
 
 
 def test_the_narrower_the_later_the_thinner() -> None:
     squeeze = Squeeze(narrowband=True)
-    assert squeeze.choose(0.0, 0.4, narrow=True) == Thinning()
-    assert squeeze.choose(0.0, 0.55, narrow=True) == Thinning(HALF_RATE)
-    assert squeeze.choose(0.0, 0.7, narrow=True) == Thinning(HALF_RATE, trim=True)
-    assert squeeze.choose(0.0, 9.0, narrow=True) == Thinning(HALF_RATE, trim=True, skip_s=5.0)
+    assert squeeze.choose(0.0, 0.4, narrow=True, fits=True) == Thinning()
+    assert squeeze.choose(0.0, 0.55, narrow=True, fits=True) == Thinning(HALF_RATE)
+    assert squeeze.choose(0.0, 0.7, narrow=True, fits=True) == Thinning(HALF_RATE, trim=True)
+    assert squeeze.choose(0.0, 9.0, narrow=True, fits=True) == Thinning(HALF_RATE, trim=True, skip_s=5.0)
 
 
 def test_it_goes_back_to_full_rate_after_a_while_and_more_slowly_each_time() -> None:
     squeeze, now = Squeeze(narrowband=True), 0.0
     for patience_s in (4, 8, 16, 32, 60, 60):
-        assert squeeze.choose(now, 1.0, narrow=True).rate == HALF_RATE
-        squeeze.choose(now, 0.1, narrow=True)
-        assert squeeze.choose(now + patience_s - 0.1, 0.1, narrow=True).rate == HALF_RATE
-        assert squeeze.choose(now + patience_s, 0.1, narrow=True).rate == FULL_RATE
+        assert squeeze.choose(now, 1.0, narrow=True, fits=True).rate == HALF_RATE
+        squeeze.choose(now, 0.1, narrow=True, fits=True)
+        assert squeeze.choose(now + patience_s - 0.1, 0.1, narrow=True, fits=True).rate == HALF_RATE
+        assert squeeze.choose(now + patience_s, 0.1, narrow=True, fits=True).rate == FULL_RATE
         now += 100
 
 
 def test_a_relapse_starts_the_patience_anew() -> None:
     squeeze = Squeeze(narrowband=True)
-    squeeze.choose(0.0, 1.0, narrow=True)
-    squeeze.choose(1.0, 0.1, narrow=True)
-    squeeze.choose(3.0, 0.3, narrow=True)
-    squeeze.choose(4.0, 0.1, narrow=True)
-    assert squeeze.choose(7.9, 0.1, narrow=True).rate == HALF_RATE
-    assert squeeze.choose(8.0, 0.1, narrow=True).rate == FULL_RATE
+    squeeze.choose(0.0, 1.0, narrow=True, fits=True)
+    squeeze.choose(1.0, 0.1, narrow=True, fits=True)
+    squeeze.choose(3.0, 0.3, narrow=True, fits=True)
+    squeeze.choose(4.0, 0.1, narrow=True, fits=True)
+    assert squeeze.choose(7.9, 0.1, narrow=True, fits=True).rate == HALF_RATE
+    assert squeeze.choose(8.0, 0.1, narrow=True, fits=True).rate == FULL_RATE
 
 
 def test_half_the_rate_can_be_forbidden() -> None:
-    assert Squeeze(narrowband=False).choose(0.0, 1.0, narrow=True) == Thinning(trim=True)
+    assert Squeeze(narrowband=False).choose(0.0, 1.0, narrow=True, fits=True) == Thinning(trim=True)
 
 
 # what the ledger makes of it
@@ -130,3 +130,17 @@ def test_only_the_live_stream_is_skipped_and_nothing_leaves_the_ledger() -> None
     ledger.rewind()
     again = b"".join(blob for _, blob in sent(ledger, thinning))
     assert again == b"".join(speech(piece) for piece in range(500))
+
+
+def test_being_a_little_late_for_long_is_late() -> None:
+    squeeze = Squeeze(narrowband=True)
+    squeeze.choose(0.0, 0.1, narrow=True, fits=True)
+    assert squeeze.choose(0.5, 0.3, narrow=True, fits=True).rate == FULL_RATE
+    assert squeeze.choose(1.1, 0.3, narrow=True, fits=True).rate == HALF_RATE
+
+
+def test_it_does_not_go_back_where_the_full_rate_does_not_fit() -> None:
+    squeeze = Squeeze(narrowband=True)
+    squeeze.choose(0.0, 1.0, narrow=True, fits=False)
+    for second in range(1, 100):
+        assert squeeze.choose(float(second), 0.0, narrow=True, fits=False).rate == HALF_RATE

@@ -137,12 +137,9 @@ class Panel:
             f"{agent.counters.frames_sent} sent, {dropped.total()} dropped{f' ({reasons})' if reasons else ''}",
         )
         conversation = agent.conversation
-        table.add_row(
-            "late by",
-            f"{1000 * conversation.lag_s:.0f} ms",
-            "line",
-            f"{conversation.link.uplink.rate / 125:.0f} kbit/s, audio at {conversation.outbox.thinning.rate // 1000} kHz",
-        )
+        kilohertz = conversation.outbox.thinning.rate // 1000
+        line = f"{conversation.link.uplink.rate / 125:.0f} kbit/s, audio at {kilohertz} kHz"
+        table.add_row("late by", f"{1000 * conversation.lag_s:.0f} ms", "line", line)
         return table
 
     def _words(self) -> Any:  # noqa: ANN401 - as above
