@@ -35,13 +35,17 @@ FRAME_GATE_S = 0.030
 """A frame starts only behind a shorter queue, so that audio is never late by more than one frame."""
 FRAME_LINE_S = 0.25
 """Most time of the line that one frame may take: what it takes, audio behind it waits."""
-FRAME_SHARE = 0.75
+FRAME_SHARE = 0.65
 """Of what audio leaves of the line; the rest is for bursts and for being wrong."""
 LEAST_FRAME = 6_000
 """Bytes of the smallest JPEG that is worth looking at."""
 EXPLORE_S = 5.0
-"""Where the line has no room for video, a smallest frame this often: without frames nothing would be measured, and an
-estimate that is too low would keep itself."""
+"""Where the line has no room for video and nothing else has measured it for so long, a smallest frame does: an estimate
+that is too low must not keep itself."""
+QUEUED_S = 0.050
+QUEUE_BYTES = 6_000
+"""A heartbeat that was this much late behind so many bytes tells the rate too (Little's law): without it a line that
+became slow while no frame was under way would be taken for fast, and its queue for short."""
 RECEIPT_S = 2.0
 """A later pong is not waited for: services answer pings up to 30 s late, and the acknowledgements tell too."""
 BASE64 = 4 / 3
@@ -59,6 +63,8 @@ FITS = 1.05
 SPLIT = 0.6
 """Where receipts tell less than this share of what acknowledgements do, a proxy acknowledges for the service. Else the
 acknowledgements are the better measure: a pong is also late by what it waited for behind audio."""
+TINY_RATE = 30_000.0
+"""240 kbit/s: 8 kHz audio only just fits, in messages of 60 ms."""
 SMALL_CHUNK_RATE = 75_000.0
 """600 kbit/s: below, 20 ms messages cost more overhead than their 20 ms are worth."""
 
@@ -101,7 +107,8 @@ class Uplink:
         self._explored_at = -inf
         self._progress_at = 0.0
         self._held: tuple[float, int] | None = None
-        self._pings: deque[float] = deque(maxlen=64)  # when those were sent that are not answered
+        self._pings: deque[tuple[float, int]] = deque(maxlen=64)  # not answered: when sent, bytes in the pipe then
+        self._learned_at = -inf
         self._least_pong: float | None = None
 
     # what the socket says
@@ -134,16 +141,19 @@ class Uplink:
 
     def ping_sent(self, now: float) -> None:
         """Note that a ping was handed over, behind everything written before it."""
-        self._pings.append(now)
+        self._pings.append((now, self._pipe.outstanding))
 
     def pong(self, now: float, pinged_at: float) -> None:
         """Take the answer to the ping sent at ``pinged_at``; it also answers those before it."""
-        while self._pings and self._pings[0] <= pinged_at:
-            self._pings.popleft()
+        behind = 0
+        while self._pings and self._pings[0][0] <= pinged_at:
+            behind = self._pings.popleft()[1]
         took = now - pinged_at
         self._least_pong = took if self._least_pong is None else min(self._least_pong, took)
         frame = self._frame
-        if frame is not None and pinged_at >= frame.sent_at and frame.receipt_s is None:
+        if frame is None and behind >= QUEUE_BYTES and took - self._least_pong > QUEUED_S:
+            self._learn(now, behind / took, behind)
+        elif frame is not None and pinged_at >= frame.sent_at and frame.receipt_s is None:
             frame.receipt_s = took - self._least_pong
             self._follow(frame, now, self._pipe)
 
@@ -167,7 +177,9 @@ class Uplink:
     @property
     def chunk_s(self) -> float:
         """How long a live audio message should be."""
-        return 0.020 if self.rate >= SMALL_CHUNK_RATE else 0.040
+        if self.rate >= SMALL_CHUNK_RATE:
+            return 0.020
+        return 0.040 if self.rate >= TINY_RATE else 0.060
 
     @property
     def narrow(self) -> bool:
@@ -201,7 +213,7 @@ class Uplink:
         budget = int(line / BASE64)
         if budget >= LEAST_FRAME:
             return budget
-        return LEAST_FRAME if now - self._explored_at >= EXPLORE_S else 0
+        return LEAST_FRAME if now - max(self._explored_at, self._learned_at) >= EXPLORE_S else 0
 
     def dead(self, now: float) -> bool:
         """Whether the line is dead."""
@@ -213,7 +225,7 @@ class Uplink:
         """How much longer than through an empty pipe a ping has been on its way; 0 when that says nothing."""
         if not self._pings or self._least_pong is None:
             return 0.0
-        age = now - self._pings[0]
+        age = now - self._pings[0][0]
         return 0.0 if age > RECEIPT_S else age - self._least_pong
 
     def _overdue(self, frame: _Frame, now: float) -> bool:
@@ -237,7 +249,7 @@ class Uplink:
         self._frame = None
         size = frame.until - frame.behind
         received = size / frame.receipt_s if frame.receipt_s is not None and frame.receipt_s > QUICK_S else inf
-        self._learn(received if received < SPLIT * frame.slope else frame.slope, size)
+        self._learn(now, received if received < SPLIT * frame.slope else frame.slope, size)
 
     def _slope(self, frame: _Frame, now: float, pipe: Pipe) -> float:
         if frame.began is None:
@@ -252,13 +264,14 @@ class Uplink:
             return
         since, acked = self._held
         if now - since >= HELD_WINDOW_S:
-            self._learn((pipe.acked - acked) / (now - since), pipe.acked - acked)
+            self._learn(now, (pipe.acked - acked) / (now - since), pipe.acked - acked)
             self._held = (now, pipe.acked)
 
-    def _learn(self, measured: float, size: int) -> None:
+    def _learn(self, now: float, measured: float, size: int) -> None:
         """Move the estimate towards a measurement over ``size`` bytes."""
         if not size:
             return
+        self._learned_at = now
         bounded = min(measured, self.rate * GROWTH)
         weight = 1.0 if measured == inf else min(MOST_WEIGHT, size / FULL_WEIGHT_BYTES)
         self.rate = min(max(self.rate + weight * (bounded - self.rate), LEAST_RATE), MOST_RATE)
