@@ -80,6 +80,9 @@ class TurnSettings:
     detection: str = setting(
         "local", "`server`: the service's own speech detection instead of the box's.", choices=("local", "server")
     )
+    always_listening: bool = setting(
+        default=False, doc="Awake from the start, and never asleep by itself. A box without a button always is."
+    )
     barge_in: str = setting(
         "auto",
         "`voice`: speaking over an answer stops it. `button`: only the button does. `auto`: voice where the microphone "

@@ -116,9 +116,10 @@ class Connection(ClientConnection):
         return str(address[0]) if isinstance(address, tuple) else ""
 
     def say_goodbye(self) -> None:
-        """Begin an orderly close; the line is cut when the peer takes too long over it."""
-        self.protocol.send_close(1000)
-        self.send_data()
+        """Begin an orderly close; the line is cut when the peer takes too long over it, or is closing already."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_close(1000)
+            self.send_data()
         self.loop.call_later(CLOSE_S, self.transport.abort)
 
     def drop(self, because: str = "") -> None:

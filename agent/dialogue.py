@@ -170,6 +170,7 @@ class Dialogue:
 
     def _lost(self, answer: Answer) -> None:
         if answer.began:  # one that never began is asked for again, or was merged into the next
+            answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 
     def _service_done(self, record: TurnRecord) -> None:

@@ -9,16 +9,19 @@ PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
 RECORDING = (Phase.HEARING, Phase.TALKING)
 
 
-def rhythm(phase: Phase, link: LinkState, *, fault: bool) -> Rhythm:
-    """Return the rhythm: faults beat states, and it never shows a connection that is not there."""
+def rhythm(phase: Phase, link: LinkState, *, fault: bool, failing: bool) -> Rhythm:
+    """Return the rhythm: faults beat states, and it never shows a connection that is not there.
+
+    ``failing``: the last attempt to connect failed, whatever is being tried now.
+    """
     if fault or link is LinkState.REFUSED:
         return Rhythm.FAULT
     if phase in PLAYING:
         return Rhythm.ANSWERING
+    if failing:
+        return Rhythm.OFFLINE
     if phase is Phase.ASLEEP:
         return Rhythm.CONNECTING if link is LinkState.CONNECTING else Rhythm.READY
-    if link is LinkState.OFFLINE:
-        return Rhythm.OFFLINE
     if phase in RECORDING:
         return Rhythm.HEARING
     if link is not LinkState.UP:

@@ -315,7 +315,7 @@ class Link:
 
     async def _wait(self, verdict: Verdict) -> None:
         """Wait until the next attempt is due, or somebody asks for one."""
-        if verdict.at_once and self._backoff.failures <= 1:
+        if verdict.at_once:
             self._set_state(LinkState.CONNECTING, verdict)
             return
         self._set_state(LinkState.REFUSED if verdict.next is Next.REFUSED else LinkState.OFFLINE, verdict)

@@ -48,9 +48,9 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, TCP_RTO_MAX_MS, RTO_MAX_MS)
 
 
-def pace(sock: socket.socket, bytes_per_s: int) -> None:
-    """Keep the kernel from sending faster than ``bytes_per_s``."""
-    if LINUX:
+def pace(sock: socket.socket | None, bytes_per_s: int) -> None:
+    """Keep the kernel from sending faster than ``bytes_per_s``; a connection that is gone has no socket."""
+    if LINUX and sock is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, bytes_per_s)
 

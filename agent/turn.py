@@ -85,6 +85,7 @@ class Turn:
         self._timers: dict[_Timer, float] = {}
         self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
         self._pressed = False
+        self._failing = False  # the last attempt to connect failed
         self._delivered = False
         self._retried = False
         self.phase = Phase.ASLEEP
@@ -109,7 +110,7 @@ class Turn:
     @property
     def rhythm(self) -> Rhythm:
         """What the light shows."""
-        return rhythm(self.phase, self.link, fault=bool(self.faults))
+        return rhythm(self.phase, self.link, fault=bool(self.faults), failing=self._failing)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at time ``now`` (seconds, monotonic)."""
@@ -164,7 +165,7 @@ class Turn:
             self._listen(now, self._settings.idle_s)
             return [CutAnswer()]
         if self.phase is Phase.LISTENING:
-            self._timers[_Timer.IDLE] = now + self._settings.idle_s
+            self._listen(now, self._settings.idle_s)
         self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
         return []
 
@@ -295,6 +296,8 @@ class Turn:
     def _link_changed(self, state: LinkState, now: float) -> list[Effect]:
         news = state is LinkState.REFUSED and self.link is not LinkState.REFUSED
         self.link = state
+        if state is not LinkState.CONNECTING:
+            self._failing = state is LinkState.OFFLINE
         if self.phase is Phase.THINKING and state is not LinkState.UP:
             self._delivered = False
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
@@ -357,7 +360,7 @@ class Turn:
         return [Sense(on=True), Connect()]
 
     def _listen(self, now: float, seconds: float) -> None:
-        self._enter(Phase.LISTENING, {_Timer.IDLE: now + seconds})
+        self._enter(Phase.LISTENING, {} if self._settings.always_listening else {_Timer.IDLE: now + seconds})
 
     def _hear(self, phase: Phase, now: float) -> None:
         # The endpointer counts audio and ends it first; this is for a microphone that stopped delivering any.

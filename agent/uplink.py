@@ -22,8 +22,9 @@ MOST_RATE = 12_500_000.0
 GROWTH = 1.5
 """Most that one measurement may raise the rate: a burst between two looks can seem infinitely fast."""
 FULL_WEIGHT_BYTES = 30_000
-MOST_WEIGHT = 0.7
-"""A measurement counts by its size; a full frame nearly replaces the estimate, so that steps are followed at once."""
+MOST_WEIGHT, MOST_WEIGHT_DOWN = 0.7, 0.9
+"""A measurement counts by its size; a full frame nearly replaces the estimate, so that steps are followed at once. Down
+more than up: believing too little costs a frame, believing too much makes speech late."""
 STALL_S = 0.5
 """Without progress for so long the line was out, and what was measured across it says nothing about its rate."""
 QUICK_S = 0.030
@@ -151,7 +152,8 @@ class Uplink:
         took = now - pinged_at
         self._least_pong = took if self._least_pong is None else min(self._least_pong, took)
         frame = self._frame
-        if frame is None and behind >= QUEUE_BYTES and took - self._least_pong > QUEUED_S:
+        queued = self._pipe.certain and behind >= QUEUE_BYTES and took - self._least_pong > QUEUED_S
+        if frame is None and queued:
             self._learn(now, behind / took, behind)
         elif frame is not None and pinged_at >= frame.sent_at and frame.receipt_s is None:
             frame.receipt_s = took - self._least_pong
@@ -273,5 +275,6 @@ class Uplink:
             return
         self._learned_at = now
         bounded = min(measured, self.rate * GROWTH)
-        weight = 1.0 if measured == inf else min(MOST_WEIGHT, size / FULL_WEIGHT_BYTES)
+        most = MOST_WEIGHT_DOWN if measured < self.rate else MOST_WEIGHT
+        weight = 1.0 if measured == inf else min(most, size / FULL_WEIGHT_BYTES)
         self.rate = min(max(self.rate + weight * (bounded - self.rate), LEAST_RATE), MOST_RATE)

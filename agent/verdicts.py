@@ -102,7 +102,9 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
         return Verdict(Next.REFUSED, problem, row.fix, REFUSED_WAIT_S)
     indigestible = row.codes == (1011, 1012, 1013) and resumed and failures > 1
     step = Next.FRESH if indigestible else row.next
-    return Verdict(step, problem, row.fix, row.wait_s, row.at_once and failures <= 1)
+    # A refused handle is dropped, so that this cannot go round in a circle.
+    at_once = row.at_once and (failures <= 1 or (row.next is Next.FRESH and resumed))
+    return Verdict(step, problem, row.fix, row.wait_s, at_once)
 
 
 def judge_status(status: int) -> Verdict:

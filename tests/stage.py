@@ -17,6 +17,7 @@ from hardware.clock import run_virtual
 from hardware.simulated import SimulatedBox
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Coroutine
 
     from agent.metrics import TurnRecord
@@ -102,12 +103,13 @@ async def stage(
     patient: bool = True,
     simulator_settings: SimulatorSettings | None = None,
     echo_gain: float = 0.0,
+    tls: ssl.SSLContext | None = None,
     **sections: dict[str, Any],
 ) -> AsyncIterator[Stage]:
     """Set up box, agent and simulator; ``sections`` override settings."""
     loop = asyncio.get_running_loop()
     chosen = shipped(scenario) if isinstance(scenario, str) else scenario
-    async with Simulator(simulator_settings, chosen) as simulator:
+    async with Simulator(simulator_settings, chosen, tls=tls) as simulator:
         # In virtual time the kernel's acknowledgements, which come in real time, mean nothing.
         tables = {"service": {"url": simulator.url}, "link": {"kernel": False}} | sections
         settings = config.override(config.Settings(), tables, where="test")

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 
+import agent.connection as connection_module
 from agent import config, protocol
 from agent.connection import ConnectionEnded, endpoint, judge_failure, open_connection
 from agent.simulator import Simulator, parse
 from agent.socket_facts import TCP_USER_TIMEOUT_MS
 from agent.verdicts import Next
-from tests.stage import play
+from tests.stage import play, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 
@@ -120,5 +127,50 @@ def test_a_pong_tells_when_its_ping_was_sent() -> None:
                 await connection.receive()
             connection.ping_now()  # on a closing line this does nothing
             await connection.dispose()
+
+    play(scene())
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """A server's context whose authority is the one that is trusted."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    connection_module._trust.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    yield context
+    connection_module._trust.cache_clear()
+
+
+def test_over_tls_both_buffers_are_seen_and_the_line_can_be_cut(tls: ssl.SSLContext) -> None:
+    async def scene() -> None:
+        hang = parse('[[fault]]\nkind = "hang"\n', "test")
+        async with Simulator(None, hang, tls=tls) as simulator:
+            connection = await open_connection(settings_for(simulator.url), "key")
+            frame = protocol.video(bytes(6_000_000))
+            connection.send_now(frame)
+            assert len(frame) * 0.5 < connection.look(kernel=True).outstanding <= len(frame) * 1.01
+            connection.drop("over")
+            with pytest.raises(ConnectionEnded, match="1006 over"):
+                await connection.receive()
+            connection.look(kernel=True)
+            connection.pace(100_000)
+            connection.drop()
+            await connection.dispose()
+
+    play(scene())
+
+
+@pytest.mark.parametrize("scenario", ["reset", "go_away", "close_1011"])
+def test_a_conversation_over_tls_survives_the_same_faults(tls: ssl.SSLContext, scenario: str) -> None:
+    async def scene() -> None:
+        async with stage(scenario, tls=tls) as s:
+            await asyncio.sleep(1)
+            await s.ask("gauge")
+            await s.ask("valve")
+            assert [record.utterance for record in s.records] == [1, 2]
+            assert not s.task.done()
 
     play(scene())

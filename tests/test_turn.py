@@ -482,7 +482,7 @@ def test_each_phase_has_its_rhythm_and_faults_beat_it(make: type[Box], rhythm: R
     ("state", "expected"),
     [
         (LinkState.CONNECTING, [Rhythm.CONNECTING, Rhythm.CONNECTING, Rhythm.HEARING, Rhythm.CONNECTING]),
-        (LinkState.OFFLINE, [Rhythm.READY, Rhythm.OFFLINE, Rhythm.OFFLINE, Rhythm.OFFLINE]),
+        (LinkState.OFFLINE, [Rhythm.OFFLINE] * 4),
         (LinkState.REFUSED, [Rhythm.FAULT] * 4),
         (LinkState.IDLE, [Rhythm.READY, Rhythm.CONNECTING, Rhythm.HEARING, Rhythm.CONNECTING]),
     ],
@@ -492,6 +492,26 @@ def test_the_light_never_shows_a_connection_that_is_not_there(state: LinkState, 
     for box in boxes:
         box.send(LinkChanged(state))
     assert [box.turn.rhythm for box in boxes] == expected
+
+
+def test_the_light_stays_offline_while_it_is_tried_again() -> None:
+    box = Box()
+    box.send(LinkChanged(LinkState.OFFLINE), LinkChanged(LinkState.CONNECTING))
+    assert box.turn.rhythm is Rhythm.OFFLINE
+    box.send(UP)
+    assert box.turn.rhythm is Rhythm.READY
+
+
+def test_a_box_that_always_listens_never_falls_asleep_by_itself() -> None:
+    box = awake(always_listening=True)
+    box.wait(10_000)
+    assert box.is_in(Phase.LISTENING)
+    box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated(), Drained())
+    box.wait(10_000)
+    assert box.is_in(Phase.LISTENING)
+    box.tap()
+    box.wait(1)
+    assert box.is_in(Phase.ASLEEP)
 
 
 def test_a_refusal_is_heard_once() -> None:

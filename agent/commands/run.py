@@ -29,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigError, DeviceError."""
     settings = config.load(arguments.config or DEFAULT_PATH)
     start_log(settings.log.level)
+    if settings.gpio.button == "none":
+        settings = config.override(settings, {"turn": {"always_listening": True}}, where="a box without a button")
     secrets.api_key(settings)  # fail now, in words, rather than at the first connection
     asyncio.run(serve(settings))
     return 0
@@ -43,7 +45,7 @@ async def serve(settings: Settings) -> None:
     devices = open_devices(settings.devices, loop)
     try:
         agent = Agent(settings, devices, lambda: secrets.api_key(settings))
-        task = asyncio.ensure_future(agent.run(patient=True))
+        task = asyncio.ensure_future(agent.run(patient=True, listen=settings.turn.always_listening))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         log.info("ready: model %s at %s", settings.session.model, settings.service.url)
