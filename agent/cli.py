@@ -1,17 +1,21 @@
 """The command line: ``field-agent run | talk | demo | simulate | devices | check-config``.
 
-Exit codes: 0 done · 2 wrong usage · 69 the service cannot be reached · 70 a bug · 74 a device cannot be used ·
-77 the service refused key or model · 78 the configuration is wrong · 130 interrupted.
+Exit codes: 0 done; so also is Ctrl-C or SIGTERM to run, talk and simulate, which know no other end · 2 wrong usage ·
+69 the service cannot be reached or gave no answer · 70 a bug · 74 a device or a file cannot be used · 77 the service
+refused key or model · 78 the configuration is wrong · 130 Ctrl-C before the end · 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import errno
 import importlib
+import io
 import logging
+import math
+import os
 import sys
-from importlib.metadata import version
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +24,7 @@ from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 COMMANDS = {
     "run": "be the daemon: real devices, the real service, until stopped",
@@ -29,20 +34,55 @@ COMMANDS = {
     "devices": "list sound cards, cameras and GPIO chips",
     "check-config": "check the configuration and print what is in effect",
 }
+BUG = 70
+CANNOT_WRITE = 74
 INTERRUPTED = 130
+CLOSED_PIPE = 141
+"""What a shell makes of SIGPIPE."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors that are not bugs end in one line on stderr and their exit code."""
-    options = parser(arguments if arguments is not None else sys.argv[1:]).parse_args(arguments)
+    mend_streams()
     try:
+        return written(outcome(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit:  # argparse has printed help or a mistake
+        written(0)
+        raise
+
+
+def outcome(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code, whatever happens but SystemExit."""
+    try:
+        options = parser(arguments).parse_args(arguments)
         return int(command(options.command).run(options))
     except AgentError as error:
         return fail(error, error.exit_code)
     except DeviceError as error:
         return fail(error, DEVICE_EXIT_CODE)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - here is where a bug is reported
+        if isinstance(error, OSError) and error.errno in FULL:
+            return fail(f"{error.filename or 'cannot write'}: {error.strerror}", CANNOT_WRITE)
+        return bug()
+    except BaseException as error:
+        if type(error).__name__ == "CancelledError":  # of asyncio, which is not imported for its sake
+            return INTERRUPTED
+        raise
+
+
+def bug() -> int:
+    """Show what nobody foresaw."""
+    import traceback  # noqa: PLC0415 - seldom needed, one hopes
+
+    with suppress(OSError):
+        traceback.print_exc()
+    return fail("this is a bug, please report it with the lines above", BUG)
 
 
 def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a module with options(parser) and run(options)
@@ -52,6 +92,8 @@ def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a modul
 
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser that knows the options of the command in ``arguments``."""
+    from importlib.metadata import version  # noqa: PLC0415 - slow, and Ctrl-C is not caught before main
+
     top = argparse.ArgumentParser(prog="field-agent", description=__doc__.split("\n\n")[1])
     top.add_argument("--version", action="version", version=f"field-agent {version('field-agent')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -62,9 +104,33 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return top
 
 
-def config_option(sub: argparse.ArgumentParser) -> None:
-    """Add --config."""
-    sub.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML)")
+def config_option(sub: argparse.ArgumentParser, otherwise: object) -> None:
+    """Add --config; ``otherwise`` is what counts without."""
+    sub.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (TOML; default: {otherwise})")
+
+
+def positive(text: str) -> float:
+    """Read a finite number above 0; an option's type."""
+    number = _finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """Read a finite number from 0; an option's type."""
+    number = _finite(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return number
+
+
+def _finite(text: str) -> float:
+    with suppress(ValueError):
+        number = float(text)
+        if math.isfinite(number):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number")
 
 
 def start_log(level: str) -> None:
@@ -73,10 +139,46 @@ def start_log(level: str) -> None:
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 
-def fail(error: Exception, code: int) -> int:
+def fail(error: Exception | str, code: int) -> int:
     """Print an error as one line."""
-    print(f"field-agent: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
+    with suppress(OSError):
+        print(f"field-agent: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
     return code
+
+
+# standard output and standard error
+
+
+def mend_streams() -> None:
+    """See that whatever is printed can be: to closed streams as to nowhere, what the encoding lacks as ``?``."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as the program
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def written(code: int) -> int:
+    """Write what is still in the buffer; returns ``code``, or what keeps it from being written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return CLOSED_PIPE
+    except OSError as error:
+        silence(sys.stdout)
+        return fail(f"standard output: {error.strerror}", CANNOT_WRITE)
+    except ValueError:  # it is closed
+        pass
+    return code
+
+
+def silence(stream: TextIO) -> None:
+    """Let everything that is still printed to ``stream``, and what its buffer holds, go nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_S = 0.010
-"""How often the pipe is looked at while something is under way: a frame's drain is timed to about 5 %."""
+"""How often the pipe is looked at while something waits or a frame is under way: its drain is timed to about 5 %."""
 IDLE_TICK_S = 0.250
 """And while nothing is: soon enough for the three seconds of a dead line."""
 HEARTBEAT_S = 1.0
@@ -126,16 +126,12 @@ class Link:
         self._look(connection)
         while (outgoing := self._outbox.next(self.uplink, self._loop.time())) is not None:
             self._hand_over(connection, outgoing)
-        self._tick_within(TICK_S if self._busy else IDLE_TICK_S)
+        self._tick_within(TICK_S if self.uplink.measuring or not self._outbox.empty else IDLE_TICK_S)
 
     @property
     def ready(self) -> bool:
         """Whether messages can be sent."""
         return self._ready
-
-    @property
-    def _busy(self) -> bool:
-        return self.uplink.outstanding > 0 or not self._outbox.empty
 
     async def run(self) -> None:
         """Keep a connection while wanted, until cancelled."""

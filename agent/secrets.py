@@ -39,6 +39,8 @@ def api_key(settings: Settings) -> str:
 def origin(settings: Settings) -> str:
     """Say where the key comes from, without showing it. Raises ConfigError like :func:`api_key`."""
     key = api_key(settings)
+    if key is UNNEEDED:
+        return "not needed (ws://)"
     return f"{len(key)} characters, ending in …{key[-2:]}" if len(key) > 8 else "set"  # noqa: PLR2004 - too short to hint
 
 

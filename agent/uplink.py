@@ -162,6 +162,11 @@ class Uplink:
     # verdicts
 
     @property
+    def measuring(self) -> bool:
+        """Whether a frame is under way whose drain is being timed."""
+        return self._frame is not None
+
+    @property
     def outstanding(self) -> int:
         """Bytes in the pipe."""
         return self._pipe.outstanding

@@ -1,31 +1,61 @@
-"""``field-agent check-config``: is the configuration right, and what is in effect?"""
+"""``field-agent check-config``: would ``run`` take this configuration, and what is in effect?"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import config, secrets
-from agent.cli import config_option
+from agent.cli import config_option, fail
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
 
+    from agent.config import Settings
+
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    config_option(sub)
+    config_option(sub, DEFAULT_PATH)
+    sub.add_argument("--defaults", action="store_true", help="print the built-in defaults, whatever is configured")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the effective configuration with the key masked. Raises ConfigError."""
-    path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    """Print the effective configuration, the key masked; say what ``run`` would not take. Raises ConfigError."""
+    if arguments.defaults:
+        sys.stdout.write(f"# built-in defaults\n\n{config.describe(config.Settings())}")
+        return 0
+    path = arguments.config or DEFAULT_PATH
     settings = config.load(path)
+    problems = missing_files(settings)
     try:
         key = secrets.origin(settings)
     except ConfigError as error:
-        key = f"missing: {error}"
-    sys.stdout.write(f"# from {path or 'built-in defaults'}\n# API key: {key}\n\n{config.describe(settings)}")
-    return 0
+        key = "missing"
+        problems.insert(0, str(error))
+    sys.stdout.write(f"# from {path}\n# API key: {key}\n\n{config.describe(settings)}")
+    sys.stdout.flush()
+    for problem in problems:
+        fail(problem, ConfigError.exit_code)
+    return ConfigError.exit_code if problems else 0
+
+
+def missing_files(settings: Settings) -> list[str]:
+    """Return one line for each device that is to be a file and cannot be."""
+    microphone, speaker, camera = settings.audio.microphone, settings.audio.speaker, settings.camera.source
+    problems = []
+    if is_path(microphone) and not Path(microphone).expanduser().is_file():
+        problems.append(f"[audio] microphone: {microphone}: no such file (name a WAV, or a card: field-agent devices)")
+    if is_path(speaker) and not Path(speaker).expanduser().parent.is_dir():
+        problems.append(f"[audio] speaker: {speaker}: no such folder (name a WAV in a folder that exists)")
+    if camera not in ("picamera2", "none") and not Path(camera).expanduser().exists():
+        problems.append(f"[camera] source: {camera}: no such file or folder (name one, or picamera2, or none)")
+    return problems
+
+
+def is_path(name: str) -> bool:
+    """Whether a microphone or speaker of this name is a file, by the rule of :mod:`hardware`."""
+    return "/" in name or name.lower().endswith(".wav")

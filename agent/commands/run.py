@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    config_option(sub)
+    config_option(sub, DEFAULT_PATH)
 
 
 def run(arguments: argparse.Namespace) -> int:

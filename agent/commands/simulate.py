@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import difflib
 import json
 import signal
 import ssl
@@ -13,17 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import simulator
-from agent.cli import start_log
+from agent.cli import positive, start_log
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.simulator import Scenario, SimulatorSettings
 
+NAME_LENGTH = 40
+"""More of a name that is not known would not help."""
+
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    sub.add_argument("--port", type=_port, default=8765, help="port (default 8765; 0: any)")
+    sub.add_argument("--port", type=port, default=8765, help="port (default 8765; 0: any)")
     sub.add_argument("--scenario", metavar="NAME|FILE", help=f"faults to play; shipped: {', '.join(simulator.names())}")
     sub.add_argument("--answers", choices=("script", "report"), default="script", help="report: say what was heard")
     sub.add_argument("--api-key", metavar="KEY", help="accept only this key (default: any)")
@@ -31,7 +35,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--tls-key", type=Path, metavar="PEM", help="and this key")
     sub.add_argument("--report", type=Path, metavar="FILE", help="write what was received as JSON at the end")
     sub.add_argument("--audio", type=Path, metavar="WAV", help="write all received audio at the end")
-    sub.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="stop after so long")
+    sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="stop after so long")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,10 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
         served = asyncio.run(_serve(arguments, settings, scenario, tls))
     except simulator.AssetError as error:
         raise ConfigError(f"simulator: {error}") from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).rpartition(": ")[2]
-        where = f"{arguments.host} port {arguments.port}"
-        raise ConfigError(f"cannot listen on {where}: {reason} (choose another --host or --port)") from None
     _keep(served, arguments)
     return 0
 
@@ -66,10 +66,22 @@ def load_scenario(name: str | None) -> Scenario:
     if name is None:
         return simulator.Scenario()
     try:
-        ours = name in simulator.names() or not Path(name).is_file()
-        return simulator.shipped(name) if ours else simulator.load(Path(name))
+        if name in simulator.names():
+            return simulator.shipped(name)
+        if _is_file(name):
+            return simulator.load(Path(name))
     except simulator.ScenarioError as error:
         raise ConfigError(str(error)) from None
+    near = ", ".join(difflib.get_close_matches(name, simulator.names(), n=3, cutoff=0.0))
+    short = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+    raise ConfigError(f"no scenario or file is called {short!r} (near it: {near}; simulate --help lists all)")
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name too long for one
+        return False
 
 
 async def _serve(
@@ -79,7 +91,13 @@ async def _serve(
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with simulator.Simulator(settings, scenario, tls=tls) as served:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            served = await stack.enter_async_context(simulator.Simulator(settings, scenario, tls=tls))
+        except OSError as error:
+            reason = (error.strerror or str(error)).rpartition(": ")[2]
+            where = f"{settings.host} port {settings.port}"
+            raise ConfigError(f"cannot listen on {where}: {reason} (choose another --host or --port)") from None
         sys.stdout.write(f"listening on {served.base_url}\n")
         sys.stdout.flush()
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
@@ -98,19 +116,27 @@ def _keep(served: simulator.Simulator, arguments: argparse.Namespace) -> None:
         raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from None
 
 
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:  # noqa: PLR2004 - TCP's own limit
-        raise argparse.ArgumentTypeError(f"{number} is not a port (0 to 65535)")
-    return number
+def port(text: str) -> int:
+    """Read a port's number; an option's type."""
+    with contextlib.suppress(ValueError):
+        number = int(text)
+        if 0 <= number <= 65535:  # noqa: PLR2004 - TCP's own limit
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is not a port (0 to 65535)")
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
-    if not arguments.tls_cert:
+    certificate, key = arguments.tls_cert, arguments.tls_key
+    if not certificate:
+        if key:
+            raise ConfigError(f"--tls-key {key}: of no use without --tls-cert")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+        context.load_cert_chain(certificate, key)
     except OSError as error:
-        raise ConfigError(f"--tls-cert {arguments.tls_cert}, --tls-key {arguments.tls_key}: {error}") from None
+        if key:
+            raise ConfigError(f"--tls-cert {certificate}, --tls-key {key}: {error}") from None
+        problem = "holds no certificate with its key" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"--tls-cert {certificate}: {problem} (a key in another file goes to --tls-key)") from None
     return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import shutil
 import tomllib
 import wave
@@ -16,10 +17,17 @@ from agent.simulator import sound
 
 if TYPE_CHECKING:
     from agent.simulator.effects import Ask
+    from agent.simulator.memory import Utterance
 
 RATE: Final = 24000  # of every answer (PROTOCOL 3)
 ASSETS: Final = Path(__file__).parent / "assets"
+SAMPLE_RATE: Final = 16000  # of every recorded question
+_SAMPLE_S: Final = 0.5  # of a question, enough to know it by
 _ESPEAK: Final = "espeak-ng"
+_APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
+
+Line = tuple[str, str, str]
+"""A line of the script: name, question, answer."""
 
 
 class AssetError(RuntimeError):
@@ -37,17 +45,18 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The lines of script.toml: (name, question, answer) in their order, and the answer to anything else."""
+    """The lines of script.toml in their order, and the answer to anything else."""
 
-    lines: tuple[tuple[str, str, str], ...]
+    lines: tuple[Line, ...]
     other: str
 
 
 class Voice:
     """Finds the answer to an utterance and speaks it.
 
-    `answers` is "script" (turn n gets line n) or "report" (says what was heard). `espeak` lets texts
-    without a recording be spoken by espeak-ng when it is installed; it runs as a child process.
+    `answers` is "script" (a question of the script gets its answer, other speech of turn n the n-th) or "report"
+    (says what was heard). `espeak` lets texts without a recording be spoken by espeak-ng when it is installed; it runs
+    as a child process.
     """
 
     def __init__(self, assets: Path | None = None, *, answers: str = "script", espeak: bool = False) -> None:
@@ -62,19 +71,25 @@ class Voice:
             return await self._say(ask.text, f"The answer is {ask.result}.")
         if self._report and ask.utterance is not None:
             return await self._say("", _what_was_heard(ask))
-        line = self._line(ask)
+        script = read_script(self._assets)
+        speech = ask.utterance if ask.utterance is not None and ask.utterance.pcm else None
+        line = self._spoken(speech, ask.turn) if speech else _typed(script, ask.text)
         if line is None:
-            return await self._say(ask.text, read_script(self._assets).other)
+            return await self._say(ask.text, script.other)
         name, question, answer = line
-        return Spoken(question, answer, read_answer(self._assets, name))
+        return Spoken(question if speech else ask.text, answer, read_answer(self._assets, name))
 
-    def _line(self, ask: Ask) -> tuple[str, str, str] | None:
-        """Find the line for typed text by its words, for speech by the number of the turn."""
+    def _spoken(self, speech: Utterance, turn: int) -> Line | None:
+        """Find the line whose recorded question is in the speech, the last one if several are; else that of the turn.
+
+        Only the same samples are recognised: a simulated box delivers them, a real microphone or a thin line does not.
+        """
         lines = read_script(self._assets).lines
-        typed = ask.text.strip().casefold()
-        if ask.utterance is None:
-            return next((line for line in lines if line[1].casefold() == typed), None)
-        return lines[ask.turn - 1] if ask.turn <= len(lines) else None
+        heard = {line: speech.pcm.rfind(sample) for line in lines if (sample := read_sample(self._assets, line[0]))}
+        found = max(heard, key=lambda line: heard[line], default=None)
+        if speech.rate == SAMPLE_RATE and found is not None and heard[found] >= 0:
+            return found
+        return lines[turn - 1] if turn <= len(lines) else None
 
     async def _say(self, heard: str, text: str) -> Spoken:
         if self._espeak:
@@ -103,6 +118,28 @@ def read_answer(assets: Path, name: str) -> bytes:
     except (OSError, EOFError, ValueError, wave.Error) as error:
         raise AssetError(f"{path}: cannot be used ({error!r}); scripts/make-assets writes it") from error
     return sound.resample(pcm, rate, RATE)
+
+
+@cache
+def read_sample(assets: Path, name: str) -> bytes:
+    """Read the middle of questions/NAME.wav of an asset folder; empty when there is no such recording at 16 kHz."""
+    try:
+        pcm, rate = sound.read_wav(assets / "questions" / f"{name}.wav")
+    except (OSError, EOFError, ValueError, wave.Error):
+        return b""
+    size = int(_SAMPLE_S * SAMPLE_RATE) * sound.SAMPLE_BYTES
+    start = (len(pcm) - size) // 2 // sound.SAMPLE_BYTES * sound.SAMPLE_BYTES
+    sample = pcm[start : start + size] if start >= 0 else b""
+    return sample if rate == SAMPLE_RATE and any(sample) else b""
+
+
+def _typed(script: Script, text: str) -> Line | None:
+    """Find the line with this question, whatever its case and punctuation."""
+    return next((line for line in script.lines if _words(line[1]) == _words(text)), None)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold().translate(_APOSTROPHES))
 
 
 def _what_was_heard(ask: Ask) -> str:
