@@ -47,6 +47,7 @@ from agent.moves import (
 )
 from agent.pictures import Pictures
 from agent.turn import Turn
+from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     from hardware.ports import DeviceError, Devices
 
 log = logging.getLogger(__name__)
+
+FAR_BEHIND_S = 2.0
+"""Speech later than this is as good as kept for later, and the light says so."""
 
 
 class Agent:
@@ -216,7 +220,10 @@ class Agent:
     # the light, and the sensors that are never open without it
 
     def _show(self) -> None:
-        self._devices.indicator.show(self.turn.rhythm, self.ear.level)
+        rhythm = self.turn.rhythm
+        if rhythm in (Rhythm.HEARING, Rhythm.THINKING) and self.conversation.lag_s > FAR_BEHIND_S:
+            rhythm = Rhythm.OFFLINE  # connected, but what is said now arrives much later
+        self._devices.indicator.show(rhythm, self.ear.level)
 
     def _sense(self, *, on: bool) -> None:
         if on:
@@ -332,8 +339,12 @@ class Agent:
         """Say by earcon whether the service can be reached."""
         reachable = self.conversation.link.state not in (LinkState.OFFLINE, LinkState.REFUSED)
         self._devices.speaker.chime(pcm(Earcon.LISTENING if reachable else Earcon.FAULT))
+        link = self.conversation.link
         log.info(
-            "status: link %s, %d utterances waiting",
-            self.conversation.link.state.value,
+            "status: link %s, %d utterances waiting, late by %.0f ms, line %.0f kbit/s, %.0f ms buffered",
+            link.state.value,
             self.conversation.ledger.waiting,
+            1000 * self.conversation.lag_s,
+            link.uplink.rate / 125,
+            link.buffered_ms,
         )

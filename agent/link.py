@@ -129,6 +129,11 @@ class Link:
         self._tick_within(TICK_S if self.uplink.measuring or not self._outbox.empty else IDLE_TICK_S)
 
     @property
+    def buffered_ms(self) -> float:
+        """How long a byte written now would wait; its parts are ``uplink.outstanding`` and ``uplink.rate``."""
+        return 1000 * self.uplink.queue_s if self._ready else 0.0
+
+    @property
     def ready(self) -> bool:
         """Whether messages can be sent."""
         return self._ready

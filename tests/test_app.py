@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from agent.errors import Refused, Unreachable
 from agent.moves import LinkState, Phase
 from agent.simulator import SimulatorSettings, Style, parse
+from agent.wire_events import Interrupted
 from hardware.ports import DeviceError, Rhythm
 from tests.stage import ASSETS, play, question, stage
 
@@ -375,5 +377,42 @@ def test_the_button_speaks_the_status_of_a_sleeping_box() -> None:
             assert s.times("SpeakStatus")
             assert s.agent.turn.phase is Phase.ASLEEP
             assert not s.box.microphone.open
+
+    play(scene())
+
+
+def test_the_light_tells_when_speech_falls_far_behind() -> None:
+    scenario = parse('[[fault]]\nkind = "slow_read"\nbytes_per_s = 4000\n', "test")
+
+    async def scene() -> None:
+        async with stage(scenario, link={"kernel": False, "narrowband": False}) as s:
+            await asyncio.sleep(0.5)
+            connection = s.agent.conversation.link._connection
+            assert connection is not None
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 5000)
+            s.box.button.press()
+            await s.say("valve")
+            await s.say("gauge")
+            await s.say("report")
+            assert s.agent.conversation.lag_s > 2
+            assert s.agent.turn.phase is Phase.TALKING
+            assert s.box.light.rhythm is Rhythm.OFFLINE
+            s.box.button.release()
+
+    play(scene())
+
+
+def test_an_interruption_empties_the_speaker_before_anything_else_happens() -> None:
+    async def scene() -> None:
+        async with stage(turn={"detection": "server"}) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("valve")
+            await s.until(Phase.ANSWERING)
+            for _ in range(100):
+                s.box.speaker.write(bytes(48_000))
+            s.agent.conversation.server_event(Interrupted())
+            assert s.box.speaker.buffered_s == 0  # no await in between, however much it held
+            assert s.agent.turn.phase is Phase.HEARING
 
     play(scene())

@@ -1,9 +1,13 @@
 import json
+from base64 import b64decode
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent import protocol
 from agent.outbox import Outbox, Outgoing
-from agent.uplink import AUDIO_HOLD_S, FRAME_GATE_S, START_RATE, Uplink
+from agent.uplink import AUDIO_HOLD_S, FRAME_GATE_S, START_RATE, Pipe, Uplink
 from agent.utterances import Ledger
 
 CHUNK = bytes(640)
@@ -139,3 +143,37 @@ def test_a_frame_is_refused_by_the_lane_that_is_in_its_way() -> None:
     drain(box)
     uplink.frame_sent(0.0, 1000)
     assert box.frame_refusal(uplink, 0.0) == "receipt"
+
+
+@given(st.lists(st.sampled_from(["speak", "frame", "end", "send", "fill", "drain"]), max_size=80))
+def test_no_frame_starts_while_audio_waits_and_audio_keeps_its_order(steps: list[str]) -> None:
+    box, ledger = outbox()
+    uplink, spoken, heard, frames = Uplink(), b"", b"", 0
+    ledger.open(b"")
+    for number, step in enumerate(steps):
+        if step == "speak" and ledger.recording is not None:
+            chunk = number.to_bytes(2, "little") * 320
+            spoken += chunk
+            ledger.append(chunk)
+        elif step == "frame":
+            box.frame(b"jpeg")
+        elif step == "end":
+            ledger.end(0.0)
+        elif step == "fill":
+            uplink.written(50_000)
+        elif step == "drain":
+            uplink.observe(float(number), Pipe(0, 10**9 + number, 0.0), held=False)
+        elif (outgoing := box.next(uplink, float(number))) is not None:
+            member = json.loads(outgoing.message)["realtimeInput"]
+            if "audio" in member:
+                heard += b64decode(member["audio"]["data"])
+            elif outgoing.is_frame:
+                assert not ledger.unsent(uplink.chunk_s)
+                assert uplink.queue_s <= FRAME_GATE_S
+                uplink.frame_sent(float(number), 8)
+                frames += 1
+    assert spoken.startswith(heard)
+    uplink.observe(1000.0, Pipe(0, 2 * 10**9, 0.0), held=False)
+    ledger.end(0.0)
+    rest = [json.loads(outgoing.message)["realtimeInput"] for outgoing in iter(lambda: box.next(uplink, 2000.0), None)]
+    assert heard + b"".join(b64decode(each["audio"]["data"]) for each in rest if "audio" in each) == spoken
