@@ -11,7 +11,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hardware.ports import DeviceError
+from hardware.ports import DeviceError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ class PiCamera:
         except (RuntimeError, OSError, IndexError, ValueError, AttributeError) as error:
             # picamera2 has no error classes of its own; IndexError is how it says that there is no camera
             fix = "check its ribbon cable and that nothing else uses it: field-agent devices"
-            raise DeviceError("camera", f"failed: {error or type(error).__name__}", fix) from error
+            raise DeviceError("camera", f"failed: {reason(error)}", fix) from error
 
     def _switch_on(self) -> None:
         self._translated(self._started)

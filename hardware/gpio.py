@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from hardware.bridge import Inlet
-from hardware.ports import DeviceError, Rhythm
+from hardware.ports import DeviceError, Rhythm, reason
 from hardware.rhythm import brightness, lasts
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ INLET_EDGES = 64
 """More than a thumb does in the longest stall."""
 PWM_HZ = 200
 """Software PWM: fast enough not to flicker when the box is moved, slow enough to cost little."""
+INSTALL = "apt install python3-lgpio, pip install '.[pi]', and a venv with --system-site-packages"
+"""What a box with pins needs beside a clone of the project."""
 
 
 @lru_cache(maxsize=1)
@@ -35,23 +37,25 @@ def lgpio_factory() -> Any:  # noqa: ANN401 - gpiozero has no types
     try:
         from gpiozero.pins import lgpio as pins  # noqa: PLC0415 - only a box with pins has it
     except (ImportError, AttributeError) as error:  # AttributeError: PyPI's lgpio for Python 3.13 is an empty package
-        fix = "apt install python3-lgpio, pip install 'field-agent[pi]', and a venv with --system-site-packages"
-        raise DeviceError("gpio", f"its library is missing: {error}", fix) from error
+        raise DeviceError("gpio", f"its library is missing: {error}", INSTALL) from error
     try:
         return pins.LGPIOFactory()
     except (pins.lgpio.error, OSError) as error:
         raise DeviceError(
-            "gpio", f"cannot be opened: {error}", "join the group gpio; see field-agent devices"
+            "gpio", f"cannot be opened: {reason(error)}", "join the group gpio; see field-agent devices"
         ) from error
 
 
-def _on_pin(name: str, pin: int, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - gpiozero has no types
-    from gpiozero import GPIOZeroError  # noqa: PLC0415 - only a box with pins has it
-
+def _on_pin(name: str, pin: int, make: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - gpiozero has no types
+    """Return what ``make`` makes of gpiozero. Raises DeviceError."""
     try:
-        return make()
-    except (GPIOZeroError, OSError) as error:
-        raise DeviceError(name, f"GPIO{pin} cannot be used: {error}", "choose a free pin in [gpio]") from error
+        import gpiozero  # noqa: PLC0415 - only a box with pins has it
+    except ImportError as error:
+        raise DeviceError(name, f"its library is missing: {error}", INSTALL) from error
+    try:
+        return make(gpiozero)
+    except (gpiozero.GPIOZeroError, OSError) as error:
+        raise DeviceError(name, f"GPIO{pin} cannot be used: {reason(error)}", "choose a free pin in [gpio]") from error
 
 
 class GpioButton:
@@ -59,8 +63,6 @@ class GpioButton:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pin: int, debounce_s: float, factory: Any = None) -> None:  # noqa: ANN401 - gpiozero has no types
         """Claim BCM ``pin``; ``factory`` is a gpiozero pin factory other than lgpio. Raises DeviceError."""
-        import gpiozero  # noqa: PLC0415 - only a box with pins has it
-
         self._loop = loop
         self._on_edge: Callable[[bool], None] | None = None
         self._down = False
@@ -73,7 +75,7 @@ class GpioButton:
         self._device = _on_pin(
             "button",
             pin,
-            lambda: gpiozero.DigitalInputDevice(
+            lambda gpiozero: gpiozero.DigitalInputDevice(
                 pin, pull_up=True, bounce_time=debounce_s or None, pin_factory=factory or lgpio_factory()
             ),
         )
@@ -118,8 +120,6 @@ class GpioLight:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pin: int, factory: Any = None) -> None:  # noqa: ANN401 - gpiozero has no types
         """Claim BCM ``pin``; ``factory`` is a gpiozero pin factory other than lgpio. Raises DeviceError."""
-        import gpiozero  # noqa: PLC0415 - only a box with pins has it
-
         self._loop = loop
         self._rhythm: Rhythm | None = None
         self._level = 1.0
@@ -128,7 +128,7 @@ class GpioLight:
         self._led = _on_pin(
             "light",
             pin,
-            lambda: gpiozero.PWMLED(pin, frequency=PWM_HZ, pin_factory=factory or lgpio_factory()),
+            lambda gpiozero: gpiozero.PWMLED(pin, frequency=PWM_HZ, pin_factory=factory or lgpio_factory()),
         )
 
     def show(self, rhythm: Rhythm, level: float = 1.0) -> None:

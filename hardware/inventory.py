@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from hardware.ports import DeviceError
+from hardware.ports import DeviceError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def gpio_chips() -> Found[GpioChip]:
             with path.open("rb") as device:
                 info = fcntl.ioctl(device, GPIO_GET_CHIPINFO, bytes(CHIPINFO.size))
         except OSError as error:
-            note = f"{path} cannot be opened: {error}; join the group gpio"
+            note = f"{path} cannot be opened: {reason(error)}; join the group gpio"
             continue
         _, label, lines = CHIPINFO.unpack(info)
         found.append(GpioChip(str(path), label.rstrip(b"\0").decode(errors="replace"), lines))

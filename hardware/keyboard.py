@@ -5,7 +5,7 @@
   ordinary terminal does not tell when a key goes up.
 - Text and Enter go to ``on_text``; Ctrl-C and Ctrl-D to ``on_quit``.
 
-Without a terminal (a pipe, a file) each line is text, and the end means nothing.
+Without a terminal (a pipe, a file) each line is text, and the end goes to ``on_end``.
 """
 
 from __future__ import annotations
@@ -35,19 +35,24 @@ _CC = 6
 class KeyboardButton:
     """A button on the keyboard. Restores the terminal at ``aclose``, and at exit if that is never called."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom to tell, and where to read and write
         self,
         loop: asyncio.AbstractEventLoop,
         on_text: Callable[[str], None],
         on_quit: Callable[[], None],
         *,
+        on_end: Callable[[], None] = lambda: None,
         fd_in: int | None = None,
         fd_out: int | None = None,
     ) -> None:
-        """Use standard input and output unless told otherwise. The typed line is echoed to ``fd_out``."""
+        """Use standard input and output unless told otherwise. The typed line is echoed to ``fd_out``.
+
+        ``on_end`` is told of the end of a pipe or file, after its last line.
+        """
         self._loop = loop
         self._on_text = on_text
         self._on_quit = on_quit
+        self._on_end = on_end
         self._in = sys.stdin.fileno() if fd_in is None else fd_in
         self._out = sys.stdout.fileno() if fd_out is None else fd_out
         self._on_edge: Callable[[bool], None] | None = None
@@ -125,6 +130,8 @@ class KeyboardButton:
             whole, self.line = [self.line], ""
         for line in filter(None, map(str.strip, whole)):
             self._on_text(line)
+        if not data:
+            self._on_end()
         return bool(data)
 
     def _read_keys(self) -> None:

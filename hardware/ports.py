@@ -53,6 +53,11 @@ class DeviceError(Exception):
         self.fix = fix
 
 
+def reason(error: BaseException) -> str:
+    """What went wrong, for people: never empty, and without a number of errno."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 class Rhythm(Enum):
     """What the light says. Told apart by rhythm alone; :mod:`hardware.rhythm` draws each over time."""
 

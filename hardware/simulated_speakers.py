@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 import wave
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from hardware.clock import Metronome
 from hardware.playback import PlaybackBuffer
-from hardware.ports import BYTES_PER_SAMPLE, CHUNK_S, SPEAKER_FORMAT, DeviceError
+from hardware.ports import BYTES_PER_SAMPLE, CHUNK_S, SPEAKER_FORMAT, DeviceError, reason
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +26,11 @@ MEMORY_S = 600.0
 """A recording speaker remembers the last ten minutes of sound, 28 MB."""
 FILL_BYTES = SPEAKER_FORMAT.bytes_in(1.0)
 """Silence is written to a file in pieces of this size."""
+SAVE_S = 1.0
+"""A file's header is brought up to date after so much sound."""
+SAVE_BYTES = SPEAKER_FORMAT.bytes_in(SAVE_S)
+TROUBLE = (OSError, struct.error)
+"""What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
 
 
 class PacedSpeaker:
@@ -174,20 +181,25 @@ class RoomSpeaker(PacedSpeaker):
 
 
 class WavSpeaker(PacedSpeaker):
-    """Writes what it plays to a WAV, each sound at its moment after ``start``, with silence between."""
+    """Writes what it plays to a WAV, each sound at its moment after ``start``, with silence between.
+
+    The file is made at the first sound, and can be read at any moment after: its header is at most ``SAVE_S`` behind.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, buffer: PlaybackBuffer | None = None) -> None:
-        """Create ``path`` (24 kHz mono s16le). Raises DeviceError if that is impossible."""
+        """Raises DeviceError if ``path`` (24 kHz mono s16le) cannot be written; what it holds is kept until then."""
         super().__init__(loop, buffer)
+        self._path = path
+        self._name = f"speaker {path}"
         try:
-            self._file = path.open("wb")
+            _try_to_write(path)
         except OSError as error:
-            raise DeviceError(f"speaker {path}", f"cannot be written: {error}", "name a writable folder") from error
-        self._wav = wave.open(self._file, "wb")  # noqa: SIM115 - closed by aclose
-        self._wav.setparams((1, BYTES_PER_SAMPLE, SPEAKER_FORMAT.rate, 0, "NONE", ""))
+            raise DeviceError(self._name, f"cannot be written: {reason(error)}", "name a writable folder") from error
+        self._file: BinaryIO | None = None
+        self._wav: wave.Wave_write | None = None
         self._origin: float | None = None
         self._written = 0
-        self._closed = False
+        self._saved = 0
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin the file's time line."""
@@ -198,24 +210,46 @@ class WavSpeaker(PacedSpeaker):
     async def aclose(self) -> None:
         """Fill up to now and complete the file. Idempotent."""
         await super().aclose()
-        if not self._closed:
-            self._closed = True
-            self._fill()
-            self._wav.close()
-            self._file.close()
+        if self._wav is not None and self._file is not None and not self._file.closed:
+            self._attempt(self._fill)
+            self._attempt(self._wav.close)
+            with contextlib.suppress(*TROUBLE):
+                self._file.close()
 
     def _begin(self) -> None:
-        self._fill()
+        self._attempt(self._fill)
 
     def _play(self, pcm: bytes, answer_s: float) -> None:
         del answer_s
+        self._attempt(lambda: self._append(pcm))
+        if self._written - self._saved >= SAVE_BYTES:
+            self._attempt(self._save)
+
+    def _rest(self) -> None:
+        self._attempt(self._save)
+
+    def _attempt(self, action: Callable[[], None]) -> None:
         try:
-            self._wav.writeframesraw(pcm)
-            self._written += len(pcm)
-        except OSError as error:
+            action()
+        except TROUBLE as error:
             self._metronome.stop()
             assert self._on_fault is not None
-            self._on_fault(DeviceError("speaker file", f"cannot be written: {error}", "make room on the disk"))
+            self._on_fault(DeviceError(self._name, f"cannot be written: {reason(error)}", "make room on the disk"))
+
+    def _append(self, pcm: bytes) -> None:
+        if self._wav is None:
+            self._file = self._path.open("wb")
+            self._wav = wave.open(self._file, "wb")  # noqa: SIM115 - ends with the file, closed by aclose
+            self._wav.setparams((1, BYTES_PER_SAMPLE, SPEAKER_FORMAT.rate, 0, "NONE", ""))
+        self._wav.writeframesraw(pcm)
+        self._written += len(pcm)
+
+    def _save(self) -> None:
+        """Bring the header up to date, so that a process killed now leaves a readable file."""
+        if self._wav is not None and self._file is not None and self._saved < self._written:
+            self._saved = self._written
+            self._wav.writeframes(b"")
+            self._file.flush()
 
     def _fill(self) -> None:
         """Write silence up to the present moment."""
@@ -223,6 +257,13 @@ class WavSpeaker(PacedSpeaker):
             return
         missing = SPEAKER_FORMAT.bytes_in(self._loop.time() - self._origin) - self._written
         while missing > 0:
-            self._wav.writeframesraw(bytes(min(missing, FILL_BYTES)))
-            self._written += min(missing, FILL_BYTES)
+            self._append(bytes(min(missing, FILL_BYTES)))
             missing -= FILL_BYTES
+
+
+def _try_to_write(path: Path) -> None:
+    """Open a file for writing without changing what is there. Raises OSError."""
+    new = not path.exists()
+    path.open("ab").close()
+    if new:
+        path.unlink()

@@ -53,7 +53,8 @@ def driver() -> Any:  # noqa: ANN401 - sounddevice has no types
     try:
         import sounddevice  # noqa: PLC0415 - 26 MB that a simulated box does not need
     except ImportError as error:
-        raise DeviceError("sound", "sounddevice is not installed", "pip install 'field-agent[audio]'") from error
+        fix = "scripts/setup demo,audio, or pip install '.[audio]'"
+        raise DeviceError("sound", "sounddevice is not installed", fix) from error
     except OSError as error:
         raise DeviceError("sound", f"PortAudio is missing: {error}", "apt install libportaudio2") from error
     _known.update(alsa_cards())

@@ -147,3 +147,21 @@ def test_a_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
     gpio.lgpio_factory.cache_clear()
     with pytest.raises(DeviceError, match="apt install python3-lgpio"):
         gpio.lgpio_factory()
+
+
+def test_a_box_without_gpiozero_names_it_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gpiozero", None)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        for name, make in (
+            ("button", lambda: GpioButton(loop, BUTTON, 0.0)),
+            ("light", lambda: GpioLight(loop, LIGHT)),
+        ):
+            with pytest.raises(DeviceError, match="gpiozero") as caught:
+                make()
+            assert caught.value.device == name
+            assert "apt install python3-lgpio" in caught.value.fix
+            assert "pip install '.[pi]'" in caught.value.fix
+
+    asyncio.run(run())

@@ -38,12 +38,10 @@ def test_sound_cards_are_listed_with_the_setting_that_means_them(monkeypatch: py
 
 def test_without_a_sound_library_a_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: str) -> list[Card]:
-        raise DeviceError("sound", "sounddevice is not installed", "pip install 'field-agent[audio]'")
+        raise DeviceError("sound", "sounddevice is not installed", "pip install '.[audio]'")
 
     monkeypatch.setattr(soundcard, "cards", missing)
-    assert inventory.sound_cards() == Found(
-        (), "sound: sounddevice is not installed (pip install 'field-agent[audio]')"
-    )
+    assert inventory.sound_cards() == Found((), "sound: sounddevice is not installed (pip install '.[audio]')")
 
 
 def test_cameras_without_picamera2_are_video_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

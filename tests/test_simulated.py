@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import logging
+import os
+import struct
+import tracemalloc
 import wave
 from array import array
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +39,6 @@ from hardware.simulated_microphones import open_microphone_wav
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from pathlib import Path
 
     from hardware.ports import AudioFormat
 
@@ -66,6 +71,11 @@ def in_a_box(script: Callable[[SimulatedBox], Coroutine[Any, Any, None]], **opti
         await box.devices.aclose()
 
     run_virtual(run())
+
+
+def jpeg(name: str) -> bytes:
+    """What passes for a picture: its first and last bytes are those of one."""
+    return b"\xff\xd8\xff" + name.encode() + b"\xff\xd9"
 
 
 def write_wav(path: Path, pcm: bytes, rate: int = 16000, channels: int = 1) -> Path:
@@ -323,6 +333,171 @@ def test_what_is_no_wav_is_refused(tmp_path: Path, content: bytes | None) -> Non
         open_microphone_wav(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "cannot be read: it ends inside of its header"),
+        (b"RIFF\x24\0\0\0WAVE", "cannot be read: fmt chunk and/or data chunk missing"),
+    ],
+    ids=["missing", "empty", "no chunks"],
+)
+def test_an_unreadable_wav_says_why(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "speech.wav"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DeviceError) as caught:
+        open_microphone_wav(path)
+    assert caught.value.problem == says
+
+
+def wav_header(kind: int, width: int, data: bytes) -> bytes:
+    fmt = struct.pack("<HHIIHH", kind, 1, 16000, 16000 * width, width, 8 * width)
+    return b"RIFF\x80\0\0\0WAVEfmt \x10\0\0\0" + fmt + b"data" + struct.pack("<I", len(data)) + data
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "says"),
+    [(3, 4, "is not 16 bit PCM"), (1, 3, "is 16000 Hz, 1 channel, 24 bit;")],
+    ids=["float", "24 bit"],
+)
+def test_float_and_24_bit_wavs_are_named_with_their_cure(tmp_path: Path, kind: int, width: int, says: str) -> None:
+    path = tmp_path / "my speech.wav"
+    path.write_bytes(wav_header(kind, width, bytes(12 * width)))
+    with pytest.raises(DeviceError) as caught:
+        open_microphone_wav(path)
+    assert caught.value.problem.startswith(says)
+    assert "ffmpeg -i 'my speech.wav'" in caught.value.fix
+
+
+@pytest.mark.parametrize("content", [wav_header(1, 2, b""), wav_header(1, 2, b"x")], ids=["no frames", "half a frame"])
+def test_a_wav_without_sound_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "silent.wav"
+    path.write_bytes(content)
+    with pytest.raises(DeviceError, match="holds no sound"):
+        open_microphone_wav(path)
+
+
+def test_a_long_wav_is_not_kept_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    path.write_bytes(wav_header(1, 2, b""))
+    size = 4 * 3600 * 32000
+    with path.open("r+b") as file:  # four hours, most of them a hole in the file
+        file.seek(40)
+        file.write(struct.pack("<I", size))
+        file.seek(44 + size - 2)
+        file.write(b"\x01\x01")
+
+    async def run() -> None:
+        microphone = WavMicrophone(asyncio.get_running_loop(), path)
+        heard: list[bytes] = []
+        assert microphone.seconds == 4 * 3600
+        microphone.start(heard.append, no_fault)
+        await asyncio.sleep(10.001)
+        microphone.stop()
+        await asyncio.sleep(4 * 3600 - 10.02)
+        microphone.start(heard.append, no_fault)
+        await asyncio.sleep(0.0201)
+        assert (len(heard), heard[0], any(heard[-1])) == (501, bytes(CHUNK_BYTES), True)
+        await microphone.aclose()
+
+    tracemalloc.start()
+    run_virtual(run())
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+
+
+class Gone(io.BytesIO):
+    """A file on a stick that was pulled."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        del offset, whence
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_wav_that_goes_away_is_a_fault_once_and_then_silence(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "speech.wav", voice(1))
+
+    async def run() -> None:
+        faults: list[DeviceError] = []
+        heard: list[bytes] = []
+        microphone = WavMicrophone(asyncio.get_running_loop(), path)
+        microphone._wav.file.close()
+        microphone._wav.file = Gone()
+        microphone.start(heard.append, faults.append)
+        await asyncio.sleep(0.1001)
+        assert len(heard) == 5
+        assert 3 < loudness(heard[-1]) < 10
+        assert [fault.problem for fault in faults] == ["cannot be read: Input/output error"]
+
+    run_virtual(run())
+
+
+def frames_in(path: Path) -> int:
+    """How much sound a reader finds, with the writer still at it or killed."""
+    with wave.open(str(path)) as wav:
+        return int(wav.getnframes())
+
+
+def test_a_wav_speaker_that_is_killed_leaves_a_readable_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+
+    async def run() -> None:
+        speaker = WavSpeaker(asyncio.get_running_loop(), path, PlaybackBuffer(0.0))
+        speaker.start(ignore, no_fault)
+        speaker.write(answer(5.5))
+        speaker.finish()
+        for second in range(1, 5):
+            await asyncio.sleep(1.0)
+            assert frames_in(path) >= (second - 0.1) * 24000
+        await asyncio.sleep(2.0)
+        assert frames_in(path) == pytest.approx(5.5 * 24000, abs=480), "whole as soon as it is silent"
+        speaker.chime(answer(0.1, 70))
+        await asyncio.sleep(0.2)
+        assert frames_in(path) == pytest.approx(6.1 * 24000, abs=480)
+        await speaker.aclose()
+
+    run_virtual(run())
+
+
+def test_a_wav_speaker_keeps_what_is_there_until_something_sounds(tmp_path: Path) -> None:
+    path, new = write_wav(tmp_path / "out.wav", voice(1)), tmp_path / "new.wav"
+    before = path.read_bytes()
+
+    async def run() -> None:
+        for _ in range(2):
+            speakers = [WavSpeaker(asyncio.get_running_loop(), file, PlaybackBuffer(0.0)) for file in (path, new)]
+            for speaker in speakers:
+                speaker.start(ignore, no_fault)
+                await asyncio.sleep(1)
+                await speaker.aclose()
+            assert path.read_bytes() == before
+            assert not new.exists()
+        speaker = WavSpeaker(asyncio.get_running_loop(), path, PlaybackBuffer(0.0))
+        speaker.start(ignore, no_fault)
+        speaker.write(answer(0.1))
+        speaker.finish()
+        await asyncio.sleep(0.2)
+        await speaker.aclose()
+        assert frames_in(path) == pytest.approx(0.2 * 24000, abs=1)
+
+    run_virtual(run())
+
+
+def test_a_full_disk_is_a_fault() -> None:
+    async def run() -> None:
+        faults: list[DeviceError] = []
+        speaker = WavSpeaker(asyncio.get_running_loop(), Path("/dev/full"), PlaybackBuffer(0.0))
+        speaker.start(ignore, faults.append)
+        await asyncio.sleep(3)
+        speaker.write(answer(2))
+        await asyncio.sleep(1)
+        await speaker.aclose()
+        assert {fault.problem for fault in faults} == {"cannot be written: No space left on device"}
+
+    run_virtual(run())
+
+
 def test_a_wav_speaker_puts_each_sound_at_its_moment(tmp_path: Path) -> None:
     path = tmp_path / "out.wav"
 
@@ -349,7 +524,7 @@ def test_a_wav_speaker_puts_each_sound_at_its_moment(tmp_path: Path) -> None:
 
 def test_a_wav_speaker_without_a_folder_is_refused(tmp_path: Path) -> None:
     async def run() -> None:
-        with pytest.raises(DeviceError, match="cannot be written"):
+        with pytest.raises(DeviceError, match=": cannot be written: No such file or directory "):
             WavSpeaker(asyncio.get_running_loop(), tmp_path / "missing" / "out.wav")
 
     run_virtual(run())
@@ -378,7 +553,7 @@ def test_silence_in_and_out_keeps_time() -> None:
 
 def test_a_folder_of_pictures_is_shown_in_turn(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.jpg", "notes.txt", "c.jpeg"):
-        (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / name).write_bytes(jpeg(name))
 
     async def run() -> None:
         camera = FolderCamera(asyncio.get_running_loop(), tmp_path, fps=0.5)
@@ -389,17 +564,60 @@ def test_a_folder_of_pictures_is_shown_in_turn(tmp_path: Path) -> None:
         for _ in range(4):
             seen.append(await camera.frame(1))
             await asyncio.sleep(2)
-        assert seen == [b"a.jpg", b"b.JPG", b"c.jpeg", b"a.jpg"]
-        assert await camera.still() == b"b.JPG"
+        assert seen == [jpeg("a.jpg"), jpeg("b.JPG"), jpeg("c.jpeg"), jpeg("a.jpg")]
+        assert await camera.still() == jpeg("b.JPG")
         assert (camera.frames, camera.stills) == (5, 1)
         (tmp_path / "c.jpeg").unlink()
         await asyncio.sleep(2)
-        with pytest.raises(DeviceError, match=r"c\.jpeg"):
+        with pytest.raises(DeviceError, match=r"cannot read c\.jpeg: No such file or directory"):
             await camera.still()
         await camera.aclose()
         assert not camera.open
 
     run_virtual(run())
+
+
+FLAWED = {
+    "empty": (b"", "is empty"),
+    "text": (b"hello", "is no JPEG"),
+    "cut": (b"\xff\xd8\xff\xe0 half of it", "is cut short"),
+    "padded": (b"\xff\xd8\xff\xd9" + bytes(17), "is cut short"),
+    "huge": (b"\xff\xd8\xff" + bytes(5_000_000) + b"\xff\xd9", "is larger than 5 MB"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), FLAWED.values(), ids=FLAWED)
+def test_a_file_that_is_no_whole_jpeg_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "bad.jpg").write_bytes(content)
+
+    async def run() -> None:
+        for path in (tmp_path, tmp_path / "bad.jpg"):
+            with pytest.raises(DeviceError, match=f"no usable JPEG: bad.jpg {says}"):
+                FolderCamera(asyncio.get_running_loop(), path)
+
+    run_virtual(run())
+
+
+def test_flawed_pictures_of_a_folder_are_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = jpeg("good") + b"\0" * 14 + b"\r\n"
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "d.jpg").write_bytes(b"smaller, but no picture")
+    (tmp_path / "c.jpg").mkdir()
+    for name, content in (("a.jpg", b""), ("b.jpg", b"text"), ("d.jpg", good)):
+        (tmp_path / name).write_bytes(content)
+
+    async def run() -> None:
+        camera = FolderCamera(asyncio.get_running_loop(), tmp_path)
+        camera.start(no_fault)
+        for _ in range(3):
+            assert await camera.frame(1) == good
+            await asyncio.sleep(1)
+
+    run_virtual(run())
+    said = ["a.jpg is empty and is skipped", "b.jpg is no JPEG and is skipped", "c.jpg is no file and is skipped"]
+    assert caplog.messages == [f"camera {tmp_path}: {line}" for line in said]
 
 
 def test_a_camera_without_pictures_is_refused(tmp_path: Path) -> None:

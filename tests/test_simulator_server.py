@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.simulator import Simulator, SimulatorSettings, Style, serve
+from agent.simulator import Simulator, SimulatorSettings, Style, parse, serve, sound
+from agent.simulator.voice import ASSETS
 from tests.simulator_client import (
     QUICK,
     audio_seconds,
@@ -132,6 +133,39 @@ def test_typed_text_and_client_content_start_turns(assets: Path) -> None:
             turns = [{"role": "user", "parts": [{"text": "hello"}]}]
             await client.send({"clientContent": {"turns": turns, "turnComplete": True}})
             assert texts(await client.until("serverContent", "turnComplete")) == "Something else."
+
+    asyncio.run(run())
+
+
+def test_text_in_a_window_is_answered_by_its_words_and_transcribed_as_typed(assets: Path) -> None:
+    async def run() -> None:
+        async with session(assets) as (_, client):
+            await client.set_up()
+            for text, says in (("and THAT", "It is the second thing."), ("hello there", "Something else.")):
+                await client.realtime(activityStart={})
+                await client.realtime(text=text)
+                await client.realtime(activityEnd={})
+                messages = await client.until("serverContent", "turnComplete")
+                assert (texts(messages, "inputTranscription"), texts(messages)) == (text, says)
+                await client.recv()
+
+    asyncio.run(run())
+
+
+def test_a_question_put_after_a_reset_is_transcribed_as_what_was_said() -> None:
+    def question(name: str) -> bytes:
+        return sound.read_wav(ASSETS / "questions" / f"{name}.wav")[0]
+
+    async def run() -> None:
+        async with session(ASSETS, parse('[[fault]]\nkind = "reset"\nturn = 1\nwhen = "mid_answer"')) as (s, first):
+            handle = await first.set_up()
+            await first.speak(question("gauge"))
+            await first.closed()
+            async with client_of(s) as second:
+                await second.set_up(handle)
+                messages, _ = await second.turn(question("interjection"))
+                assert texts(messages, "inputTranscription") == "Stop, is the pump off?"
+                assert texts(messages).startswith("No.")
 
     asyncio.run(run())
 

@@ -39,6 +39,50 @@ def test_speech_is_answered_by_turn_and_text_by_its_words(tmp_path: Path) -> Non
     assert answer(speaker, Ask(1, Entry("user"), "hello")).text == "Something else."
 
 
+def test_typed_text_is_matched_whatever_its_case_and_punctuation(tmp_path: Path) -> None:
+    speaker = Voice(small_assets(tmp_path / "a"))
+    for text, says in (("what is this", "It is the first thing."), (" AND  that?! ", "It is the second thing.")):
+        for utterance in (None, Utterance(1, 1, 1, 7, 0.0, texts=[text])):
+            assert answer(speaker, Ask(7, Entry("user"), text, utterance)).text == says
+    typed = Utterance(1, 1, 1, 1, 0.0, texts=["And what?"])
+    spoken = answer(speaker, Ask(1, Entry("user"), "And what?", typed))
+    assert (spoken.text, spoken.heard) == ("Something else.", "And what?")
+
+
+def question(name: str) -> bytes:
+    return sound.read_wav(voice.ASSETS / "questions" / f"{name}.wav")[0]
+
+
+def said(turn: int, pcm: bytes, rate: int = 16000) -> str:
+    utterance = Utterance(1, 1, 1, turn, 0.0, rate=rate, pcm=bytearray(pcm))
+    return answer(Voice(), Ask(turn, Entry("user"), utterance=utterance)).heard
+
+
+def test_a_shipped_question_is_recognised_in_any_turn() -> None:
+    lines = voice.read_script(voice.ASSETS).lines
+    for name, text, _ in lines:
+        for turn in (1, 2, 9):
+            assert said(turn, tone(0.3) + question(name) + bytes(6400)) == text
+    assert said(1, question("gauge") + question("report") + question("valve")) == lines[1][1], "the last one counts"
+
+
+def test_what_is_not_recognised_follows_the_order_of_the_script() -> None:
+    lines = voice.read_script(voice.ASSETS).lines
+    assert said(2, sound.resample(question("gauge"), 16000, 8000), rate=8000) == lines[1][1]
+    assert said(3, sound.quiet(question("gauge"), 0.5)) == lines[2][1]
+    assert said(5, tone(1.0)) == ""
+
+
+@pytest.mark.parametrize("pcm", [tone(0.2), bytes(32000)], ids=["short", "silence"])
+def test_a_useless_recording_of_a_question_recognises_nothing(tmp_path: Path, pcm: bytes) -> None:
+    folder = small_assets(tmp_path / "a")
+    (folder / "questions").mkdir()
+    sound.write_wav(folder / "questions" / "one.wav", pcm, 16000)
+    sound.write_wav(folder / "questions" / "two.wav", tone(1.0, rate=24000), 24000)
+    utterance = Utterance(1, 1, 1, 2, 0.0, pcm=bytearray(pcm + tone(1.0, rate=24000)))
+    assert answer(Voice(folder), Ask(2, Entry("user"), utterance=utterance)).heard == "And that?"
+
+
 def test_a_report_counts_pictures_and_notices_repetition(tmp_path: Path) -> None:
     speaker = Voice(small_assets(tmp_path / "a"), answers="report")
     text = answer(speaker, ask(1, frames=1, repeat_of=4)).text

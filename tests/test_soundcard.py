@@ -342,5 +342,5 @@ def test_a_stereo_card_gets_the_answer_on_both_sides(monkeypatch: pytest.MonkeyP
 
 def test_a_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
-    with pytest.raises(DeviceError, match=r"pip install 'field-agent\[audio\]'"):
+    with pytest.raises(DeviceError, match=r"pip install '\.\[audio\]'"):
         soundcard.driver.__wrapped__()
