@@ -31,6 +31,8 @@ QUICK_S = 0.030
 """A frame that drained within this was not slowed by the line; it only proves that the line is faster than assumed."""
 FILLED_WINDOW_S = 0.3
 """While audio itself fills the line its slope is taken over this long."""
+HELD_FOR_S = 0.060
+"""Audio goes out in gulps while it is held; between two of them the line is full all the same."""
 FILLED_WEIGHT_BYTES = 15_000
 """Such a window counts for more than a frame of its size: the line was full all the time."""
 
@@ -43,8 +45,9 @@ FRAME_SHARE = 0.65
 LEAST_FRAME = 6_000
 """Bytes of the smallest JPEG that is worth looking at."""
 EXPLORE_S = 5.0
-"""Where the line has no room for video and nothing else has measured it for so long, a smallest frame does: an estimate
-that is too low must not keep itself."""
+EXPLORE_ANYHOW_S = 15.0
+"""Where the line has no room for video and nothing else has measured it for so long, a smallest frame does, and after the
+longer time in any case: an estimate that is too low must not keep itself."""
 QUEUED_S = 0.050
 QUEUE_BYTES = 6_000
 """A heartbeat that was this much late behind so many bytes tells the rate too (Little's law): without it a line that
@@ -109,6 +112,7 @@ class Uplink:
         self._frame: _Frame | None = None
         self._explored_at = -inf
         self._progress_at = 0.0
+        self._held_at = -inf
         self._filled: tuple[float, int] | None = None
         self._pings: deque[tuple[float, int]] = deque(maxlen=64)  # not answered: when sent, bytes in the pipe then
         self._learned_at = -inf
@@ -126,9 +130,10 @@ class Uplink:
             self._forget()
         if self._frame is not None:
             self._follow(self._frame, now, pipe)
-        elif held or self.queue_s > FRAME_GATE_S:
+        elif held:
+            self._held_at = now
             self._measure_filled(now, pipe)
-        else:
+        elif now - self._held_at > HELD_FOR_S:
             self._filled = None
 
     def written(self, size: int) -> None:
@@ -222,7 +227,8 @@ class Uplink:
         budget = int(line / BASE64)
         if budget >= LEAST_FRAME:
             return budget
-        return LEAST_FRAME if now - max(self._explored_at, self._learned_at) >= EXPLORE_S else 0
+        unmeasured = now - max(self._explored_at, self._learned_at) >= EXPLORE_S
+        return LEAST_FRAME if unmeasured or now - self._explored_at >= EXPLORE_ANYHOW_S else 0
 
     def dead(self, now: float) -> bool:
         """Whether the line is dead."""
