@@ -13,7 +13,7 @@ from math import inf
 NARROW_AT_S = 0.5
 """Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
 LATE_S = 0.200
-LATE_FOR_S = 1.0
+LATE_FOR_S = 0.7
 """The same when it has been a little late for so long: a queue that does not shrink by itself."""
 WIDE_BELOW_S = 0.150
 """Earlier than this for long enough, it goes back to 16 kHz."""

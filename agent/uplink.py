@@ -29,12 +29,8 @@ STALL_S = 0.5
 """Without progress for so long the line was out, and what was measured across it says nothing about its rate."""
 QUICK_S = 0.030
 """A frame that drained within this was not slowed by the line; it only proves that the line is faster than assumed."""
-FILLED_WINDOW_S = 0.3
+HELD_WINDOW_S = 0.3
 """While audio itself fills the line its slope is taken over this long."""
-HELD_FOR_S = 0.060
-"""Audio goes out in gulps while it is held; between two of them the line is full all the same."""
-FILLED_WEIGHT_BYTES = 15_000
-"""Such a window counts for more than a frame of its size: the line was full all the time."""
 
 FRAME_GATE_S = 0.030
 """A frame starts only behind a shorter queue, so that audio is never late by more than one frame."""
@@ -45,9 +41,9 @@ FRAME_SHARE = 0.65
 LEAST_FRAME = 6_000
 """Bytes of the smallest JPEG that is worth looking at."""
 EXPLORE_S = 5.0
+"""Where the line has no room for video and nothing else has measured it for so long, a smallest frame does."""
 EXPLORE_ANYHOW_S = 15.0
-"""Where the line has no room for video and nothing else has measured it for so long, a smallest frame does, and after the
-longer time in any case: an estimate that is too low must not keep itself."""
+"""And after this long in any case: an estimate that is too low must not keep itself."""
 QUEUED_S = 0.050
 QUEUE_BYTES = 6_000
 """A heartbeat that was this much late behind so many bytes tells the rate too (Little's law): without it a line that
@@ -112,8 +108,7 @@ class Uplink:
         self._frame: _Frame | None = None
         self._explored_at = -inf
         self._progress_at = 0.0
-        self._held_at = -inf
-        self._filled: tuple[float, int] | None = None
+        self._held: tuple[float, int] | None = None
         self._pings: deque[tuple[float, int]] = deque(maxlen=64)  # not answered: when sent, bytes in the pipe then
         self._learned_at = -inf
         self._least_pong: float | None = None
@@ -131,10 +126,9 @@ class Uplink:
         if self._frame is not None:
             self._follow(self._frame, now, pipe)
         elif held:
-            self._held_at = now
-            self._measure_filled(now, pipe)
-        elif now - self._held_at > HELD_FOR_S:
-            self._filled = None
+            self._measure_held(now, pipe)
+        else:
+            self._held = None
 
     def written(self, size: int) -> None:
         """Note that ``size`` bytes were handed over since the last look."""
@@ -145,7 +139,7 @@ class Uplink:
         behind = self._pipe.acked + self._pipe.outstanding
         self._frame = _Frame(now, behind, behind + size)
         self._explored_at = now
-        self._filled = None
+        self._held = None
 
     def ping_sent(self, now: float) -> None:
         """Note that a ping was handed over, behind everything written before it."""
@@ -248,7 +242,7 @@ class Uplink:
 
     def _forget(self) -> None:
         """Take nothing from a measurement that an outage fell into."""
-        self._filled = None
+        self._held = None
         if self._frame is not None:
             self._frame.began = None
             self._frame.behind = self._frame.until
@@ -273,22 +267,21 @@ class Uplink:
         took = now - began_at
         return (pipe.acked - acked) / took if took > QUICK_S else inf
 
-    def _measure_filled(self, now: float, pipe: Pipe) -> None:
-        if self._filled is None:
-            self._filled = (now, pipe.acked)
+    def _measure_held(self, now: float, pipe: Pipe) -> None:
+        if self._held is None:
+            self._held = (now, pipe.acked)
             return
-        since, acked = self._filled
-        if now - since >= FILLED_WINDOW_S:
-            size = pipe.acked - acked
-            self._learn(now, size / (now - since), size, full=FILLED_WEIGHT_BYTES)
-            self._filled = (now, pipe.acked)
+        since, acked = self._held
+        if now - since >= HELD_WINDOW_S:
+            self._learn(now, (pipe.acked - acked) / (now - since), pipe.acked - acked)
+            self._held = (now, pipe.acked)
 
-    def _learn(self, now: float, measured: float, size: int, full: int = FULL_WEIGHT_BYTES) -> None:
-        """Move the estimate towards a measurement over ``size`` bytes; from ``full`` bytes on with the most weight."""
+    def _learn(self, now: float, measured: float, size: int) -> None:
+        """Move the estimate towards a measurement over ``size`` bytes."""
         if not size:
             return
         self._learned_at = now
         bounded = min(measured, self.rate * GROWTH)
         most = MOST_WEIGHT_DOWN if measured < self.rate else MOST_WEIGHT
-        weight = 1.0 if measured == inf else min(most, size / full)
+        weight = 1.0 if measured == inf else min(most, size / FULL_WEIGHT_BYTES)
         self.rate = min(max(self.rate + weight * (bounded - self.rate), LEAST_RATE), MOST_RATE)
