@@ -24,7 +24,7 @@ NAMES = {
     "ideal": "ideal (computed)",
 }
 COLOURS = {"none": "#999", "64k": "#c60", "unsent": "#06c", "ours": "#c00", "ideal": "#000"}
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 720, 400, 70, 20, 210, 50
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 780, 400, 70, 20, 270, 50
 AXIS_MS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 
 
