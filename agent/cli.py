@@ -8,6 +8,7 @@ refused key or model · 78 the configuration is wrong · 130 Ctrl-C before the e
 from __future__ import annotations
 
 import argparse
+import atexit
 import errno
 import importlib
 import io
@@ -68,6 +69,7 @@ def outcome(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - here is where a bug is reported
         if isinstance(error, OSError) and error.errno in FULL:
+            silence(sys.stdout)
             return fail(f"{error.filename or 'cannot write'}: {error.strerror}", CANNOT_WRITE)
         return bug()
     except BaseException as error:
@@ -153,7 +155,9 @@ def mend_streams() -> None:
     """See that whatever is printed can be: to closed streams as to nowhere, what the encoding lacks as ``?``."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as the program
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program
+            atexit.register(nowhere.close)
+            setattr(sys, name, nowhere)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -176,8 +180,9 @@ def written(code: int) -> int:
 def silence(stream: TextIO) -> None:
     """Let everything that is still printed to ``stream``, and what its buffer holds, go nowhere."""
     with suppress(OSError, ValueError):
+        descriptor = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
+        os.dup2(nowhere, descriptor)
         os.close(nowhere)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ import trustme
 
 from agent import cli
 from hardware.ports import DeviceError
-from tests.command import NO_DEVICES, field_agent, simulating
+from tests.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating
 
 if TYPE_CHECKING:
     import argparse
@@ -113,6 +115,21 @@ def test_every_command_has_help(command: str, capfd: pytest.CaptureFixture[str])
     assert cli.COMMANDS[command].split(";")[0].split(":")[0] in " ".join(capfd.readouterr().out.split())
 
 
+@pytest.mark.parametrize("command", ["run", "check-config"])
+def test_help_names_the_file_that_is_read(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert "/etc/field-agent/config.toml" in capfd.readouterr().out
+
+
+def test_talk_tells_of_keys_and_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["talk", "--help"])
+    text = " ".join(capfd.readouterr().out.split())
+    for words in ("GEMINI_API_KEY", "Enter taps", "Ctrl-C ends", "silence"):
+        assert words in text
+
+
 def test_talk_has_every_option_that_was_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["talk", "--help"])
@@ -121,7 +138,16 @@ def test_talk_has_every_option_that_was_asked_for(capfd: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["talk", "--for", "soon"], ["talk", "--nonsense"], ["simulate", "--port", "99999"]]
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["talk", "--nonsense"],
+        *(["talk", "--for", text] for text in ("soon", "0", "-1", "nan", "inf")),
+        *(["simulate", "--for", text] for text in ("0", "-1", "nan")),
+        *(["talk", "--fps", text] for text in ("-1", "nan", "fast")),
+        *(["simulate", "--port", text] for text in ("99999", "-1", "http")),
+    ],
 )
 def test_wrong_usage_says_what_is_right(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
@@ -146,6 +172,74 @@ def test_every_end_has_its_exit_code(error: BaseException, code: int, monkeypatc
 
     monkeypatch.setattr("agent.commands.devices.run", run)
     assert cli.main(["devices"]) == code
+
+
+def test_a_bug_is_shown_and_called_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(_: argparse.Namespace) -> int:
+        raise LookupError("nobody foresaw this")
+
+    monkeypatch.setattr("agent.commands.devices.run", run)
+    assert cli.main(["devices"]) == cli.BUG
+    *traceback, last = capsys.readouterr().err.splitlines()
+    assert traceback[-1] == "LookupError: nobody foresaw this"
+    assert last == "field-agent: this is a bug, please report it with the lines above"
+
+
+def test_ctrl_c_while_a_command_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(name: str) -> None:
+        raise KeyboardInterrupt(name)
+
+    monkeypatch.setattr(cli, "command", command)
+    assert cli.main(["devices"]) == cli.INTERRUPTED
+    assert capsys.readouterr().err == ""
+
+
+# where the output goes
+
+
+def shell(line: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which ``$AGENT`` is the program."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line.replace("$AGENT", " ".join(PROGRAM))],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env=environment(PYTHONPATH=os.pathsep.join(sys.path), **more),
+    )
+
+
+def test_a_reader_who_goes_away_ends_the_demo_quietly() -> None:
+    done = shell("$AGENT demo --plain --out demo | head -2")  # in real time: it does not go on for a minute
+    assert (done.returncode, done.stderr) == (cli.CLOSED_PIPE, "")
+    assert done.stdout.count("\n") == 2
+
+
+@pytest.mark.parametrize("command", ["demo --fast --out demo", "check-config --defaults", "devices"])
+def test_a_full_disk_is_said_once(command: str) -> None:
+    done = shell(f"$AGENT {command} >/dev/full")
+    assert done.returncode == cli.CANNOT_WRITE
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith(": No space left on device\n")
+
+
+def test_help_for_nobody() -> None:
+    assert shell("$AGENT talk --help >/dev/full").stderr.count("Traceback") == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_streams(closed: str) -> None:
+    done = shell(f"$AGENT demo --fast --out demo {closed}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_poor_encoding_costs_letters_only() -> None:
+    done = shell("$AGENT demo --fast --out demo", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?(interrupted)" in done.stdout
 
 
 # the service
@@ -232,7 +326,7 @@ def test_a_key_file_that_others_can_read(fails: Fails, tmp_path: Path, monkeypat
     (tmp_path / "key").write_text("secret-key\n")
     (tmp_path / "key").chmod(0o644)
     (tmp_path / "a.toml").write_text(f'[service]\nkey_file = "{tmp_path}/key"\n')
-    for command in ("run", "talk"):
+    for command in ("run", "talk", "check-config"):
         assert fails(CONFIG, command, "--config", "a.toml").endswith(f"(run: chmod 600 {tmp_path}/key)")
 
 
@@ -272,6 +366,14 @@ def test_a_camera_that_is_not_there(fails: Fails, servers: Servers, tmp_path: Pa
         assert line == f"camera {source}: no JPEG there (name a .jpg file or a folder that holds some)"
 
 
+def test_one_file_for_microphone_and_speaker(fails: Fails, servers: Servers, tmp_path: Path) -> None:
+    file = wav(tmp_path / "a.wav")
+    before = file.read_bytes()
+    line = fails(CONFIG, "talk", "--mic", "a.wav", "--speaker", str(file), "--url", servers.plain)
+    assert line == "--mic and --speaker are one file, a.wav, which would be lost (name another --speaker)"
+    assert file.read_bytes() == before
+
+
 # files and ports
 
 
@@ -279,7 +381,10 @@ def test_a_scenario_that_is_not_known(fails: Fails) -> None:
     for command in ("simulate", "demo"):
         line = fails(CONFIG, command, "--scenario", "nonsense")
         assert "'nonsense'" in line
-        assert "go_away" in line  # one of those that there are
+        assert "simulate --help lists all" in line
+        assert len(line) <= 200
+    assert "near it: go_away" in fails(CONFIG, "demo", "--scenario", "goaway")
+    assert len(fails(CONFIG, "simulate", "--scenario", "x" * 5000)) <= 200
 
 
 def test_a_scenario_that_is_wrong(fails: Fails, tmp_path: Path) -> None:
@@ -296,7 +401,16 @@ def test_a_port_in_use(fails: Fails) -> None:
 
 def test_certificates_that_cannot_be_read(fails: Fails) -> None:
     line = fails(CONFIG, "simulate", "--port", "0", "--tls-cert", "missing.pem")
-    assert line.startswith("--tls-cert missing.pem")
+    assert line == "--tls-cert missing.pem: No such file or directory (a key in another file goes to --tls-key)"
+
+
+def test_a_certificate_and_its_key_are_given_together(fails: Fails, tmp_path: Path) -> None:
+    for blob in trustme.CA().issue_cert("127.0.0.1").cert_chain_pems:
+        blob.write_to_path(tmp_path / "cert.pem", append=True)
+    line = fails(CONFIG, "simulate", "--port", "0", "--tls-cert", "cert.pem")
+    assert line.endswith("holds no certificate with its key (a key in another file goes to --tls-key)")
+    line = fails(CONFIG, "simulate", "--port", "0", "--tls-key", "key.pem")
+    assert line == "--tls-key key.pem: of no use without --tls-cert"
 
 
 @pytest.mark.parametrize("option", ["--report", "--audio"])

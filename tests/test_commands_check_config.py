@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from agent import cli, config
 from agent.commands import check_config
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = "AIzaSyA-secret-key-that-nobody-may-see"
 
@@ -23,49 +20,94 @@ def no_key_of_our_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(check_config, "DEFAULT_PATH", tmp_path / "default.toml")
 
 
+def configured(folder: Path, text: str = "") -> str:
+    """A file that ``run`` would take, and what is put over it."""
+    (folder / "key").write_text(KEY)
+    (folder / "key").chmod(0o600)
+    file = folder / "a.toml"
+    file.write_text(f'[service]\nkey_file = "{folder}/key"\n{text}')
+    return str(file)
+
+
 def test_what_is_printed_is_a_configuration_with_the_same_effect(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "a.toml"
-    file.write_text('[turn]\nmode = "push-to-talk"\n\n[session]\nsystem_instruction = "Say \\"hm\\"."\n')
-    assert cli.main(["check-config", "--config", str(file)]) == 0
-    text = capsys.readouterr().out
-    assert text.startswith(f"# from {file}\n# API key: missing: no API key (set GEMINI_API_KEY")
-    assert config.override(config.Settings(), tomllib.loads(text), where="test") == config.load(file)
+    more = '[turn]\nmode = "push-to-talk"\n\n[session]\nsystem_instruction = "Say \\"hm\\"."\n'
+    file = configured(tmp_path, more)
+    assert cli.main(["check-config", "--config", file]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.startswith(f"# from {file}\n# API key: {len(KEY)} characters")
+    assert config.override(config.Settings(), tomllib.loads(printed.out), where="test") == config.load(Path(file))
 
 
 def test_the_key_is_masked_wherever_it_comes_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "key").write_text(KEY)
-    (tmp_path / "key").chmod(0o600)
-    file = tmp_path / "a.toml"
-    file.write_text(f'[service]\nkey_file = "{tmp_path}/key"\n')
-    assert cli.main(["check-config", "--config", str(file)]) == 0
+    file = configured(tmp_path)
+    assert cli.main(["check-config", "--config", file]) == 0
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    assert cli.main(["check-config"]) == 0
+    assert cli.main(["check-config", "--config", file]) == 0
     printed = capsys.readouterr()
-    assert f"# API key: {len(KEY)} characters, ending in …ee\n" in printed.out
+    assert printed.out.count(f"# API key: {len(KEY)} characters, ending in …ee\n") == 2
     assert KEY not in printed.out + printed.err
     assert KEY[:4] not in printed.out
 
 
-def test_a_key_file_that_cannot_be_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "key").write_text(KEY)
-    (tmp_path / "key").chmod(0o644)
-    file = tmp_path / "a.toml"
-    file.write_text(f'[service]\nkey_file = "{tmp_path}/key"\n')
-    assert cli.main(["check-config", "--config", str(file)]) == 0
-    text = capsys.readouterr().out
-    assert "chmod 600" in text
-    assert KEY not in text
-
-
-def test_without_a_file_the_defaults_are_shown_or_the_installed_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("missing", [True, False])
+def test_without_a_usable_key_the_configuration_is_shown_and_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, missing: bool
 ) -> None:
-    assert cli.main(["check-config"]) == 0
-    assert capsys.readouterr().out.startswith("# from built-in defaults\n")
+    file = configured(tmp_path)
+    (tmp_path / "key").chmod(0o644)
+    if missing:
+        (tmp_path / "key").unlink()
+    assert cli.main(["check-config", "--config", file]) == 78
+    printed = capsys.readouterr()
+    assert "# API key: missing\n" in printed.out
+    assert "\n[video]\n" in printed.out
+    (line,) = printed.err.splitlines()
+    assert ("No such file" if missing else "chmod 600") in line
+    assert KEY not in printed.out + printed.err
+
+
+def test_a_simulator_needs_no_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('[service]\nurl = "ws://127.0.0.1:1"\n')
+    assert cli.main(["check-config", "--config", str(file)]) == 0
+    assert "# API key: not needed (ws://)\n" in capsys.readouterr().out
+
+
+def test_files_that_are_to_be_devices_must_be_possible(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav, picture = tmp_path / "in.wav", tmp_path / "a.jpg"
+    devices = f"""
+[audio]
+microphone = "{wav}"
+speaker = "{tmp_path}/new/out.wav"
+[camera]
+source = "{picture}"
+"""
+    file = configured(tmp_path, devices)
+    assert cli.main(["check-config", "--config", file]) == 78
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["[audio] microphone", "[audio] speaker", "[camera] source"]
+    wav.touch()
+    picture.touch()
+    (tmp_path / "new").mkdir()
+    assert cli.main(["check-config", "--config", file]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_file_there_is_nothing_to_check_but_the_defaults_can_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check-config"]) == 78
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{tmp_path}/default.toml: no such file" in printed.err
+    assert cli.main(["check-config", "--defaults"]) == 0
+    assert capsys.readouterr().out.startswith("# built-in defaults\n\n[service]\n")
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
     (tmp_path / "default.toml").write_text("[video]\nfps = 0.5\n")
     assert cli.main(["check-config"]) == 0
     text = capsys.readouterr().out

@@ -6,18 +6,19 @@ import asyncio
 import io
 import json
 import re
+import signal
 import wave
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
-from agent.commands.demo import summary
-from agent.commands.view import PHASES, Lines, Panel, figures
+from agent.commands.demo import faults, summary
+from agent.commands.view import PHASES, Lines, Panel, can_be_drawn_on, figures, fitting
 from agent.earcons import Earcon
 from agent.metrics import TurnRecord
 from agent.moves import LinkState, Phase
-from tests.command import field_agent
+from tests.command import PATIENCE_S, field_agent, started
 from tests.stage import play, stage
 
 if TYPE_CHECKING:
@@ -55,8 +56,81 @@ def test_what_is_not_a_terminal_gets_one_line_per_thing(tmp_path: Path) -> None:
 
 def test_a_demo_without_a_single_answer_fails(tmp_path: Path) -> None:
     done = field_agent("demo", "--fast", "--scenario", "handshake_401", "--out", str(tmp_path))
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 69
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("field-agent: no answer came: API key refused")
+
+
+def test_the_demo_says_what_the_scenario_did(tmp_path: Path) -> None:
+    done = field_agent("demo", "--fast", "--scenario", "reset", "--out", str(tmp_path))
+    assert done.returncode == 0
+    assert re.search(r"^faults: reset at \d+\.\d s$", done.stdout, re.MULTILINE)
+    mine = tmp_path / "late.toml"
+    mine.write_text('[[fault]]\nkind = "reset"\nturn = 99\nwhen = "speech"\n')
+    done = field_agent("demo", "--fast", "--scenario", str(mine), "--out", str(tmp_path))
+    assert "\nthe scenario's fault never came\n" in done.stdout
+    many = {"faults": [{"fault": "hang", "at_s": 1.0}, {"fault": "hang", "at_s": 2.0}]}
+    assert faults(many, due=True) == ["faults: hang at 1.0 s (2 times)"]
+    assert faults({"faults": []}, due=False) == []
+
+
+def test_the_table_fits_the_terminal(tmp_path: Path) -> None:
+    for columns in ("80", "100"):
+        done = field_agent("demo", "--fast", "--out", str(tmp_path), COLUMNS=columns)
+        table = done.stdout.split("\n\n")[1].splitlines()[:5]
+        assert all("tokens" in row for row in table[1:])
+        assert max(map(len, table)) in range(int(columns) - 5, int(columns) + 1)
+
+
+def test_ctrl_c_ends_the_demo_with_its_own_code(tmp_path: Path) -> None:
+    with started("demo", "--plain", "--out", str(tmp_path)) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, error) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "kind", "rows", "drawn"),
+    [
+        (True, "xterm", "24", True),
+        (True, "dumb", "24", False),
+        (True, "xterm", "11", False),
+        (False, "xterm", "24", False),
+    ],
+)
+def test_the_live_picture_needs_a_terminal_that_can_show_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, rows: str, *, terminal: bool, drawn: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setenv("LINES", rows)
+    assert can_be_drawn_on() is drawn
+
+
+def test_as_many_of_the_latest_turns_are_shown_as_fit() -> None:
+    assert fitting([], 5) == 0
+    assert fitting([2, 2, 2], 6) == 0
+    assert fitting([2, 2, 2], 5) == 1
+    assert fitting([2, 2, 9], 5) == 2
+
+    async def scene(height: int) -> str:
+        async with stage() as s:
+            panel = Panel(s.agent, "the title")
+            panel._live.console = console = Console(file=io.StringIO(), width=100, height=height)
+            for number in range(9):
+                panel.observe("turn", {"record": TurnRecord(number, heard=f"question {number}", settled=True)})
+            with console.capture() as shown:
+                console.print(panel._draw())
+            return shown.get()
+
+    for height in (14, 24):
+        text = play(scene(height))
+        assert text.count("\n") in (height - 2, height - 1)
+        assert "question 8" in text
+        assert "question 0" not in text
 
 
 def test_the_lines_say_who_did_what() -> None:
@@ -87,9 +161,55 @@ def test_the_lines_say_who_did_what() -> None:
         "   0.00  box         silences the answer",
         "   0.00  technician  …",
         "   0.00  technician  What now?",
-        "   0.00  answer       …(interrupted)",
+        "   0.00  answer      …(interrupted)",
         f"   0.00  turn        {figures(record)}",
     ]
+
+
+def test_an_answer_is_printed_when_it_has_sounded_and_only_once() -> None:
+    out = io.StringIO()
+    record = TurnRecord(1)
+    lines = Lines(lambda: 0.0, out, latest=lambda: record)
+    lines.observe("Drained", {})  # of something else: this answer still plays
+    assert out.getvalue() == ""
+    record.said.add_text("Four bar.")
+    record.said.add_audio(1.0)
+    record.played_s, record.speaker_done = 1.0, True
+    lines.observe("Drained", {})
+    assert out.getvalue().splitlines() == ["   0.00  answer      Four bar."]
+    lines.observe("turn", {"record": record})
+    assert [line.split()[1] for line in out.getvalue().splitlines()] == ["answer", "turn"]
+
+
+def test_a_silenced_answer_is_printed_as_soon_as_it_is_known_how_much_was_played() -> None:
+    out = io.StringIO()
+    record = TurnRecord(1)
+    lines = Lines(lambda: 0.0, out, latest=lambda: record)
+    lines.observe("CutAnswer", {})
+    record.interrupted = record.speaker_done = True
+    lines.observe("phase", {"phase": "LISTENING"})
+    lines.observe("turn", {"record": record})
+    assert [line.split()[1:3] for line in out.getvalue().splitlines()] == [
+        ["box", "silences"],
+        ["answer", "…(interrupted)"],
+        ["box", "listening"],
+        ["turn", "no"],
+    ]
+
+
+def test_small_things_of_the_lines() -> None:
+    out = io.StringIO()
+    lines = Lines(lambda: 0.0, out, typed=lambda: "half a li", aloud=False)
+    lines.observe("link", {"state": "connecting", "problem": "connection dropped: 1006"})
+    lines.observe("link", {"state": "connecting", "problem": ""})  # the same once more
+    lines.observe("link", {"state": "up", "problem": ""})
+    lines.observe("turn", {"record": TurnRecord(1)})
+    printed = out.getvalue()
+    assert printed.count("connecting") == 1
+    assert printed.count("link") == 2
+    assert "answer      (nothing)\n" in printed
+    assert "played" not in printed
+    assert all(part.endswith("\nhalf a li") for part in printed.split("\r\x1b[K")[1:])
 
 
 def test_every_phase_has_words() -> None:

@@ -93,5 +93,5 @@ def test_a_scenario_is_one_of_ours_or_a_file(tmp_path: Path, monkeypatch: pytest
         assert isinstance(load_scenario(name), Scenario)
     (tmp_path / "mine.toml").write_text('description = "mine"\n')
     assert load_scenario(str(tmp_path / "mine.toml")).description == "mine"
-    with pytest.raises(ConfigError, match=r"no scenario is called 'nonsense'; there are: .*go_away"):
+    with pytest.raises(ConfigError, match=r"no scenario or file is called 'nonsense' \(near it: "):
         load_scenario("nonsense")

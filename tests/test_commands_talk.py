@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import pty
+import signal
+import subprocess
 import time
 import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.commands.talk import plain
+from agent.commands.audience import SCREEN, Audience, Tally, plain
 from agent.earcons import Earcon
 from agent.metrics import TurnRecord
-from tests.command import NO_DEVICES, field_agent, simulating
+from tests.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating, started
 from tests.stage import ASSETS, question
 
 if TYPE_CHECKING:
@@ -106,3 +111,123 @@ def test_what_json_does_not_know_is_written_as_a_name_or_text(tmp_path: Path) ->
     assert isinstance(record, dict)
     assert (record["utterance"], record["tokens"], record["answer"], record["ttfab_s"]) == (3, 7, "", None)
     json.dumps(record)
+
+
+def test_lines_from_a_pipe_are_asked_one_after_the_other_and_their_end_is_the_end(service: str) -> None:
+    begun = time.monotonic()
+    done = field_agent("talk", "--text", "--url", service, typed="What is this?\nAnd that?\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - begun < 14
+    who = [line.split()[1] for line in done.stdout.splitlines()]
+    assert [name for name in who if name in ("answer", "turn")] == ["answer", "turn"] * 2
+    assert "interrupted" not in done.stdout
+    assert "played" not in done.stdout
+
+
+def test_an_empty_pipe_ends_it(service: str) -> None:
+    assert field_agent("talk", *NO_DEVICES, "--url", service).returncode == 0
+
+
+def test_nothing_but_silence_for_an_answer_is_a_failure() -> None:
+    with simulating("--scenario", "empty_turn") as url:
+        done = field_agent("talk", "--text", "--url", url, typed="What is this?\n")
+    assert done.returncode == 69
+    assert done.stderr == "field-agent: no answer came: the service ended the turn: RESPONSE_REJECTED\n"
+    assert "answer      (nothing)\n" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_a_normal_end(service: str, tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "answer.wav"
+    options = ("--mic", "silence", "--speaker", str(out), "--initial-message", GAUGE, "--for", "60")
+    with started("talk", *options, "--url", service) as process:
+        assert process.stdout is not None
+        while "speaking" not in process.stdout.readline():
+            pass
+        time.sleep(1)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, error) == (0, "")
+    with wave.open(str(out), "rb") as file:
+        assert file.getnframes() > 12_000
+        assert len(file.readframes(file.getnframes())) == 2 * file.getnframes()
+
+
+def test_a_full_disk_costs_the_events_and_not_the_conversation(service: str) -> None:
+    done = field_agent("talk", "--text", "--url", service, "--events", "/dev/full", typed=f"{GAUGE}\n")
+    assert done.returncode == 74
+    assert done.stderr == "field-agent: --events /dev/full: No space left on device\n"
+    assert f"answer      {ANSWER}" in done.stdout
+
+
+def test_in_a_terminal_it_says_which_keys_there_are_and_keeps_what_is_being_typed(service: str) -> None:
+    master, slave = pty.openpty()
+    arguments = [*PROGRAM, "talk", *NO_DEVICES, "--url", service, "--initial-message", GAUGE, "--for", "30"]
+    with subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, env=environment()) as process:
+        os.close(slave)
+        screen = _read_until(master, "Ctrl-C ends.")
+        os.write(master, b"half a li")
+        screen += _read_until(master, "speaking\r\nhalf a li")
+        os.write(master, b"\x03")
+        screen += _read_until(master, None)
+        assert process.wait(PATIENCE_S) == 0
+    os.close(master)
+    assert "\r\x1b[K" in screen
+    assert "Traceback" not in screen
+
+
+def _read_until(fd: int, words: str | None) -> str:
+    text, deadline = "", time.monotonic() + PATIENCE_S
+    while words is None or words not in text:
+        assert time.monotonic() < deadline, text
+        try:
+            text += os.read(fd, 4096).decode()
+        except OSError:  # the other end is closed
+            assert words is None, text
+            break
+    return text
+
+
+def test_an_observer_that_fails_is_left_out_and_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    audience, told = Audience(), list[str]()
+
+    def fail(name: str, _: dict[str, Any]) -> None:
+        told.append(name)
+        raise errors[len(told) - 1]
+
+    errors: list[Exception] = [UnicodeEncodeError("ascii", "ä", 0, 1, "no such letter"), OSError(errno.EIO, "broken")]
+    audience.add("one", fail)
+    audience("a", {})
+    audience.add("two", fail)
+    for event in "bcd":
+        audience(event, {})
+    assert told == ["a", "b"]
+    assert audience.report() == 74
+    one, two = capsys.readouterr().err.splitlines()
+    assert "no such letter" in one
+    assert two == "field-agent: two: broken"
+    assert not audience.left.is_set()
+
+
+def test_a_closed_pipe_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    audience = Audience()
+
+    def fail(_: str, __: dict[str, Any]) -> None:
+        raise BrokenPipeError
+
+    audience.add(SCREEN, fail)
+    audience("a", {})
+    assert audience.left.is_set()
+    assert audience.report() == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_the_tally_complains_of_questions_in_vain() -> None:
+    tally = Tally()
+    assert tally.complaint() == ""
+    tally.observe("SendText", {"text": "?"})
+    assert tally.complaint() == "no answer came: the service said nothing"
+    tally.observe("link", {"state": "connecting", "problem": "quota used up"})
+    assert tally.complaint() == "no answer came: quota used up"
+    tally.observe("AnswerBegan", {})
+    assert tally.complaint() == ""

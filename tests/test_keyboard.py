@@ -143,12 +143,17 @@ def test_a_terminal_that_goes_away_quits() -> None:
     asyncio.run(run())
 
 
-def test_lines_from_a_pipe_are_text_and_its_end_is_nothing() -> None:
+def test_lines_from_a_pipe_are_text_and_its_end_is_told() -> None:
     async def run() -> None:
         happened: list[Any] = []
         reader, writer = os.pipe()
         keyboard = KeyboardButton(
-            asyncio.get_running_loop(), happened.append, lambda: happened.append("quit"), fd_in=reader, fd_out=writer
+            asyncio.get_running_loop(),
+            happened.append,
+            lambda: happened.append("quit"),
+            on_end=lambda: happened.append(None),
+            fd_in=reader,
+            fd_out=writer,
         )
         keyboard.start(happened.append, no_fault)
         os.write(writer, "wie groß\n\nsecond ".encode())
@@ -156,7 +161,7 @@ def test_lines_from_a_pipe_are_text_and_its_end_is_nothing() -> None:
         os.write(writer, b"question\nlast")
         os.close(writer)
         await asyncio.sleep(0.05)
-        assert happened == ["wie groß", "second question", "last"]
+        assert happened == ["wie groß", "second question", "last", None]
         await keyboard.aclose()
         os.close(reader)
 

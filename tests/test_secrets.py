@@ -128,3 +128,7 @@ def test_the_origin_of_no_key_is_the_same_error() -> None:
 def test_reading_a_key_leaves_it_out_of_the_environment(key_file: Path) -> None:
     secrets.api_key(naming(key_file))
     assert KEY not in os.environ.values()
+
+
+def test_where_no_key_is_needed_that_is_its_origin() -> None:
+    assert secrets.origin(naming("", "ws://localhost:8080")) == "not needed (ws://)"

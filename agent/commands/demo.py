@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.resources
 import json
+import shutil
 import sys
 import wave
 from contextlib import AsyncExitStack
@@ -13,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
-from agent.cli import start_log
+from agent.cli import fail, start_log
 from agent.commands import plot
+from agent.commands.audience import SCREEN, Audience, Tally
 from agent.commands.plot import Diary, Look
 from agent.commands.simulate import load_scenario
-from agent.commands.talk import Observer, tell
+from agent.commands.talk import until_first
 from agent.commands.technician import Technician
-from agent.commands.view import Lines, Panel, figures
-from agent.errors import ConfigError
+from agent.commands.view import Lines, Panel, can_be_drawn_on, figures
+from agent.errors import ConfigError, LinkError
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from hardware.ports import SPEAKER_FORMAT, Devices
 
@@ -36,6 +38,8 @@ QUEUE_S = 0.15
 """A shallow router: a deep one that splits TCP, as the bottleneck does, hides from the kernel how late speech is."""
 LOOK_S = 0.1
 """The plot's resolution."""
+LEAST_COLUMN, MOST_COLUMN = 12, 46
+"""Between these the table's column of questions is as wide as the terminal lets it."""
 ASSETS = Path(str(importlib.resources.files("agent.simulator"))) / "assets"
 
 
@@ -74,6 +78,8 @@ class Demo:
 
     arguments: argparse.Namespace
     trace: Trace | None
+    audience: Audience = field(default_factory=Audience)
+    tally: Tally = field(default_factory=Tally)
     records: list[TurnRecord] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
 
@@ -83,12 +89,11 @@ class Demo:
         from hardware.simulated import SimulatedBox  # noqa: PLC0415 - the same
 
         box = SimulatedBox.build(asyncio.get_running_loop(), pictures=ASSETS / "frames")
+        scenario = load_scenario(self.arguments.scenario)
         devices = self._devices(box)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(devices.aclose)
-            simulator = await stack.enter_async_context(
-                Simulator(SimulatorSettings(), load_scenario(self.arguments.scenario))
-            )
+            simulator = await stack.enter_async_context(Simulator(SimulatorSettings(), scenario))
             url = simulator.base_url
             if self.trace is not None:
                 line = await stack.enter_async_context(
@@ -96,9 +101,10 @@ class Demo:
                 )
                 url = f"ws://127.0.0.1:{line.port}"
             await self._converse(url, box, devices)
-        return self._sum_up(
-            simulator.report(), simulator.save_audio, box.speaker if not self.arguments.speaker else None
-        )
+        if not self.audience.left.is_set():
+            speaker = None if self.arguments.speaker else box.speaker
+            self._sum_up(simulator.report(), simulator.save_audio, speaker, due=bool(scenario.faults))
+        return self._verdict()
 
     async def _converse(self, url: str, box: SimulatedBox, devices: Devices) -> None:
         """Run the agent and its audience while the technician works."""
@@ -107,16 +113,16 @@ class Demo:
         loop = asyncio.get_running_loop()
         chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}}
         settings = config.override(config.Settings(), chosen, where="demo")
-        watchers: list[Observer] = [self._keep]
-        agent = Agent(settings, devices, lambda: "demo", tell(watchers))
+        agent = Agent(settings, devices, lambda: "demo", self.audience)
         view = self._view(agent, loop.time)
-        watchers.append(view.observe)
+        for name, observer in (("turns", self._keep), ("tally", self.tally.observe), (SCREEN, view.observe)):
+            self.audience.add(name, observer)
         jobs = [agent.run(patient=True), self._watch_line(agent, loop.time)]
         if isinstance(view, Panel):
             jobs.append(view.run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
-            await self._act(box, devices)
+            await until_first(self._act(box, devices), [self.audience.left.wait()])
         finally:
             for task in tasks:
                 task.cancel()
@@ -147,12 +153,12 @@ class Demo:
         return Devices(microphone, speaker, box.camera, box.button, box.light)
 
     def _view(self, agent: Agent, clock: Callable[[], float]) -> Lines | Panel:
-        if sys.stdout.isatty() and not (self.arguments.plain or self.arguments.fast or self.arguments.mic):
+        if can_be_drawn_on() and not (self.arguments.plain or self.arguments.fast or self.arguments.mic):
             try:
                 return Panel(agent, "field-agent demo: a technician at pump P-204")
             except ImportError:
                 pass  # rich is an extra; lines say the same
-        return Lines(clock)
+        return Lines(clock, latest=lambda: agent.conversation.dialogue.latest)
 
     async def _act(self, box: SimulatedBox, devices: Devices) -> None:
         if self.arguments.mic:
@@ -164,12 +170,16 @@ class Demo:
         if name == "turn":
             self.records.append(fields["record"])
 
-    def _sum_up(self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None) -> int:
+    def _sum_up(
+        self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None, *, due: bool
+    ) -> None:
+        """Write the files, print the table; ``due``: a fault should have come."""
         out = self.arguments.out
         heard, played, data = out / "server-received.wav", out / "speaker-played.wav", out / "report.json"
         save_audio(heard)
         data.write_text(json.dumps(report, indent=2), encoding="utf-8")
-        lines = [summary(self.records, report), f"server received  {heard}"]
+        lines = [summary(self.records, report, shutil.get_terminal_size().columns), *faults(report, due=due)]
+        lines += [f"server received  {heard}"]
         if speaker is not None:
             save_sounds(speaker, played)
             lines.append(f"speaker played   {played}")
@@ -180,7 +190,16 @@ class Demo:
             lines.append(f"speech late by   {late[len(late) * 99 // 100]:.0f} ms (p99)")
             lines.append(f"plot             {out / 'uplink.svg'}")
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
-        return 0 if self.records else 1
+
+    def _verdict(self) -> int:
+        """Return the exit code; say what it means where it is not 0."""
+        code = self.audience.report()
+        if code or self.records:
+            return code
+        return fail(
+            self.tally.complaint() or f"no turn happened: {self.tally.problem or 'nothing was asked'}",
+            LinkError.exit_code,
+        )
 
 
 def line_of(arguments: argparse.Namespace) -> Trace | None:
@@ -201,13 +220,13 @@ async def _enter_is_the_button(box: SimulatedBox) -> None:
         await box.button.tap()
 
 
-def summary(records: list[TurnRecord], report: dict[str, Any]) -> str:
-    """Return the table at the end."""
-    lines = [f"turn  {'heard by the service':<46} figures"]
+def summary(records: list[TurnRecord], report: dict[str, Any], width: int = 80) -> str:
+    """Return the table at the end, ``width`` columns wide if the figures leave room for the questions."""
+    right = [f"{figures(record)}{', cut' if record.interrupted else ''}" for record in records]
+    column = max(LEAST_COLUMN, min(MOST_COLUMN, width - 7 - max(map(len, right), default=0)))
+    lines = [f"turn  {shortened('heard by the service', column):<{column}} figures"]
     for number, record in enumerate(records, 1):
-        heard = record.heard.strip()
-        heard = heard if len(heard) <= 46 else heard[:45] + "…"  # noqa: PLR2004 - the column's width
-        lines.append(f"{number:>4}  {heard:<46} {figures(record)}{', cut' if record.interrupted else ''}")
+        lines.append(f"{number:>4}  {shortened(record.heard.strip(), column):<{column}} {right[number - 1]}")
     spoken = sum(utterance["seconds"] for utterance in report["utterances"])
     frames = report["frames"]
     lines.append(
@@ -215,6 +234,22 @@ def summary(records: list[TurnRecord], report: dict[str, Any]) -> str:
         f"{frames['count']} frames ({frames['bytes'] / 1000:.0f} kB)"
     )
     return "\n".join(lines)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return ``text`` in at most ``width`` characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def faults(report: dict[str, Any], *, due: bool) -> list[str]:
+    """Return the line about what the scenario did; none without faults to do."""
+    came: dict[str, list[float]] = {}
+    for fault in report["faults"]:
+        came.setdefault(fault["fault"], []).append(fault["at_s"])
+    if came:
+        said = (f"{kind} at {at[0]:.1f} s" + (f" ({len(at)} times)" if at[1:] else "") for kind, at in came.items())
+        return [f"faults: {', '.join(said)}"]
+    return ["the scenario's fault never came"] if due else []
 
 
 def save_sounds(speaker: RoomSpeaker, path: Path) -> None:

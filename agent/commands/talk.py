@@ -4,46 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import signal
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config, secrets
-from agent.cli import config_option, start_log
+from agent.cli import config_option, fail, not_negative, positive, start_log
+from agent.commands.audience import SCREEN, Audience, Tally, event_file
 from agent.commands.view import Lines
-from agent.errors import ConfigError
-from agent.metrics import TurnRecord
+from agent.errors import ConfigError, LinkError
 from agent.moves import Phase
 from hardware.keyboard import KeyboardButton
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine
 
     from agent.app import Agent
     from agent.config import Settings
-    from hardware.ports import Microphone
-
-Observer = Callable[[str, dict[str, Any]], None]
+    from agent.metrics import TurnRecord
+    from hardware.ports import Devices, Microphone
 
 NEVER_S = {"idle_s": 3600.0, "follow_up_s": 600.0}
 """With --listen the box stays awake: a bench has no thumb to wake it again."""
 LAST_ANSWER_S = 2.0
 """After the end of a WAV, an answer that has not been asked for by then will not be."""
+LAST_RECORD_S = 3.0
+"""At the end the service is given so long to begin an answer that it owes, and to close the last turn."""
+GLANCE_S = 0.05
+BUSY = (Phase.HEARING, Phase.TALKING, Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING)
+KEYS = "Enter taps, Space (where the terminal can) or Tab holds; type a line to ask in writing; Ctrl-C ends."
+EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after the other, and the end of them is the end.
+The API key is taken from GEMINI_API_KEY, or from the file that [service] key_file of the configuration names; a ws://
+address needs none. Ctrl-C and SIGTERM are a normal end (0); 69: something was asked, and nothing was answered."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    config_option(sub)
-    sub.add_argument("--mic", metavar="default|NAME|FILE.wav", help="microphone (a WAV runs in real time)")
+    sub.epilog = EPILOG
+    config_option(sub, "the built-in defaults")
+    sub.add_argument(
+        "--mic",
+        metavar="default|NAME|silence|FILE.wav",
+        help="microphone (a WAV runs in real time; silence, and with --text the default: none)",
+    )
     sub.add_argument("--speaker", metavar="default|NAME|none|OUT.wav", help="speaker")
     sub.add_argument("--camera", metavar="none|FILE|FOLDER", default="none", help="a JPEG or a folder of them")
-    sub.add_argument("--fps", type=float, help="camera frames per second while somebody speaks")
+    sub.add_argument("--fps", type=not_negative, help="camera frames per second while somebody speaks")
     sub.add_argument("--text", action="store_true", help="show the answer's words and play nothing")
     sub.add_argument("--url", help="another server, wss:// or ws://")
     sub.add_argument("--model", help="another model")
@@ -51,7 +60,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--system-instruction", metavar="TEXT", help="another prompt")
     sub.add_argument("--initial-message", metavar="TEXT", help="say this first")
     sub.add_argument("--listen", action="store_true", help="start awake and stay awake: no press needed")
-    sub.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="end after so long")
+    sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="end after so long")
     sub.add_argument("--events", type=Path, metavar="FILE", help="write one JSON line per event")
     sub.add_argument("--log-level", default="ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
@@ -61,12 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     start_log(arguments.log_level)
     settings = overridden(config.load(arguments.config), arguments)
     secrets.api_key(settings)
-    asyncio.run(talk(settings, arguments))
-    return 0
+    return asyncio.run(talk(settings, arguments))
 
 
 def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
     """Return the settings with this run's options put over them. Raises ConfigError."""
+    microphone = arguments.mic or ("silence" if arguments.text else None)
     given: dict[str, dict[str, Any]] = {
         "service": {"url": arguments.url},
         "session": {
@@ -75,7 +84,7 @@ def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
             "system_instruction": arguments.system_instruction,
             "initial_message": arguments.initial_message,
         },
-        "audio": {"microphone": arguments.mic, "speaker": "none" if arguments.text else arguments.speaker},
+        "audio": {"microphone": microphone, "speaker": "none" if arguments.text else arguments.speaker},
         "camera": {"source": arguments.camera},
         "video": {"fps": arguments.fps},
         "turn": dict(NEVER_S) if arguments.listen else {},
@@ -84,32 +93,89 @@ def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
     chosen = {
         section: {key: value for key, value in table.items() if value is not None} for section, table in given.items()
     }
-    return config.override(settings, chosen, where="command line")
+    settings = config.override(settings, chosen, where="command line")
+    hears, speaks = (Path(name).expanduser() for name in (settings.audio.microphone, settings.audio.speaker))
+    if speaks.suffix.lower() == ".wav" and speaks.resolve() == hears.resolve():
+        raise ConfigError(f"--mic and --speaker are one file, {hears}, which would be lost (name another --speaker)")
+    return settings
 
 
-async def talk(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Run the agent with keyboard and screen until the end of the WAV, of the time, or of the person's patience."""
-    from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
-    from hardware import open_devices  # noqa: PLC0415 - the same
+async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Run the agent with keyboard and screen until an end comes; returns the exit code."""
+    from hardware import open_devices  # noqa: PLC0415 - after the options are known to be good
 
     loop = asyncio.get_running_loop()
-    quit_asked = asyncio.Event()
+    audience, tally, quit_asked = Audience(), Tally(), asyncio.Event()
     with contextlib.ExitStack() as stack:
-        observers: list[Observer] = [Lines(loop.time).observe]
+        audience.add("tally", tally.observe)
         if arguments.events:
-            observers.append(stack.enter_context(event_file(arguments.events)))
+            audience.add(f"--events {arguments.events}", stack.enter_context(event_file(arguments.events)))
         devices = open_devices(settings.devices, loop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, quit_asked.set)
         try:
-            if sys.stdin is not None:
-                # The agent is built from its devices, so what typing calls is known only after them.
-                devices = replace(devices, button=KeyboardButton(loop, lambda line: agent.type(line), quit_asked.set))  # noqa: PLW0108 - not yet bound
-            agent: Agent = Agent(settings, devices, lambda: secrets.api_key(settings), tell(observers))
-            ends = [quit_asked.wait(), _end_of_wav(devices.microphone, agent)]
-            if arguments.seconds is not None:
-                ends.append(asyncio.sleep(arguments.seconds))
-            await until_first(agent.run(patient=False, listen=arguments.listen), ends)
+            await _converse(settings, arguments, devices, audience, quit_asked)
         finally:
             await devices.aclose()
+            code = audience.report()
+    complaint = "" if quit_asked.is_set() or code else tally.complaint()
+    return fail(complaint, LinkError.exit_code) if complaint else code
+
+
+async def _converse(
+    settings: Settings, arguments: argparse.Namespace, devices: Devices, audience: Audience, quit_asked: asyncio.Event
+) -> None:
+    """Run the agent until the first of its ends."""
+    from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
+
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    keyboard: KeyboardButton | None = None
+    if sys.stdin is None:
+        lines.put_nowait(None)
+    else:
+        # The agent is built from its devices, so what typing calls is known only after them.
+        write = (lambda line: agent.type(line)) if terminal else lines.put_nowait  # noqa: PLW0108 - not yet bound
+        keyboard = KeyboardButton(loop, write, quit_asked.set, on_end=lambda: lines.put_nowait(None))
+        devices = replace(devices, button=keyboard)
+    agent: Agent = Agent(settings, devices, lambda: secrets.api_key(settings), audience)
+    audience.add(SCREEN, screen(agent, keyboard if terminal else None, aloud=not arguments.text).observe)
+    ends = [quit_asked.wait(), audience.left.wait(), _end_of_wav(devices.microphone, agent)]
+    if not terminal:
+        ends.append(_ask(agent, lines, last=not arguments.listen and arguments.seconds is None))
+    if arguments.seconds is not None:
+        ends.append(asyncio.sleep(arguments.seconds))
+    try:
+        await until_first(agent.run(patient=False, listen=arguments.listen), ends)
+    finally:
+        if keyboard is not None:
+            await keyboard.aclose()
+
+
+def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lines:
+    """Return what prints; with a keyboard at a terminal, around the line that is being typed."""
+
+    def latest() -> TurnRecord | None:
+        return agent.conversation.dialogue.latest
+
+    clock = asyncio.get_running_loop().time
+    if keyboard is None or not sys.stdout.isatty():
+        return Lines(clock, latest=latest, aloud=aloud)
+    sys.stdout.write(f"{KEYS}\n")
+    return Lines(clock, latest=latest, aloud=aloud, typed=lambda: keyboard.line)
+
+
+async def _ask(agent: Agent, lines: asyncio.Queue[str | None], *, last: bool) -> None:
+    """Ask line by line, each when the one before is answered; with ``last``, the end of them is an end of all."""
+    while not agent.conversation.link.connections:  # noqa: ASYNC110 - where that fails, the agent ends
+        await asyncio.sleep(GLANCE_S)
+    while (line := await lines.get()) is not None:
+        await _at_rest(agent)
+        agent.type(line)
+    if not last:
+        await asyncio.Event().wait()
+    await _over(agent)
 
 
 async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
@@ -117,9 +183,25 @@ async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
     ended = getattr(microphone, "ended", None) or asyncio.Event()
     await ended.wait()
     await asyncio.sleep(LAST_ANSWER_S)
-    busy = (Phase.HEARING, Phase.TALKING, Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING)
-    while agent.turn.phase in busy:  # noqa: ASYNC110 - once per program, and every phase has its own deadline
-        await asyncio.sleep(0.1)
+    await _over(agent)
+
+
+async def _at_rest(agent: Agent) -> None:
+    while agent.turn.phase in BUSY:  # noqa: ASYNC110 - every phase has its own deadline
+        await asyncio.sleep(GLANCE_S)
+
+
+async def _over(agent: Agent) -> None:
+    """Wait until the box is at rest and nothing more of the last turn can be expected soon."""
+    dialogue, patience = agent.conversation.dialogue, LAST_RECORD_S
+    while patience > 0:
+        if agent.turn.phase in BUSY:
+            patience = LAST_RECORD_S
+        elif dialogue.pending or (dialogue.latest is not None and not dialogue.latest.settled):
+            patience -= GLANCE_S
+        else:
+            return
+        await asyncio.sleep(GLANCE_S)
 
 
 async def until_first(main: Coroutine[Any, Any, None], ends: list[Coroutine[Any, Any, Any]]) -> None:
@@ -133,38 +215,3 @@ async def until_first(main: Coroutine[Any, Any, None], ends: list[Coroutine[Any,
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def tell(observers: list[Observer]) -> Observer:
-    """Return one observer that tells several."""
-
-    def observe(name: str, fields: dict[str, Any]) -> None:
-        for observer in observers:
-            observer(name, fields)
-
-    return observe
-
-
-@contextlib.contextmanager
-def event_file(path: Path) -> Iterator[Observer]:
-    """Give an observer that writes one ``{"t": monotonic seconds, "event": name, ...}`` a line. Raises ConfigError."""
-    try:
-        file = path.open("w", encoding="utf-8", buffering=1)
-    except OSError as error:
-        raise ConfigError(f"--events {path}: {error.strerror}") from None
-    with file:
-
-        def observe(name: str, fields: dict[str, Any]) -> None:
-            json.dump({"t": round(time.monotonic(), 6), "event": name, **fields}, file, default=plain)
-            file.write("\n")
-
-        yield observe
-
-
-def plain(value: object) -> object:
-    """Return what JSON can hold of an event's field."""
-    if isinstance(value, TurnRecord):
-        skipped = ("said", "settled", "service_done", "speaker_done")
-        kept = {name: getattr(value, name) for name in value.__slots__ if name not in skipped}
-        return kept | {"answer": value.said.text, "spoken": value.spoken, "ttfab_s": value.ttfab_s}
-    return value.name if isinstance(value, Enum) else str(value)

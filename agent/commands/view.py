@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -27,53 +29,104 @@ PHASES = {
 }
 REFRESH_S = 0.1
 """Ten pictures a second look alive and cost little."""
+LEAST_ROWS = 12
+"""A smaller terminal has no room for the live picture."""
+FRAME_COLUMNS, FRAME_ROWS = 4, 4
+"""What border, padding, rule and the line below take of the terminal."""
 
 
 class Lines:
     """One line per thing that happened: a time, who, what."""
 
-    def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
-        """Count time from now on ``clock``; print to ``out``, else to standard output."""
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        out: TextIO | None = None,
+        *,
+        latest: Callable[[], TurnRecord | None] = lambda: None,
+        typed: Callable[[], str] | None = None,
+        aloud: bool = True,
+    ) -> None:
+        """Count time from now on ``clock``; print to ``out``, else to standard output.
+
+        ``latest()`` is the turn being answered; ``typed()`` what stands in the line at which somebody types, which is
+        printed anew below each line of ours; without ``aloud`` nothing is said of playing.
+        """
         self._clock = clock
         self._origin = clock()
         self._out = out or sys.stdout
+        self._latest = latest
+        self._typed = typed
+        self._aloud = aloud
         self._heard = ""
+        self._link = ""
+        self._cut = False  # the answer has just been silenced
+        self._answered: tuple[TurnRecord | None, str] = (None, "")  # whose words were printed last, and the words
 
     def say(self, who: str, what: str) -> None:
         """Print one line."""
-        self._out.write(f"{self._clock() - self._origin:7.2f}  {who:<11} {what}\n")
+        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {what}\n"
+        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{self._typed()}")
         self._out.flush()
 
     def observe(self, name: str, fields: dict[str, Any]) -> None:
         """Take an event of the agent."""
+        if self._cut:  # by now it is known how much of it was played
+            self._cut = False
+            self._answer_over()
         match name:
             case "phase":
                 self.say("box", PHASES[Phase[fields["phase"]]])
             case "button":
                 self.say("button", "down" if fields["down"] else "up")
             case "link":
-                self.say("link", " ".join(filter(None, (fields["state"], fields["problem"]))))
+                self._link_changed(fields["state"], fields["problem"])
             case "Play":
                 self.say("earcon", fields["earcon"].name.lower().replace("_", " "))
             case "CutAnswer":
                 self.say("box", "silences the answer")
+                self._cut = True
+            case "Drained":
+                self._answer_over()
             case "heard":
                 self._heard += fields["text"]
             case "AnswerBegan":
                 self.say("technician", self._heard.strip() or "…")
                 self._heard = ""
             case "turn":
-                self._turn(fields["record"])
+                self._answer(fields["record"])
+                self.say("turn", figures(fields["record"], aloud=self._aloud))
 
-    def _turn(self, record: TurnRecord) -> None:
-        self.say("answer", record.spoken + (" …(interrupted)" if record.interrupted else ""))
-        self.say("turn", figures(record))
+    def _link_changed(self, state: str, problem: str) -> None:
+        """A state that was told with its problem is not told again without."""
+        if problem or state != self._link:
+            self.say("link", f"{state} {problem}".rstrip())
+        self._link = state
+
+    def _answer_over(self) -> None:
+        """Print an answer when it has sounded: the service may close the turn seconds later."""
+        record = self._latest()
+        if record is not None and record.speaker_done:
+            self._answer(record)
+
+    def _answer(self, record: TurnRecord) -> None:
+        words = " ".join(filter(None, (record.spoken, "…(interrupted)" if record.interrupted else ""))) or "(nothing)"
+        if self._answered[0] is not record or self._answered[1] != words:
+            self._answered = (record, words)
+            self.say("answer", words)
 
 
-def figures(record: TurnRecord) -> str:
-    """Return a turn's numbers in one line."""
+def figures(record: TurnRecord, *, aloud: bool = True) -> str:
+    """Return a turn's numbers in one line; without ``aloud`` nothing was played."""
     ttfab = "no audio" if record.ttfab_s is None else f"TTFAB {record.ttfab_s:.2f} s"
-    return f"{ttfab}, played {record.played_s:.1f} of {record.said.audio_s:.1f} s, {record.tokens} tokens"
+    played = f"played {record.played_s:.1f} of {record.said.audio_s:.1f} s"
+    return f"{ttfab}, {played if aloud else f'{record.said.audio_s:.1f} s of speech'}, {record.tokens} tokens"
+
+
+def can_be_drawn_on() -> bool:
+    """Whether standard output is a terminal on which the live picture has room and can be drawn."""
+    drawing = os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+    return sys.stdout.isatty() and drawing and shutil.get_terminal_size().lines >= LEAST_ROWS
 
 
 class Panel:
@@ -112,7 +165,18 @@ class Panel:
         from rich.panel import Panel as Frame  # noqa: PLC0415 - as above
         from rich.rule import Rule  # noqa: PLC0415 - as above
 
-        return Frame(Group(self._box(), Rule(style="dim"), self._words()), title=self._title, border_style="cyan")
+        console = self._live.console
+        width = console.options.update(width=max(1, console.width - FRAME_COLUMNS))
+        box = self._box()
+        room = console.height - FRAME_ROWS - len(console.render_lines(box, width))
+        turns = [self._words(record) for record in self._turns()]
+        heights = [len(console.render_lines(turn, width)) for turn in turns]
+        shown = turns[fitting(heights, room) :]
+        return Frame(Group(box, Rule(style="dim"), *shown), title=self._title, border_style="cyan")
+
+    def _turns(self) -> list[TurnRecord]:
+        current = self._agent.conversation.dialogue.latest
+        return [*self._history, *([] if current is None or current.settled else [current])]
 
     def _box(self) -> Any:  # noqa: ANN401 - as above
         from rich.table import Table  # noqa: PLC0415 - as above
@@ -142,19 +206,24 @@ class Panel:
         table.add_row("late by", f"{1000 * conversation.lag_s:.0f} ms", "line", line)
         return table
 
-    def _words(self) -> Any:  # noqa: ANN401 - as above
+    def _words(self, record: TurnRecord) -> Any:  # noqa: ANN401 - as above
         from rich.text import Text  # noqa: PLC0415 - as above
 
-        text = Text()
-        current = self._agent.conversation.dialogue.latest
-        records = self._history[-3:]
-        if current is not None and not current.settled:
-            records = [*records, current]
-        for record in records:
-            text.append(f"technician  {record.heard.strip() or '…'}\n", style="green")
-            shown = record.spoken if record.speaker_done else record.said.text
-            text.append(f"box         {shown or '…'}{' …' if record.interrupted else ''}\n\n", style="white")
+        shown = record.spoken if record.speaker_done else record.said.text
+        text = Text(f"technician  {record.heard.strip() or '…'}\n", style="green")
+        text.append(f"box         {shown or '…'}{' …' if record.interrupted else ''}", style="white")
         return text
+
+
+def fitting(heights: list[int], room: int) -> int:
+    """Return the index from which on turns of these heights fit into ``room`` rows; the last is always shown."""
+    first = len(heights)
+    for height in reversed(heights):
+        room -= height
+        if room < 0:
+            break
+        first -= 1
+    return min(first, max(0, len(heights) - 1))
 
 
 class _Meter:
