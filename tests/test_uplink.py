@@ -257,3 +257,20 @@ def test_after_any_past_the_gate_reopens_and_the_estimate_is_not_locked(
     assert line.frames
     assert line.uplink.rate >= 0.6 * line.rate
     assert line.lags[-1][1] < 0.5
+
+
+def test_what_there_is_room_for_follows_from_the_rate() -> None:
+    wide, narrow, tight = Uplink(200_000), Uplink(55_000), Uplink(30_000)
+    assert (wide.narrow, wide.fits) == (False, True)
+    assert (narrow.narrow, narrow.fits) == (True, True)
+    assert (tight.narrow, tight.fits) == (True, False)
+    assert Uplink(20_000).chunk_s == 0.060
+
+
+def test_a_frame_under_way_is_being_measured() -> None:
+    uplink = Uplink()
+    assert not uplink.measuring
+    uplink.frame_sent(0.0, 10_000)
+    uplink.written(10_000)
+    assert uplink.measuring
+    assert uplink.outstanding == 10_000

@@ -413,3 +413,17 @@ class Exchange(RuleBasedStateMachine):
 
 
 TestExchange = Exchange.TestCase
+
+
+def test_there_is_something_to_send_when_a_message_of_the_wanted_length_has_come_together(ledger: Ledger) -> None:
+    assert not ledger.unsent()
+    ledger.open(CHUNK)
+    assert ledger.unsent()  # its start marker
+    drain(ledger)
+    assert not ledger.unsent()
+    ledger.append(CHUNK[:LIVE_BYTES])
+    assert ledger.unsent()
+    assert not ledger.unsent(0.040)
+    ledger.end(0.0)
+    assert ledger.unsent(0.040)
+    assert ledger.backlog_s == pytest.approx(0.02)
