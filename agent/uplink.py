@@ -243,29 +243,21 @@ class Uplink:
     def _forget(self) -> None:
         """Take nothing from a measurement that an outage fell into."""
         self._held = None
-        if self._frame is not None:
-            self._frame.began = None
-            self._frame.behind = self._frame.until
+        if self._frame is not None:  # only its receipt is still waited for
+            self._frame.slope, self._frame.behind = inf, self._frame.until
 
     def _follow(self, frame: _Frame, now: float, pipe: Pipe) -> None:
         """Move a frame's measurement on; end it when slope and receipt are both in, or the receipt is overdue."""
         if frame.began is None and pipe.acked > frame.behind:
             frame.began = (now, pipe.acked)
-        if frame.slope is None and pipe.acked >= frame.until:
-            frame.slope = self._slope(frame, now, pipe)
+        if frame.slope is None and frame.began is not None and pipe.acked >= frame.until:
+            frame.slope = slope(frame.began, now, pipe.acked)
         if frame.slope is None or (frame.receipt_s is None and not self._overdue(frame, now)):
             return
         self._frame = None
         size = frame.until - frame.behind
         received = size / frame.receipt_s if frame.receipt_s is not None and frame.receipt_s > QUICK_S else inf
         self._learn(now, received if received < SPLIT * frame.slope else frame.slope, size)
-
-    def _slope(self, frame: _Frame, now: float, pipe: Pipe) -> float:
-        if frame.began is None:
-            return inf
-        began_at, acked = frame.began
-        took = now - began_at
-        return (pipe.acked - acked) / took if took > QUICK_S else inf
 
     def _measure_held(self, now: float, pipe: Pipe) -> None:
         if self._held is None:
@@ -285,3 +277,9 @@ class Uplink:
         most = MOST_WEIGHT_DOWN if measured < self.rate else MOST_WEIGHT
         weight = 1.0 if measured == inf else min(most, size / FULL_WEIGHT_BYTES)
         self.rate = min(max(self.rate + weight * (bounded - self.rate), LEAST_RATE), MOST_RATE)
+
+
+def slope(began: tuple[float, int], now: float, acked: int) -> float:
+    """Bytes/s since ``began`` (time, bytes acknowledged); infinite if that was too quick to tell."""
+    took = now - began[0]
+    return (acked - began[1]) / took if took > QUICK_S else inf
