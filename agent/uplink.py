@@ -22,7 +22,7 @@ MOST_RATE = 12_500_000.0
 GROWTH = 1.5
 """Most that one measurement may raise the rate: a burst between two looks can seem infinitely fast."""
 FULL_WEIGHT_BYTES = 30_000
-MOST_WEIGHT, MOST_WEIGHT_DOWN = 0.7, 0.9
+MOST_WEIGHT, MOST_WEIGHT_DOWN = 0.7, 1.0
 """A measurement counts by its size; a full frame nearly replaces the estimate, so that steps are followed at once. Down
 more than up: believing too little costs a frame, believing too much makes speech late."""
 STALL_S = 0.5
