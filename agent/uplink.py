@@ -12,7 +12,7 @@ lower of the two counts; through a proxy that splits TCP only the second one kno
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 START_RATE = 80_000.0
@@ -132,7 +132,8 @@ class Uplink:
 
     def written(self, size: int) -> None:
         """Note that ``size`` bytes were handed over since the last look."""
-        self._pipe = replace(self._pipe, outstanding=self._pipe.outstanding + size)
+        pipe = self._pipe
+        self._pipe = Pipe(pipe.outstanding + size, pipe.acked, pipe.round_trip_s, pipe.certain)
 
     def frame_sent(self, now: float, size: int) -> None:
         """Note that a frame of ``size`` bytes (as sent) is about to be handed over."""
