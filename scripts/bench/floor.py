@@ -42,6 +42,7 @@ class Floor:
         self.plan = json.loads(arguments.plan.read_text())
         self.frames = sorted(arguments.frames.glob("*.jpg"))
         self.url = arguments.url
+        self.devices = Devices(arguments.wav) if arguments.devices else None
         self.over = asyncio.Event()
         self.wire: Any = None
         self.late: list[tuple[float, float]] = []  # per chunk, with taps: due to written, code to written
@@ -68,6 +69,9 @@ class Floor:
     async def until(self, chunk: int) -> float:
         """Wait until ``chunk`` chunks have been captured; returns when that was due."""
         due = self.origin + chunk * CHUNK_S
+        if self.devices is not None:
+            await self.devices.chunks.get()
+            return due
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         return due
 
@@ -106,11 +110,30 @@ class Floor:
         while owed:
             content = json.loads(await socket.recv(decode=False)).get("serverContent", {})
             for part in content.get("modelTurn", {}).get("parts", ()):
-                a2b_base64(part["inlineData"]["data"])
+                pcm = a2b_base64(part["inlineData"]["data"])
+                if self.devices is not None:
+                    self.devices.speaker.write(pcm)
                 if self.wire is not None:
                     self.answers.append(time.monotonic() - self.wire.got_at)
+            if self.devices is not None and "generationComplete" in content:
+                self.devices.speaker.finish()
             owed -= "turnComplete" in content
         self.over.set()
+
+
+class Devices:
+    """The agent's pretended microphone and speaker under the floor, so that both pay for them."""
+
+    def __init__(self, wav: Path) -> None:
+        """Start both."""
+        from hardware.simulated import WavMicrophone, WavSpeaker  # noqa: PLC0415 - not part of the bare floor
+
+        loop = asyncio.get_running_loop()
+        self.chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        self.speaker = WavSpeaker(loop, wav.with_suffix(".floor.wav"))
+        self.speaker.start(lambda: None, lambda error: None)  # noqa: ARG005 - it does not fail
+        self.microphone = WavMicrophone(loop, wav)
+        self.microphone.start(self.chunks.put_nowait, lambda error: None)  # noqa: ARG005 - nor does this
 
 
 async def main() -> None:
@@ -120,6 +143,7 @@ async def main() -> None:
     for name in ("--wav", "--plan", "--frames"):
         parser.add_argument(name, required=True, type=Path)
     parser.add_argument("--taps", type=Path)
+    parser.add_argument("--devices", action="store_true")
     arguments = parser.parse_args()
     floor = Floor(arguments)
     if arguments.taps:
