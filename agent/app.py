@@ -146,6 +146,7 @@ class Agent:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
+        log.info("in all: %s", self._tally())
 
     def type(self, text: str) -> None:
         """Say something by keyboard."""
@@ -347,4 +348,18 @@ class Agent:
             1000 * self.conversation.lag_s,
             link.uplink.rate / 125,
             link.buffered_ms,
+        )
+        log.info("so far: %s", self._tally())
+
+    def _tally(self) -> str:
+        """Return what was counted, as one line; what was lost or left out is shown, not only known."""
+        counters, conversation = self.counters, self.conversation
+        outbox, ledger = conversation.outbox, conversation.ledger
+        dropped = counters.frames_dropped.total() + outbox.frames_replaced + outbox.frames_lost
+        return (
+            f"{counters.turns} turns, {conversation.link.connections} connections, {counters.frames_sent} frames sent, "
+            f"{dropped} dropped, {counters.stills} stills, {counters.tool_calls} tool calls, "
+            f"{counters.utterances_lost} utterances given up, {ledger.trimmed_s:.1f} s of pauses and "
+            f"{ledger.skipped_s:.1f} s of speech left out, {counters.refused_s:.1f} s of answers refused, "
+            f"{counters.unreadable} messages unreadable"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -416,3 +417,19 @@ def test_an_interruption_empties_the_speaker_before_anything_else_happens() -> N
             assert s.agent.turn.phase is Phase.HEARING
 
     play(scene())
+
+
+def test_what_was_lost_or_left_out_is_shown_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "agent.app")
+
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            s.agent.conversation.ledger.trimmed_s = 1.5
+            s.agent.conversation.outbox.frames_replaced = 7
+
+    play(scene())
+    (tally,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("in all: ")]
+    assert "1 turns, 1 connections, 4 frames sent, 7 dropped" in tally
+    assert "1.5 s of pauses" in tally
