@@ -113,7 +113,8 @@ class Conversation:
         now, uplink = self._loop.time(), self.link.uplink
         if refusal := self.outbox.frame_refusal(uplink, now):
             return 0, refusal
-        budget = uplink.frame_budget(now, self._settings.video.fps)
+        fps = self._settings.video.fps or 1.0  # without a stream there are stills, and they are rarer than that
+        budget = uplink.frame_budget(now, fps)
         return budget, "" if budget else "rate"
 
     @property

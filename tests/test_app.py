@@ -178,6 +178,19 @@ def test_a_double_tap_keeps_a_still_and_shows_it_to_the_model(tmp_path: Path) ->
     play(scene())
 
 
+def test_a_still_is_shown_to_the_model_though_no_frames_are_wanted(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(paths={"state": str(tmp_path)}, video={"fps": 0.0}) as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.double_tap()
+            await asyncio.sleep(1)
+            assert len(list((tmp_path / "stills").iterdir())) == 1
+            assert s.simulator.report()["frames"]["count"] == 1
+            assert not s.task.done()
+
+    play(scene())
+
+
 def test_typed_text_is_answered() -> None:
     async def scene() -> None:
         async with stage() as s:
