@@ -115,6 +115,7 @@ class Pictures:
     async def _take_frame(self, camera: Camera) -> None:
         """Take one when the uplink has room for it, within the time that it has for one; else it is dropped."""
         ends = self._due + self._period_s
+        refusal = "late"  # a still took so long that there is no time left
         while self._filming and self._loop.time() < ends:
             size, refusal = self._room()
             if size:

@@ -280,3 +280,18 @@ def test_a_disk_that_takes_no_still_is_reported_and_the_model_is_shown_one(tmp_p
             assert rig.names == ["frame 1"]
 
     play(scene())
+
+
+def test_a_still_that_takes_longer_than_a_frame_has_costs_that_frame_and_nothing_else() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=0.8, fps=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(6)
+            rig.pictures.film(on=False)
+            assert rig.counters.frames_dropped == {"late": 1}
+            assert rig.counters.stills == 1
+            assert len(rig.delivered) >= 4
+
+    play(scene())
