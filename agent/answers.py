@@ -30,9 +30,20 @@ class Answer:
     utterance: int | None  # None: the service speaks of its own accord, or by its own speech detection
     asked_at: float
     wanted: bool = True
+    held: bool = False  # kept for later instead of spoken: nobody may be there
     began: bool = False
     generated: bool = False
     record: TurnRecord = field(default_factory=TurnRecord)
+
+    @property
+    def aloud(self) -> bool:
+        """Whether the turn machine is told of it."""
+        return self.wanted and not self.held
+
+    @property
+    def acknowledges(self) -> int | None:
+        """The utterance that the end of it acknowledges; one that was to be kept and broke off must come again."""
+        return None if self.held and not self.wanted else self.utterance
 
 
 class Answers:
@@ -45,8 +56,13 @@ class Answers:
 
     @property
     def pending(self) -> bool:
-        """Whether the service still owes (or is giving) a wanted answer."""
+        """Whether a wanted answer is still owed, or not closed."""
         return any(answer.wanted for answer in self._owed)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something of a wanted answer is still to come."""
+        return any(answer.wanted and not answer.generated for answer in self._owed)
 
     @property
     def newest(self) -> Answer | None:
@@ -58,16 +74,23 @@ class Answers:
         """The answer that is being received."""
         return self._owed[0] if self._owed else None
 
-    def expect(self, utterance: int, now: float, *, wanted: bool) -> Answer:
-        """Note that ``utterance`` has been put to the service."""
-        answer = Answer(utterance, now, wanted, record=TurnRecord(utterance))
+    def expect(
+        self, utterance: int | None, now: float, *, wanted: bool, held: bool = False, record: TurnRecord | None = None
+    ) -> Answer:
+        """Note that ``utterance`` has been put to the service; ``record``: the rest of an answer that broke off."""
+        answer = Answer(utterance, now, wanted, held, record=record or TurnRecord(utterance))
         self._owed.append(answer)
         return answer
 
     def cut(self) -> None:
         """Want nothing of what was asked until now."""
         for answer in self._owed:
-            answer.wanted = False
+            answer.wanted = answer.wanted and answer.held
+
+    def drop_held(self) -> None:
+        """Want nothing of what was to be kept for later: something else is asked now."""
+        for answer in self._owed:
+            answer.wanted = answer.wanted and not answer.held
 
     def content(self, now: float) -> tuple[Answer | None, list[Event]]:
         """Attribute a piece of answer: the answer it belongs to (None: refuse it) and what to tell the turn machine."""
@@ -78,7 +101,7 @@ class Answers:
         first, answer.began = not answer.began, True
         if not answer.wanted:
             return None, []
-        return answer, [AnswerBegan()] if first else []
+        return answer, [AnswerBegan()] if first and not answer.held else []
 
     def generation_complete(self) -> tuple[int | None, list[Event]]:
         """All of the present answer has come: the utterance that this acknowledges, and events."""
@@ -86,7 +109,7 @@ class Answers:
         if answer is None or answer.generated:
             return None, []
         answer.generated = True
-        return answer.utterance, [AnswerGenerated()] if answer.wanted else []
+        return answer.acknowledges, [AnswerGenerated()] if answer.aloud else []
 
     def turn_complete(self, event: TurnComplete) -> tuple[int | None, list[Event]]:
         """Close the present answer: the utterance that this acknowledges, and events."""
@@ -97,7 +120,7 @@ class Answers:
             answer.generated = False  # more of it follows
             return None, []
         self._owed.popleft()
-        return answer.utterance, [AnswerEnded()] if answer.wanted else []
+        return answer.acknowledges, [AnswerEnded()] if answer.aloud else []
 
     def interrupted(self) -> list[Event]:
         """Take the service's word that it stopped speaking because somebody else did.
@@ -109,17 +132,14 @@ class Answers:
             return [AnswerInterrupted()]
         if not answer.began:
             return []
-        news: list[Event] = [AnswerInterrupted()] if answer.wanted else []
+        news: list[Event] = [AnswerInterrupted()] if answer.aloud else []
         answer.wanted = False
         return news
 
-    def connection_lost(self) -> list[Event]:
-        """Nothing more will come on this connection; what has come of an answer is all of it."""
-        answer = self.current
-        heard = answer is not None and answer.wanted and answer.began and not answer.generated
+    def connection_lost(self) -> None:
+        """Nothing more will come on this connection."""
         while self._owed:
             self._on_lost(self._owed.popleft())
-        return [AnswerGenerated()] if heard else []
 
     def _drop_lost(self, now: float) -> None:
         """Drop answers whose end never came, when the piece at hand must belong to a later question.

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
+from agent.announcer import Announcer
+from agent.archive import Archive
 from agent.conversation import Conversation
 from agent.ear import Ear
 from agent.earcons import Earcon, pcm
 from agent.endpointer import Edge
 from agent.gestures import Gestures
+from agent.light import PLAYING
 from agent.metrics import Counters, TurnRecord
 from agent.moves import (
+    CancelCatchUp,
     Connect,
     CutAnswer,
     DiscardStill,
@@ -29,23 +34,27 @@ from agent.moves import (
     FaultCleared,
     FaultRaised,
     FinishAnswer,
-    GiveUp,
     LinkState,
     OpenUtterance,
     Phase,
     Play,
+    PlayAnswers,
     Reconnect,
+    SaveNote,
     SendText,
     Sense,
     ServerHeard,
     SpeakStatus,
     SpeechEnded,
     SpeechStarted,
+    StillKept,
     TakeStill,
     Tick,
     Typed,
 )
+from agent.phrases import Phrase
 from agent.pictures import Pictures
+from agent.state_folder import folder_of
 from agent.turn import Turn
 from hardware.ports import Rhythm
 
@@ -53,6 +62,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
+    from agent.moves import Speech
+    from agent.troubles import Words
     from hardware.ports import DeviceError, Devices
 
 log = logging.getLogger(__name__)
@@ -70,8 +81,9 @@ class Agent:
         devices: Devices,
         key: Callable[[], str],
         observer: Callable[[str, dict[str, Any]], None] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """Build the parts; nothing starts before :meth:`run`. Needs a running loop.
+        """Build the parts; nothing starts before :meth:`run`. Needs a running loop. Raises ConfigError.
 
         ``observer(name, fields)`` is told of every event, effect and mark; for displays, event files and tests.
         """
@@ -79,6 +91,7 @@ class Agent:
         self._devices = devices
         self._observer = observer
         self._loop = asyncio.get_running_loop()
+        self._announcer = Announcer(settings.voice, devices.speaker)
         self._gestures = Gestures()
         self._events: deque[Event] = deque()
         self._dispatching = False
@@ -88,13 +101,17 @@ class Agent:
         self._failed: asyncio.Future[None] = self._loop.create_future()
         self._spoken_until = 0.0  # set while the endpointer's END is being handled
         self.counters = Counters()
-        self.turn = Turn(settings.turn)
+        self.turn = Turn(settings.turn, answers_at_once=settings.notes.answers == "at-once")
+        self.archive = Archive(
+            folder_of(settings), limit_mb=settings.notes.limit_mb, wall=wall, on_trouble=self._on_storage
+        )
         self.ear = Ear(settings)
         self.conversation = Conversation(
             settings,
             key,
             devices.speaker,
             self.counters,
+            self.archive,
             emit=self.dispatch,
             mark=self.mark,
             on_record=self._record,
@@ -106,6 +123,8 @@ class Agent:
             self.counters,
             room=self.conversation.frame_room,
             deliver=self._picture,
+            keep=self._keep_still,
+            drop=self.archive.drop_still,
             on_fault=self._device_fault,
         )
 
@@ -116,25 +135,28 @@ class Agent:
         Refused or Unreachable, and a device that never worked DeviceError. ``listen``: begin awake, as if tapped.
         """
         self._patient = patient
+        tasks: list[asyncio.Future[None]] = []
+        try:
+            self._start(listen=listen)
+            tasks.append(self._loop.create_task(self.conversation.link.run(), name="link"))
+            tasks.append(self._loop.create_task(self.pictures.run(), name="pictures"))
+            done, _ = await asyncio.wait([*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED)
+            for end in done:
+                end.result()
+        finally:
+            await self._stop(tasks)
+
+    def _start(self, *, listen: bool) -> None:
         self._devices.speaker.start(self._on_drained, self._device_fault)
         self._devices.button.start(self._on_button, self._device_fault)
+        self.conversation.begin()
         self._show()
-        tasks: list[asyncio.Future[None]] = [
-            self._loop.create_task(self.conversation.link.run(), name="link"),
-            self._loop.create_task(self.pictures.run(), name="pictures"),
-        ]
         self.conversation.link.want()  # a wrong key is found at start-up and not at the first question
         for place, earcon in enumerate(Earcon):  # made in quiet moments, not when they are to sound
             self._loop.call_later(1 + place / 10, pcm, earcon)
         if listen:
             self._on_button(True)  # noqa: FBT003 - the shape of hardware.ports.Button
             self._on_button(False)  # noqa: FBT003 - the same
-        try:
-            done, _ = await asyncio.wait([*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED)
-            for end in done:
-                end.result()
-        finally:
-            await self._stop(tasks)
 
     async def _stop(self, tasks: list[asyncio.Future[None]]) -> None:
         """Close the sensors first, then fall silent, then say good-bye."""
@@ -144,6 +166,8 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.conversation.end()
+        await self.archive.aclose()
         if self._timer is not None:
             self._timer.cancel()
         log.info("in all: %s", self._tally())
@@ -187,27 +211,41 @@ class Agent:
                 self.conversation.link.release()
             case Reconnect():
                 self.conversation.link.renew()
-            case OpenUtterance():
-                self.conversation.open_utterance(self.ear.pre_roll(effect.pre_roll_s))
-                self.pictures.film(on=True)
-            case EndUtterance():
-                self._end_utterance()
-            case SendText():
-                self.conversation.type(effect.text)
-            case CutAnswer():
-                self.conversation.cut()
+            case Play():
+                # Words over an answer would spoil both.
+                self._announcer.play(effect.earcon, () if self.turn.phase in PLAYING else effect.words)
             case FinishAnswer():
                 self._devices.speaker.finish()
-            case GiveUp():
-                self.conversation.give_up()
-            case Play():
-                self._devices.speaker.chime(pcm(effect.earcon))
             case TakeStill():
                 self.pictures.take_still()
             case DiscardStill():
                 self.pictures.discard_still()
             case SpeakStatus():
                 self._speak_status()
+            case _:
+                self._perform_speech(effect)
+
+    def _perform_speech(self, effect: Speech) -> None:
+        """Perform what is about utterances and answers."""
+        conversation = self.conversation
+        match effect:
+            case OpenUtterance():
+                conversation.open_utterance(self.ear.pre_roll(effect.pre_roll_s))
+                self.pictures.film(on=True)
+            case EndUtterance():
+                self._end_utterance()
+            case SendText():
+                conversation.type(effect.text)
+            case CutAnswer():
+                conversation.cut()
+            case SaveNote():
+                conversation.save()
+            case CancelCatchUp():
+                conversation.cancel_catch_up()
+            case PlayAnswers():
+                conversation.play_answers()
+            case _:
+                assert_never(effect)
 
     def mark(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - whatever belongs to the mark
         """Tell the observer of something that is neither event nor effect."""
@@ -284,7 +322,12 @@ class Agent:
         self._device_works("camera")
         self.conversation.show(jpeg)
 
-    # the button, the speaker, the clock
+    def _keep_still(self, name: str, jpeg: bytes) -> None:
+        recording = self.conversation.ledger.recording
+        turn = recording.number if recording is not None and recording.marked else None  # else the journal has no turn
+        self.archive.still(turn, name, jpeg, lambda: self.dispatch(StillKept()))
+
+    # the button, the speaker, the clock, the disk
 
     def _on_button(self, down: bool) -> None:  # noqa: FBT001 - the shape of hardware.ports.Button
         self.mark("button", down=down)
@@ -303,6 +346,10 @@ class Agent:
         self.dispatch(FaultRaised(kind))
         if kind not in self._worked:
             self._fail(error)
+
+    def _on_storage(self, problem: str) -> None:
+        """Take what is wrong with the disk; empty: nothing any more."""
+        self.dispatch(FaultRaised("storage") if problem else FaultCleared("storage"))
 
     def _device_works(self, kind: str) -> None:
         """Take a sign of life from a kind of device."""
@@ -337,19 +384,25 @@ class Agent:
         self.mark("turn", record=record)
 
     def _speak_status(self) -> None:
-        """Say by earcon whether the service can be reached."""
-        reachable = self.conversation.link.state not in (LinkState.OFFLINE, LinkState.REFUSED)
-        self._devices.speaker.chime(pcm(Earcon.LISTENING if reachable else Earcon.FAULT))
-        link = self.conversation.link
+        """Say whether the service can be reached, what is wrong, and what waits."""
+        link, notes = self.conversation.link, len(self.conversation.keeper.notes)
+        self._announcer.say((*self.turn.troubles, self._network_words(), *_count(notes)))
         log.info(
-            "status: link %s, %d utterances waiting, late by %.0f ms, line %.0f kbit/s, %.0f ms buffered",
+            "status: link %s, %d notes waiting, %d answers unheard, late by %.0f ms, line %.0f kbit/s, "
+            "%.0f ms buffered",
             link.state.value,
-            self.conversation.ledger.waiting,
+            len(self.conversation.keeper.notes),
+            self.conversation.keeper.unspoken,
             1000 * self.conversation.lag_s,
             link.uplink.rate / 125,
             link.buffered_ms,
         )
         log.info("so far: %s", self._tally())
+
+    def _network_words(self) -> Phrase:
+        if self.conversation.link.state in (LinkState.OFFLINE, LinkState.REFUSED):
+            return Phrase.NO_NETWORK
+        return Phrase.NETWORK_SLOW if self.conversation.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD
 
     def _tally(self) -> str:
         """Return what was counted, as one line; what was lost or left out is shown, not only known."""
@@ -359,7 +412,13 @@ class Agent:
         return (
             f"{counters.turns} turns, {conversation.link.connections} connections, {counters.frames_sent} frames sent, "
             f"{dropped} dropped, {counters.stills} stills, {counters.tool_calls} tool calls, "
-            f"{counters.utterances_lost} utterances given up, {ledger.trimmed_s:.1f} s of pauses and "
-            f"{ledger.skipped_s:.1f} s of speech left out, {counters.refused_s:.1f} s of answers refused, "
-            f"{counters.unreadable} messages unreadable"
+            f"{counters.notes} notes saved, {counters.unanswered} questions refused, "
+            f"{ledger.trimmed_s:.1f} s of pauses and {ledger.skipped_s:.1f} s of speech left out, "
+            f"{counters.refused_s:.1f} s of answers refused, {counters.unreadable} messages unreadable"
         )
+
+
+def _count(notes: int) -> Words:
+    if notes == 1:
+        return (Phrase.NOTE_WAITING,)
+    return (notes, Phrase.NOTES_WAITING) if notes else (Phrase.NO_NOTES,)

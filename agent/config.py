@@ -126,6 +126,57 @@ class EndpointerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationSettings:
+    """What belongs together, and how it is taken up again."""
+
+    resume_within_s: float = setting(
+        1800.0,
+        "A conversation younger than this goes on after a restart or a long rest; after that a new one begins.",
+        unit="s",
+        low=0,
+        high=86_400,
+    )
+    replay_tokens: int = setting(
+        4000,
+        "What a fresh session is told of the conversation, where the old one cannot be resumed.",
+        unit="tokens",
+        low=0,
+        high=50_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSettings:
+    """What is recorded while it cannot be sent."""
+
+    answers: str = setting(
+        "on-press",
+        "When answers to notes are spoken: `on-press` with the next press of the button, `at-once` as they come. While "
+        "the box is awake they are spoken at once.",
+        choices=("on-press", "at-once"),
+    )
+    limit_mb: int = setting(
+        500,
+        "Recordings kept on disk (32 kB a second). What has been sent makes room first; notes never do.",
+        unit="MB",
+        low=10,
+        high=100_000,
+    )
+    keep_days: int = setting(90, "How long the shadow log goes back; 0 for ever.", unit="days", low=0, high=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """What the box says by itself, without the service."""
+
+    language: str = setting("en", "Language of its words.", choices=("en", "de", "es", "fr"))
+    recordings: str = setting(
+        "", "Folder of better recordings: mono 16-bit WAVs named like those in docs/phrases.md; empty: none."
+    )
+    words: bool = setting(default=True, doc="Say in words what happened; false: earcons alone.")
+
+
+@dataclass(frozen=True, slots=True)
 class VideoSettings:
     """Camera frames in the stream."""
 
@@ -166,7 +217,11 @@ class LogSettings:
 class PathSettings:
     """Where things are kept."""
 
-    state: str = setting("", "Directory for stills; empty: `$STATE_DIRECTORY` from systemd, else none are kept.")
+    state: str = setting(
+        "",
+        "Directory of the shadow log, the notes and the stills; empty: `$STATE_DIRECTORY` from systemd, else "
+        "`~/.local/state/field-agent`.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +232,9 @@ class Settings:
     session: SessionSettings = field(default_factory=SessionSettings)
     turn: TurnSettings = field(default_factory=TurnSettings)
     endpointer: EndpointerSettings = field(default_factory=EndpointerSettings)
+    conversation: ConversationSettings = field(default_factory=ConversationSettings)
+    notes: NoteSettings = field(default_factory=NoteSettings)
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
     link: LinkSettings = field(default_factory=LinkSettings)
     audio: AudioSettings = field(default_factory=AudioSettings)

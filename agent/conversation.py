@@ -1,6 +1,6 @@
 """The exchange with the service, over as many connections as it takes.
 
-Owns everything that is about the service and nothing that is about the box: ledger, outbox, session, link, dialogue.
+Owns everything that is about the service and nothing that is about the box: keeper, outbox, session, link, dialogue.
 What the turn machine must know goes out through ``emit``; what it asks for comes in as method calls.
 """
 
@@ -8,27 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent import protocol
 from agent.dialogue import Dialogue
 from agent.errors import Refused, Unreachable
+from agent.keeper import Keeper
 from agent.link import Link
-from agent.moves import Delivered, LinkChanged, LinkState, ServerHeard
+from agent.moves import Delivered, Drained, LinkChanged, LinkState, NoteSaved, ServerHeard
 from agent.outbox import Outbox, Outgoing
-from agent.session import Session
-from agent.utterances import Ledger
+from agent.postman import Postman
+from agent.replay import missed
+from agent.session import HANDLE_LIFE_S, Session
 from agent.verdicts import Next, Verdict
-from agent.wire_events import GoAway, InputTranscript, OutputTranscript, ResumptionUpdate, ToolCall, Unreadable
+from agent.wire_events import (
+    GenerationComplete,
+    GoAway,
+    InputTranscript,
+    OutputTranscript,
+    ResumptionUpdate,
+    ToolCall,
+    TurnComplete,
+    Unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.archive import Archive
     from agent.config import Settings
     from agent.errors import LinkError
     from agent.metrics import Counters, TurnRecord
     from agent.moves import Event
-    from agent.wire_events import ServerEvent
+    from agent.wire_events import FunctionCall, ServerEvent
     from hardware.ports import Speaker
 
 log = logging.getLogger(__name__)
@@ -45,6 +57,7 @@ class Conversation:
         key: Callable[[], str],
         speaker: Speaker,
         counters: Counters,
+        archive: Archive,
         *,
         emit: Callable[[Event], None],
         mark: Callable[..., None],
@@ -64,52 +77,104 @@ class Conversation:
         self._marked = settings.turn.detection == "local"
         self._state = LinkState.IDLE
         self._failing = False  # since the last connection that came up
-        self._greeted = False
-        self.ledger = Ledger(marked=self._marked)
-        self.outbox = Outbox(self.ledger, narrowband=settings.link.narrowband)
+        self._handle = ""  # as it is on disk
+        self._to_read = False  # answers to notes are being fetched
+        self._starting_over = False  # another conversation begins with the next connection
+        self._archive = archive
         self.session = Session(settings)
+        self.keeper = Keeper(
+            settings,
+            archive,
+            self.session.history,
+            counters,
+            clock=self._loop.time,
+            emit=self._on_note,
+            on_record=on_record,
+        )
+        self.ledger = self.keeper.ledger
+        self.outbox = Outbox(self.ledger, narrowband=settings.link.narrowband)
         self.link = Link(settings, key, self.session, self.outbox, self)
-        self.dialogue = Dialogue(speaker, self.ledger, counters, on_record)
+        self.dialogue = Dialogue(speaker, self.keeper, counters)
+        self.postman = Postman(
+            self.keeper,
+            self._loop,
+            patience_s=settings.turn.response_timeout_s,
+            quiet=lambda: self._marked and self.link.ready and self.ledger.idle and not self.dialogue.incomplete,
+            send=self.link.pump,
+            unanswered=self.link.renew,
+        )
+
+    def begin(self) -> None:
+        """Take up the last conversation, if it is young enough; else begin one."""
+        past = self._archive.past.conversation
+        self._archive.forget(self._settings.notes.keep_days)
+        if past is None or self.keeper.stale:
+            self.keeper.begin_conversation()
+        else:
+            self.keeper.continue_conversation()
+            age_s = max(0.0, self._archive.wall() - past.handle_at)
+            if past.model == self.keeper.counterpart and age_s < HANDLE_LIFE_S:
+                position = self.keeper.told_before(past.handle_at)
+                self.session.restore(past.handle, age_s, self._loop.time(), position)
+        self.keeper.tell()
+
+    def end(self) -> None:
+        """Keep what is open for the next start."""
+        self.postman.close()
+        self.keeper.end(self._loop.time())
 
     # what the technician says
 
     def wake(self) -> None:
         """The microphone is open: where the service detects speech, the stream to it begins."""
+        if self.keeper.stale:
+            self._begin_another()
         if not self._marked:
-            self.ledger.open(b"")
+            self.keeper.open(b"")
 
     def sleep(self) -> None:
         """The microphone is closed: end whatever is open."""
-        self.ledger.end(self._loop.time())
+        self.keeper.end(self._loop.time())
         self.link.pump()
 
     def open_utterance(self, pre_roll: bytes) -> None:
         """Begin an utterance."""
+        self.dialogue.drop_held()
+        self.keeper.withdraw_notes()
         if self._marked:
-            self.ledger.open(pre_roll)
+            self.keeper.open(pre_roll)
         self.link.pump()
 
     def hear(self, chunk: bytes, *, quiet: bool) -> None:
         """Add 20 ms to the open utterance and send them if the pipe allows; ``quiet``: nobody speaks in them."""
-        self.ledger.append(chunk, quiet=quiet)
+        self.keeper.hear(chunk, quiet=quiet)
         self.link.pump()
 
     def end_utterance(self, spoken_until: float, *, listening: bool) -> None:
         """End the open utterance; ``listening``: the microphone stays open."""
-        self.ledger.end(spoken_until)
+        self.keeper.end(spoken_until)
         if not self._marked and listening:
-            self.ledger.open(b"")  # the stream goes on; its end made the service flush what it had
+            self.keeper.open(b"")  # the stream goes on; its end made the service flush what it had
         self.link.pump()
 
     def type(self, text: str) -> None:
         """Say something in writing."""
-        self.ledger.add_text(text, self._loop.time())
+        self.dialogue.drop_held()
+        self.keeper.withdraw_notes()
+        self.keeper.type(text)
+        self.link.pump()
+
+    def cancel_catch_up(self) -> None:
+        """Let what still waits to be sent wait as a note: the technician goes first."""
+        self.dialogue.drop_held()
+        self.keeper.cancel_catch_up()
         self.link.pump()
 
     def frame_room(self) -> tuple[int, str]:
         """Return how large a frame may be now, in bytes, and why none may be taken if that is 0."""
         if not self.link.ready:
-            return 0, "offline"
+            room = self._settings.video.max_frame_kb * 1000 if self.keeper.picture_wanted else 0
+            return room, "offline"
         now, uplink = self._loop.time(), self.link.uplink
         if refusal := self.outbox.frame_refusal(uplink, now):
             return 0, refusal
@@ -123,24 +188,44 @@ class Conversation:
         return self.ledger.backlog_s + (self.link.uplink.queue_s if self.link.ready else 0.0)
 
     def show(self, jpeg: bytes) -> None:
-        """Offer a camera frame."""
-        self.outbox.frame(jpeg)
-        self.link.pump()
+        """Offer a camera frame; one of an utterance that cannot be sent now is kept with it."""
+        if self.link.ready:
+            self.outbox.frame(jpeg)
+            self.link.pump()
+        else:
+            self.keeper.picture(jpeg)
 
     # what becomes of the answer
 
     def cut(self) -> None:
         """Silence the answer, and want no more of it."""
+        self._to_read = False
         self.dialogue.cut(self._loop.time())
 
-    def give_up(self) -> None:
-        """Stop asking for answers that were not given."""
-        self._lost(self.ledger.give_up())
+    def save(self) -> None:
+        """Keep what was not answered as notes."""
+        self.dialogue.give_up_rest()
+        self.keeper.save()
+
+    def play_answers(self) -> None:
+        """Play the answers to notes that nobody has heard yet."""
+        self._to_read = True
+        self._archive.load_answers(self._read)
+
+    def _read(self, answers: list[tuple[int, bytes]]) -> None:
+        if not self._to_read:  # cut short before it began
+            self.keeper.spoken([number for number, _ in answers])
+        elif answers:
+            self.dialogue.read(answers)
+        else:
+            self.keeper.unspoken = 0
+            self._emit(Drained())
 
     def drained(self) -> None:
         """Take the speaker's word that the answer was played."""
         for event in self.dialogue.drained(self._loop.time()):
             self._emit(event)
+        self.postman.look()
 
     def change_over_if_due(self) -> None:
         """Replace a connection that the service is about to end, in a quiet moment if there is one."""
@@ -159,12 +244,13 @@ class Conversation:
         self._log_link(before, state, verdict)
         if before is LinkState.UP and state is not LinkState.UP:
             self._connection_lost()
+        self._keep_handle()
         if state is LinkState.UP:
-            self._greet()
-        if verdict is not None and self.link.connections == 0:
+            self._take_up()
+        if verdict is not None and verdict.next is not Next.FRESH and self.link.connections == 0:
             kind = Refused if verdict.next is Next.REFUSED else Unreachable
             self._on_failure(kind(str(verdict)))
-        self._emit(LinkChanged(state))
+        self._emit(LinkChanged(state, verdict.trouble if verdict is not None else None))
 
     def sent(self, outgoing: Outgoing) -> None:
         """Take note of what left."""
@@ -172,16 +258,20 @@ class Conversation:
             self._counters.frames_sent += 1
             self._counters.frame_bytes += len(outgoing.message)
         utterance = outgoing.completes
+        self.postman.heard()
         if utterance is not None and (utterance.marked or utterance.text):
             self.dialogue.asked(utterance, self._loop.time())
-            self._emit(Delivered())
+            self.keeper.sent(utterance, self.link.connections)
+            if not (utterance.note or utterance.withdrawn):
+                self._emit(Delivered())
 
     def server_event(self, event: ServerEvent) -> None:
         """Take one thing the service said."""
         now = self._loop.time()
         match event:
-            case ResumptionUpdate():
-                self.session.resumption_update(event, now)
+            case ResumptionUpdate() if not self._starting_over:
+                self.session.resumption_update(event, now, self.dialogue.answered)
+                self._keep_handle()
             case GoAway():
                 log.info("link: the service says good-bye in %.0f s", event.time_left_s)
                 self.session.go_away(event, now)
@@ -194,6 +284,8 @@ class Conversation:
             case OutputTranscript():
                 self._mark("said", text=event.text)
         moves = self.dialogue.feed(event, now)  # first: audio is not to wait for the turn machine
+        if isinstance(event, GenerationComplete | TurnComplete) and not self.ledger.preface:
+            self.session.caught_up()
         self._emit(ServerHeard())
         for move in moves:
             self._emit(move)
@@ -215,30 +307,65 @@ class Conversation:
         for event in self.dialogue.connection_lost():
             self._emit(event)
         self.outbox.connection_lost()
-        self._lost(self.ledger.rewind())
+        if self.keeper.rewind():
+            self.dialogue.give_up_rest()
 
-    def _greet(self) -> None:
-        if self._settings.session.initial_message and not self._greeted:
-            self._greeted = True
+    def _take_up(self) -> None:
+        """Go on with the conversation over a new connection: resumed, or told what was said, or begun."""
+        self._starting_over = False
+        self.ledger.known = self.session.known
+        self.ledger.preface = missed(self.session.missed())
+        seed = self.session.seed()
+        if seed is not None:
+            self._mark("replay", size=len(seed))
+            log.info("link: a fresh session is told the conversation in %d bytes", len(seed))
+            self.outbox.control(seed)
+        if self._settings.session.initial_message and not self.keeper.greeted:
+            self.keeper.greeted = True
+            self._archive.greeted()
             self._mark("greeting")
             self.type(self._settings.session.initial_message)
+        self.postman.look()
+
+    def _begin_another(self) -> None:
+        """Begin another conversation: so long after the last word of the old one, it is nobody's context any more."""
+        self.session.forget()
+        self.keeper.begin_conversation()
+        self._starting_over = self.link.ready  # what is still read from this connection is about the old one
+        self.link.renew()
+
+    def _keep_handle(self) -> None:
+        """Have the handle on disk that would be used next."""
+        handle = self.session.handle(self._loop.time())
+        if handle != self._handle:
+            self._handle = handle
+            self._archive.keep_handle(handle)
+
+    def _on_note(self, event: Event) -> None:
+        if isinstance(event, NoteSaved) and event.delivered:
+            self.link.renew()  # the service owes an answer that nobody will take any more
+        self._emit(event)
+        self.postman.look()
 
     def _answer_calls(self, event: ToolCall) -> None:
         """Answer every call once: no tools are declared, and an unanswered call would mute the model."""
         self._counters.tool_calls += len(event.calls)
-        responses = [
-            {"id": call.id, "name": call.name, "response": {"error": f"no tool named {call.name}", "retryable": False}}
-            for call in event.calls
-        ]
-        self.outbox.control(protocol.tool_response(responses))
-        self.link.pump()
+        connection = self.link.connections
+        for call in event.calls:
+            result = {"error": f"no tool named {call.name}", "retryable": False}
+
+            def answer(number: int, call: FunctionCall = call, result: dict[str, Any] = result) -> None:
+                self._archive.call_ended(number, result)
+                if self.link.connections == connection:  # else the call went down with the connection
+                    response = {"id": call.id, "name": call.name, "response": result}
+                    self.outbox.control(protocol.tool_response([response]))
+                    self.link.pump()
+
+            latest = self.dialogue.latest
+            turn = latest.utterance if latest is not None else None
+            self._archive.call(turn, call.id, call.name, call.args, answer)
 
     def _unreadable(self, event: Unreadable) -> None:
         self._counters.unreadable += 1
         level = logging.DEBUG if self._counters.unreadable > 1 else logging.WARNING
         log.log(level, "link: unreadable message of %d bytes: %s", event.size, event.problem)
-
-    def _lost(self, utterances: int) -> None:
-        if utterances:
-            self._counters.utterances_lost += utterances
-            log.warning("given up: %d utterance(s) that the service would not answer", utterances)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.answers import Answer, Answers
-from agent.moves import Drained
+from agent.moves import AnswerGenerated, Drained
 from agent.wire_events import (
     AudioOut,
     GenerationComplete,
@@ -22,11 +22,10 @@ from agent.wire_events import (
 from hardware.ports import SPEAKER_FORMAT, AudioFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from agent.keeper import Keeper
     from agent.metrics import Counters, TurnRecord
     from agent.moves import Event
-    from agent.utterances import Ledger, Utterance
+    from agent.utterances import Utterance
     from agent.wire_events import ServerEvent
     from hardware.ports import Speaker
 
@@ -34,23 +33,33 @@ if TYPE_CHECKING:
 class Dialogue:
     """The answering half of the conversation."""
 
-    def __init__(
-        self, speaker: Speaker, ledger: Ledger, counters: Counters, on_record: Callable[[TurnRecord], None]
-    ) -> None:
-        """Play on ``speaker``, acknowledge in ``ledger``, hand finished records to ``on_record``."""
+    def __init__(self, speaker: Speaker, keeper: Keeper, counters: Counters) -> None:
+        """Play on ``speaker``; tell ``keeper`` what is answered and how."""
         self._speaker = speaker
-        self._ledger = ledger
+        self._keeper = keeper
         self._counters = counters
-        self._on_record = on_record
         self._answers = Answers(self._lost)
         self._playing: TurnRecord | None = None
         self._last: TurnRecord | None = None
+        self._broken: TurnRecord | None = None  # its rest has been asked for
+        self._seam = ""  # between an answer that broke off and the first words of its rest
+        self._heard_again = False  # the question was put again: its transcript comes again, too
+        self._held = bytearray()  # audio of the answer that is kept instead of played
+        self._played_before_s = 0.0
+        self._reading: list[int] = []  # notes whose answers are being played
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
+        self.answered = 0
+        """The last utterance of which an answer has come, at least in part."""
 
     @property
     def pending(self) -> bool:
         """Whether a wanted answer is still owed."""
         return self._answers.pending
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something of a wanted answer is still to come; its end may come late, or never."""
+        return self._answers.incomplete
 
     @property
     def latest(self) -> TurnRecord | None:
@@ -60,25 +69,35 @@ class Dialogue:
 
     def asked(self, utterance: Utterance, now: float) -> None:
         """Note that the whole of ``utterance`` has been handed to the service."""
-        answer = self._answers.expect(utterance.number, now, wanted=utterance.wanted)
-        answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now
+        broken = self._broken
+        rest = broken if broken is not None and broken.utterance == utterance.number else None
+        number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
+        answer = self._answers.expect(number, now, wanted=utterance.wanted, held=utterance.note, record=rest)
+        answer.record.typed = utterance.text
+        self._seam, self._heard_again = (" ", True) if rest is not None else ("", False)
+        if utterance.note and utterance.said:
+            answer.record.said.add_text(utterance.said + " ")
+        if rest is None:
+            answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now
 
     def feed(self, event: ServerEvent, now: float) -> list[Event]:
         """Take one thing the service said; return what the turn machine must know."""
         match event:
-            case AudioOut():
+            case AudioOut() if event.pcm:
                 return self._audio(event, now)
-            case OutputTranscript():
+            case OutputTranscript() if event.text:
                 answer, events = self._content(now)
                 if answer is not None:
-                    answer.record.said.add_text(event.text)
+                    answer.record.said.add_text(self._seam + event.text)
+                    self._seam = ""
+                    self._keeper.progress(answer.record)
                 return events
             case InputTranscript():
                 self._heard(event.text)
             case Interrupted():
                 return self._answers.interrupted()
             case GenerationComplete():
-                return self._acknowledge(self._answers.generation_complete())
+                return self._acknowledge(self.latest, self._answers.generation_complete())
             case Usage():
                 if self.latest is not None:
                     self.latest.tokens = event.total
@@ -91,21 +110,43 @@ class Dialogue:
         self.watch_playback(now)
         played_s = self._speaker.flush()
         self._answers.cut()
-        self._ledger.cut()
+        self._keeper.cut()
+        self.give_up_rest()
+        self._read_out()
         self._speaker_done(played_s, interrupted=True)
+
+    def drop_held(self) -> None:
+        """Let go of an answer that was to be kept: something else is asked now."""
+        self._answers.drop_held()
+        self._held.clear()
 
     def drained(self, now: float) -> list[Event]:
         """Take the speaker's word that the answer has been played."""
         self.watch_playback(now)
+        self._read_out()
         self._speaker_done(self._speaker.played_s)
         return [Drained()]
 
+    def read(self, answers: list[tuple[int, bytes]]) -> None:
+        """Play answers to notes (number, 24 kHz mono s16le) that were kept until now."""
+        self._reading += [number for number, _ in answers]
+        for _, pcm in answers:
+            self._speaker.write(pcm)
+        self._speaker.finish()
+
     def connection_lost(self) -> list[Event]:
-        """Settle for what has come; an answer that had begun counts as given, so that it is not given twice."""
+        """Play on what has come, and have the rest asked for, if the question is still at hand."""
         answer = self._answers.current
-        if answer is not None and answer.began and answer.utterance is not None:
-            self._ledger.acknowledge(answer.utterance)
-        return self._answers.connection_lost()
+        events: list[Event] = []
+        self._held.clear()
+        if answer is not None and answer.aloud and answer.began and not answer.generated:
+            number = answer.utterance
+            if number is not None and self._keeper.go_on(number, answer.record.said.text):
+                self._broken = answer.record
+            else:
+                events = [AnswerGenerated()]  # what has come is all of it
+        self._answers.connection_lost()
+        return events
 
     def watch_playback(self, now: float) -> None:
         """Note when the present answer's first sample was handed to the sound card. Cheap; called every chunk."""
@@ -117,7 +158,8 @@ class Dialogue:
         """Note the technician's words. Where only the service knows of the utterance, they come before its answer."""
         newest = self._answers.newest
         if newest is not None:
-            newest.record.heard += text
+            newest.record.heard = text if self._heard_again else newest.record.heard + text
+            self._heard_again = False
         elif self._last is not None and self._last.utterance is not None:
             self._last.heard += text
         else:
@@ -129,15 +171,21 @@ class Dialogue:
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
             return events
+        answer.record.said.add_audio(seconds)
+        if answer.held:
+            self._held += event.pcm
+            return events
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
+        if self._playing is not answer.record:
             self._begin_playing(answer)
         self._speaker.write(event.pcm)
-        answer.record.said.add_audio(seconds)
         return events
 
     def _content(self, now: float) -> tuple[Answer | None, list[Event]]:
         answer, events = self._answers.content(now)
+        if answer is not None and answer.utterance is not None:
+            self.answered = max(self.answered, answer.utterance)
         if answer is not None and events and answer.utterance is None:
             answer.record.heard, self._unclaimed = self._unclaimed, ""
         return answer, events
@@ -147,33 +195,56 @@ class Dialogue:
         if self._playing is not None:
             self._speaker_done(self._playing.said.audio_s)
         self._playing = answer.record
+        self._played_before_s = answer.record.played_s  # of an answer whose rest comes after a silence
+        answer.record.speaker_done = False
 
     def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
         record, self._playing = self._playing, None
         if record is not None:
-            record.played_s, record.interrupted, record.speaker_done = played_s, interrupted, True
+            record.played_s, record.interrupted = self._played_before_s + played_s, interrupted
+            record.speaker_done = True
             self._settle(record)
 
-    def _acknowledge(self, news: tuple[int | None, list[Event]]) -> list[Event]:
+    def _acknowledge(self, record: TurnRecord | None, news: tuple[int | None, list[Event]]) -> list[Event]:
         utterance, events = news
-        if utterance is not None:
-            self._ledger.acknowledge(utterance)
+        if utterance is not None and record is not None:
+            if self._held:
+                self._keeper.keep_answer(utterance, bytes(self._held), record)
+                self._held.clear()
+            self._keeper.acknowledge(utterance, record)
         return events
 
     def _turn_complete(self, event: TurnComplete) -> list[Event]:
         record = self.latest
-        events = self._acknowledge(self._answers.turn_complete(event))
+        events = self._acknowledge(record, self._answers.turn_complete(event))
         if record is not None and event.idle:
             record.reason = event.reason
             self._service_done(record)
         return events
 
     def _lost(self, answer: Answer) -> None:
+        if answer.record is self._broken and not answer.generated:
+            return  # its rest is asked for
         if answer.began:  # one that never began is asked for again, or was merged into the next
             answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 
+    def give_up_rest(self) -> None:
+        """Expect no rest of an answer that broke off: what has come is all of it, for now."""
+        record, self._broken = self._broken, None
+        if record is not None:
+            record.reason = "connection lost"
+            self._service_done(record)
+
+    def _read_out(self) -> None:
+        """Note that the answers to notes were played, or as much of them as somebody wanted to hear."""
+        if self._reading:
+            self._keeper.spoken(self._reading)
+            self._reading = []
+
     def _service_done(self, record: TurnRecord) -> None:
+        if record is self._broken:
+            self._broken = None
         self._last = record
         record.service_done = True
         if record is not self._playing:
@@ -185,4 +256,4 @@ class Dialogue:
         if record.service_done and record.speaker_done and not record.settled:
             record.settled = True
             self._counters.turns += 1
-            self._on_record(record)
+            self._keeper.settle(record)

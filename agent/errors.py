@@ -5,6 +5,8 @@
     Exception
     ├── AgentError
     │   ├── ConfigError        the integrator: a setting, a file or a key is wrong       exit 78
+    │   ├── JournalError       the disk: the shadow log cannot be read or written            exit 74
+    │   ├── SpoolError         the disk: a recording cannot be                               exit 74
     │   └── LinkError          the connection to the service
     │       ├── Unreachable    nobody: the network or the service is away, try again    exit 69
     │       └── Refused        the integrator: the service will not have us as we are   exit 77

@@ -17,8 +17,9 @@ from agent.backoff import Backoff
 from agent.connection import FAILURES, Connection, ConnectionEnded, judge_failure, open_connection
 from agent.errors import ConfigError
 from agent.moves import LinkState
-from agent.netwatch import NetWatch, interface_of
+from agent.netwatch import NetWatch, interface_of, resolver_stamp
 from agent.redial import REDIAL_S, first_of
+from agent.troubles import Trouble
 from agent.uplink import START_RATE, Uplink
 from agent.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close
 from agent.wire_events import SetupComplete
@@ -44,6 +45,10 @@ PROMPT_S = 2.0
 """A service that has ever answered a ping faster than this is expected to go on doing so."""
 SILENCE_S = 10.0
 """From such a service nothing at all for so long, not even a pong: it is gone though the line acknowledges."""
+RESOLVER_LOOK_S = 2.0
+"""How often a waiting link looks whether other name servers are asked: nothing tells of that."""
+BACK_PAUSE_S = 0.5
+"""Attempts that news of a network cause are this far apart: a link that comes up brings a dozen messages at once."""
 PACE_CHANGE = 0.2
 """The kernel is told of a new rate when it differs by more."""
 
@@ -81,6 +86,7 @@ class Link:
         self._ready = False  # the connection is set up, and we are not leaving it
         self._parting = False  # we are ending this connection ourselves
         self._redial = False  # the last connection died: try again in parallel, as long as it takes
+        self._back_at = -BACK_PAUSE_S  # when a network came back
         self._up_at: float | None = None  # when the present connection became ready
         self._ticking: asyncio.TimerHandle | None = None
         self._heartbeat_at = 0.0
@@ -140,7 +146,7 @@ class Link:
 
     async def run(self) -> None:
         """Keep a connection while wanted, until cancelled."""
-        watch = NetWatch(self._loop, self._interface_lost)
+        watch = NetWatch(self._loop, self._interface_lost, self._network_back)
         try:
             while True:
                 if not self._wanted.is_set() and self.state is not LinkState.IDLE:
@@ -159,7 +165,8 @@ class Link:
         self._up_at = None
         verdict = await self._attempt()
         now = self._loop.time()
-        self._session.closed(now, drop_handle=verdict is not None and verdict.next is Next.FRESH)
+        drop = verdict is not None and verdict.next is Next.FRESH
+        self._session.closed(now, drop_handle=drop, failed=verdict is not None)
         if self._wanted.is_set() and verdict is not None:
             self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
             await self._wait(verdict)
@@ -179,7 +186,7 @@ class Link:
             failures = self._backoff.failures + 1
             return None if self._parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
         except ConfigError as error:  # the key file is being replaced, perhaps
-            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S)
+            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S, trouble=Trouble.KEY)
         except FAILURES as error:
             return judge_failure(error)
         finally:
@@ -274,6 +281,14 @@ class Link:
         if self._connection is not None and self._ready and interface_of(self._connection.local_address_text) == index:
             self._declare_dead("the network interface went down")
 
+    def _network_back(self) -> None:
+        """Try again at once; a service that refuses us does so over any network."""
+        now = self._loop.time()
+        if self.state is LinkState.OFFLINE and now - self._back_at >= BACK_PAUSE_S:
+            log.info("link: the network has changed, trying again")
+            self._hurry.set()
+            self._back_at = now
+
     def _look(self, connection: Connection) -> None:
         pipe = connection.look(kernel=self._settings.link.kernel)
         held = not self.uplink.audio_open and self._outbox.audio_waiting(self.uplink)
@@ -321,6 +336,11 @@ class Link:
             return
         self._set_state(LinkState.REFUSED if verdict.next is Next.REFUSED else LinkState.OFFLINE, verdict)
         seconds = self._backoff.wait(verdict.wait_s, random.random())  # noqa: S311 - jitter, not a secret
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+        due, stamp = self._loop.time() + seconds, resolver_stamp()
+        while not self._hurry.is_set() and (left := due - self._loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, RESOLVER_LOOK_S)):
+                    await self._hurry.wait()
+            if resolver_stamp() != stamp:
+                self._network_back()
+                stamp = resolver_stamp()

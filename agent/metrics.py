@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent.transcript import Transcript
 
@@ -18,6 +19,7 @@ class TurnRecord:
     first_byte_at: float | None = None  # first answer audio received
     first_sample_at: float | None = None  # first answer sample handed to the sound card
     heard: str = ""  # the service's transcript of the utterance
+    typed: str = ""  # the utterance itself, if it was typed
     said: Transcript = field(default_factory=Transcript)
     played_s: float = 0.0
     interrupted: bool = False
@@ -26,6 +28,8 @@ class TurnRecord:
     speaker_done: bool = False  # nothing more will be played of it
     settled: bool = False  # handed on
     reason: str = ""  # why the service ended the turn, where it says so
+    frames: int = 0  # sent while it was asked
+    frames_dropped: int = 0
 
     @property
     def ttfab_s(self) -> float | None:
@@ -38,6 +42,22 @@ class TurnRecord:
     def spoken(self) -> str:
         """The part of the answer's text that was played."""
         return self.said.heard(self.played_s) if self.interrupted else self.said.text
+
+    def columns(self) -> dict[str, Any]:
+        """Return what the journal keeps of it; the names are those of :class:`agent.journal_rows.TurnRow`."""
+        return {
+            "heard": self.heard.strip(),
+            "said": self.said.text,
+            "played": self.spoken,
+            "answer_s": round(self.said.audio_s, 3),
+            "played_s": round(self.played_s, 3),
+            "interrupted": self.interrupted,
+            "reason": self.reason,
+            "ttfab_s": self.ttfab_s,
+            "tokens": self.tokens,
+            "frames": self.frames,
+            "frames_dropped": self.frames_dropped,
+        }
 
     def line(self) -> str:
         """Return the turn as one log line, without a word of what was said."""
@@ -60,5 +80,6 @@ class Counters:
     stills: int = 0
     unreadable: int = 0
     refused_s: float = 0.0  # answer audio that came after its answer was cut
-    utterances_lost: int = 0
+    unanswered: int = 0  # utterances that the service would not answer, kept as notes
+    notes: int = 0  # saved, not sent
     tool_calls: int = 0

@@ -10,6 +10,7 @@ from agent.gestures import Gesture
 
 if TYPE_CHECKING:
     from agent.earcons import Earcon
+    from agent.troubles import Trouble, Words
 
 
 class Phase(Enum):
@@ -93,9 +94,30 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged:
-    """The link is in another state."""
+    """The link is in another state; ``trouble``: why the service refuses us, if it does."""
 
     state: LinkState
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSaved:
+    """An utterance that could not be sent is safe on disk; ``delivered``: it was sent, and not answered."""
+
+    delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotesChanged:
+    """So many notes ``waiting`` to be sent, so many ``answered`` and not heard yet."""
+
+    waiting: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class StillKept:
+    """A photo is safe on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +152,9 @@ Event = (
     | ServerHeard
     | Delivered
     | LinkChanged
+    | NoteSaved
+    | NotesChanged
+    | StillKept
     | FaultRaised
     | FaultCleared
     | Tick
@@ -191,15 +216,26 @@ class FinishAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp:
-    """Stop asking for the answers that were not given."""
+class SaveNote:
+    """Keep what was not answered as a note, and report NoteSaved when it is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCatchUp:
+    """Let what still waits to be sent wait as a note: the technician goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayAnswers:
+    """Play the answers to notes that nobody has heard yet, then report Drained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Sound an earcon."""
+    """Sound an earcon, and then say ``words``."""
 
     earcon: Earcon
+    words: Words = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,19 +253,9 @@ class SpeakStatus:
     """Say how things stand."""
 
 
+Speech = OpenUtterance | EndUtterance | SendText | CutAnswer | SaveNote | CancelCatchUp | PlayAnswers
+"""Effects on the conversation."""
+
 Effect = (
-    Sense
-    | Connect
-    | Disconnect
-    | Reconnect
-    | OpenUtterance
-    | EndUtterance
-    | SendText
-    | CutAnswer
-    | FinishAnswer
-    | GiveUp
-    | Play
-    | TakeStill
-    | DiscardStill
-    | SpeakStatus
+    Speech | Sense | Connect | Disconnect | Reconnect | FinishAnswer | Play | TakeStill | DiscardStill | SpeakStatus
 )

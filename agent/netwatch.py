@@ -1,6 +1,7 @@
-"""Tells at once when the network under a connection goes away, where the kernel says so (Linux, netlink).
+"""Tells at once when the network under a connection goes away or comes back, where the kernel says so (Linux, netlink).
 
-Only a hint: without it a dead line is noticed by its missing acknowledgements, a few seconds later.
+Only a hint: without it a dead line is noticed by its missing acknowledgements, a few seconds later, and a new network
+by the next attempt.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NETLINK_ROUTE = 0
-GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR (linux/rtnetlink.h)
-NEW_LINK, DEL_LINK, DEL_ADDRESS = 16, 17, 21
+# linux/rtnetlink.h: RTMGRP_LINK, RTMGRP_IPV4_IFADDR, _IPV4_ROUTE, _IPV6_IFADDR, _IPV6_ROUTE, RTNLGRP_ND_USEROPT
+GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400 | 1 << 19
+NEW_LINK, DEL_LINK, NEW_ADDRESS, DEL_ADDRESS, NEW_ROUTE = 16, 17, 20, 21, 24
+NEW_USER_OPTION = 68  # a router announced name servers
 IFF_RUNNING = 0x40
 HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
@@ -28,15 +31,22 @@ ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 SIOCGIFADDR = 0x8915
 IF_INET6 = Path("/proc/net/if_inet6")
 READ_BYTES = 65536
+RESOLVER = Path("/etc/resolv.conf")
 
 
 class NetWatch:
-    """Calls ``on_lost(index)`` when interface ``index`` loses its carrier or an address."""
+    """Calls ``on_lost(index)`` when interface ``index`` loses its carrier or an address.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[int], None]) -> None:
+    Calls ``on_back()`` when there is a way out that was not there before: a carrier, an address, a route, name servers.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[int], None], on_back: Callable[[], None]
+    ) -> None:
         """Listen from now on; silently does nothing where there is no netlink."""
         self._loop = loop
         self._on_lost = on_lost
+        self._on_back = on_back
         self._socket: socket.socket | None = None
         try:
             sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_ROUTE)
@@ -64,6 +74,8 @@ class NetWatch:
             index = lost(kind, body)
             if index is not None:
                 self._on_lost(index)
+            elif back(kind, body):
+                self._on_back()
 
 
 def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -84,6 +96,22 @@ def lost(kind: int, body: bytes) -> int | None:
     if kind == DEL_ADDRESS and len(body) >= ADDRESS.size:
         return int(ADDRESS.unpack_from(body)[4])
     return None
+
+
+def back(kind: int, body: bytes) -> bool:
+    """Tell whether a message says that something may work that did not before."""
+    if kind == NEW_LINK and len(body) >= LINK.size:
+        return bool(LINK.unpack_from(body)[3] & IFF_RUNNING)
+    return kind in (NEW_ADDRESS, NEW_ROUTE, NEW_USER_OPTION)
+
+
+def resolver_stamp() -> object:
+    """Return something that changes when this machine asks other name servers."""
+    try:
+        status = RESOLVER.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
 
 
 def interface_of(address: str) -> int | None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.uplink import LEAST_FRAME
@@ -37,9 +35,11 @@ class Pictures:
         *,
         room: Callable[[], tuple[int, str]],
         deliver: Callable[[bytes], None],
+        keep: Callable[[str, bytes], None],
+        drop: Callable[[str], None],
         on_fault: Callable[[DeviceError], None],
     ) -> None:
-        """Stills are kept in ``paths.state``/stills, or nowhere if that is not set.
+        """Stills are given to ``keep(name, jpeg)``, and to ``drop(name)`` if they were taken by mistake.
 
         ``room()`` says how many bytes a frame may have now, and why none may be taken if that is 0.
         """
@@ -47,19 +47,19 @@ class Pictures:
         self._counters = counters
         self._room = room
         self._deliver = deliver
+        self._keep = keep
+        self._drop = drop
         self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._period_s = 1 / settings.video.fps if settings.video.fps else inf
         self._due = 0.0  # when the present frame's time began
         self._max_bytes = settings.video.max_frame_kb * 1000
-        state = settings.paths.state or os.environ.get("STATE_DIRECTORY", "")
-        self._folder = Path(state) / "stills" if state else None
         self._wake = asyncio.Event()
         self._filming = False
         self._still_wanted = False
         self._still_discarded = False  # while it was being taken
         self._open = False
-        self._last_still: Path | None = None
+        self._last_still = ""  # name
 
     def open(self) -> None:
         """Switch the camera on."""
@@ -88,9 +88,9 @@ class Pictures:
         """Forget the still just asked for, or just taken."""
         self._still_wanted = False
         self._still_discarded = True
-        if self._last_still is not None:
-            self._last_still.unlink(missing_ok=True)
-            self._last_still = None
+        if self._last_still:
+            self._drop(self._last_still)
+            self._last_still = ""
 
     async def run(self) -> None:
         """Take pictures for life."""
@@ -138,24 +138,12 @@ class Pictures:
             return
 
     async def _take_still(self, camera: Camera) -> None:
-        self._last_still, self._still_discarded = None, False
+        self._last_still, self._still_discarded = "", False
         jpeg = await camera.still()
-        try:
-            if not self._still_discarded:
-                self._counters.stills += 1
-                self._keep(jpeg)
-        finally:
-            self._deliver(await camera.frame(min(self._max_bytes, max(self._room()[0], LEAST_FRAME))))
-
-    def _keep(self, jpeg: bytes) -> None:
-        if self._folder is None:
-            return
-        still = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._counters.stills}.jpg"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            still.write_bytes(jpeg)
-        except OSError as error:
-            problem = f"cannot keep a still in {self._folder}: {error.strerror}"
-            raise DeviceError("camera", problem, "make room, or mend paths.state") from error
-        self._last_still = still
-        log.info("still: %s, %d kB", still.name, len(jpeg) // 1000)
+        if not self._still_discarded:
+            self._counters.stills += 1
+            now = time.time()
+            self._last_still = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(1000 * now) % 1000:03}.jpg"
+            self._keep(self._last_still, jpeg)
+            log.info("still: %s, %d kB", self._last_still, len(jpeg) // 1000)
+        self._deliver(await camera.frame(min(self._max_bytes, max(self._room()[0], LEAST_FRAME))))

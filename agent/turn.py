@@ -17,6 +17,7 @@ from agent.moves import (
     AnswerEnded,
     AnswerGenerated,
     AnswerInterrupted,
+    CancelCatchUp,
     Connect,
     CutAnswer,
     Delivered,
@@ -29,26 +30,33 @@ from agent.moves import (
     FaultCleared,
     FaultRaised,
     FinishAnswer,
-    GiveUp,
     LinkChanged,
     LinkState,
+    NoteSaved,
+    NotesChanged,
     OpenUtterance,
     Phase,
     Play,
+    PlayAnswers,
     Reconnect,
+    SaveNote,
     SendText,
     Sense,
     ServerHeard,
     SpeakStatus,
     SpeechEnded,
     SpeechStarted,
+    StillKept,
     TakeStill,
     Tick,
     Typed,
 )
+from agent.phrases import Phrase
+from agent.troubles import Trouble
 
 if TYPE_CHECKING:
     from agent.config import TurnSettings
+    from agent.troubles import Words
     from hardware.ports import Rhythm
 
 HOLD_PRE_ROLL_S = HOLD_S + 0.1
@@ -57,6 +65,10 @@ RELEASE_TAIL_S = 0.150
 """Still recorded after a release: thumbs are quicker than tongues, and the last chunks are on their way."""
 THINKING_TICK_S = 1.5
 """A person starts to wonder after this much silence."""
+NOTES_LINGER_S = 60.0
+"""While notes wait the connection is kept, and how things stand is looked at this often."""
+AWAY_GRACE_S = 5.0
+"""An attempt to connect has failed: so long it may still be a short gap, then the question is saved for later."""
 
 
 class _Timer(Enum):
@@ -72,14 +84,16 @@ class _Timer(Enum):
 _OPEN = (Phase.HEARING, Phase.TALKING)
 _PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
 _WAITING = (Phase.THINKING, Phase.ANSWERING)
+_AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
 
 
 class Turn:
     """The turn machine. ``handle`` returns effects in the order they must be performed."""
 
-    def __init__(self, settings: TurnSettings) -> None:
-        """Start asleep, not connected."""
+    def __init__(self, settings: TurnSettings, *, answers_at_once: bool = False) -> None:
+        """Start asleep, not connected; ``answers_at_once``: answers to notes are spoken even while asleep."""
         self._settings = settings
+        self._answers_at_once = answers_at_once
         self._hands_free = settings.mode == "hands-free"
         self._server_detects = settings.detection == "server"
         self._timers: dict[_Timer, float] = {}
@@ -88,6 +102,10 @@ class Turn:
         self._failing = False  # the last attempt to connect failed
         self._delivered = False
         self._retried = False
+        self._notes = 0  # waiting to be sent
+        self._answers = 0  # to notes, not heard yet
+        self._trouble: Trouble | None = None  # why the service refuses us
+        self._told: Trouble | None = None  # the last one that was told
         self.phase = Phase.ASLEEP
         self.link = LinkState.IDLE
         self.faults: set[str] = set()
@@ -110,7 +128,14 @@ class Turn:
     @property
     def rhythm(self) -> Rhythm:
         """What the light shows."""
-        return rhythm(self.phase, self.link, fault=bool(self.faults), failing=self._failing)
+        told = {"notes": self._notes > 0, "answers": self._answers > 0}
+        return rhythm(self.phase, self.link, fault=bool(self.faults), failing=self._failing, **told)
+
+    @property
+    def troubles(self) -> Words:
+        """What needs a person, in words."""
+        parts = [Trouble.of_part(name) for name in sorted(self.faults)]
+        return tuple(word for trouble in (*parts, self._trouble) if trouble is not None for word in trouble.words)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at time ``now`` (seconds, monotonic)."""
@@ -124,7 +149,9 @@ class Turn:
             case ServerHeard() | Delivered():
                 return self._progress(event, now)
             case LinkChanged():
-                return self._link_changed(event.state, now)
+                return self._link_changed(event, now)
+            case NoteSaved() | NotesChanged() | StillKept():
+                return self._kept(event, now)
             case FaultRaised():
                 return self._fault(event.name)
             case FaultCleared():
@@ -158,16 +185,17 @@ class Turn:
         self._pressed = True
         if gesture.first:
             self._origin = self.phase
+        effects: list[Effect] = [CancelCatchUp()] if gesture.first else []
         if not self.listening:
-            stop: list[Effect] = [CutAnswer()] if self.phase is Phase.SPEAKING else []
-            return stop + self._wake(now)
+            effects += [CutAnswer()] if self.phase is Phase.SPEAKING else []
+            return effects + self._wake(now)
         if self.phase in _WAITING:
             self._listen(now, self._settings.idle_s)
-            return [CutAnswer()]
+            return [*effects, CutAnswer()]
         if self.phase is Phase.LISTENING:
             self._listen(now, self._settings.idle_s)
         self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
-        return []
+        return effects
 
     def _released(self, now: float) -> list[Effect]:
         if self.phase is Phase.TALKING:
@@ -184,10 +212,12 @@ class Turn:
 
     def _tap(self, count: int, now: float) -> list[Effect]:
         if count == 1:
-            woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING) and self._hands_free
-            return [Play(Earcon.LISTENING)] if woken else []
+            woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING)
+            if woken and self._answers and self.phase is Phase.LISTENING:
+                return self._play_answers(Phase.ANSWERING, now)
+            return [Play(Earcon.LISTENING)] if woken and self._hands_free else []
         if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
-            return [TakeStill(), Play(Earcon.STILL)]
+            return [TakeStill()]
         status: list[Effect] = [SpeakStatus()] if self._origin is Phase.ASLEEP else []
         return [DiscardStill(), *self._sleep(now), *status]
 
@@ -235,8 +265,7 @@ class Turn:
             effects += self._end_utterance(now)
         if self.phase in _WAITING:
             effects += [CutAnswer()]
-        self._think(now)
-        return [*effects, SendText(text)]
+        return [*effects, SendText(text), *self._expect_answer(now)]
 
     # the service
 
@@ -293,20 +322,64 @@ class Turn:
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
         return []
 
-    def _link_changed(self, state: LinkState, now: float) -> list[Effect]:
-        news = state is LinkState.REFUSED and self.link is not LinkState.REFUSED
-        self.link = state
+    def _link_changed(self, event: LinkChanged, now: float) -> list[Effect]:
+        state = event.state
+        before, self.link = self.link, state
+        self._trouble = event.trouble
         if state is not LinkState.CONNECTING:
             self._failing = state is LinkState.OFFLINE
+        if self.phase is Phase.ASLEEP and state is LinkState.UP:  # at start-up nobody has fallen asleep
+            self._timers.setdefault(_Timer.LINGER, now + self._settings.linger_s)
         if self.phase is Phase.THINKING and state is not LinkState.UP:
             self._delivered = False
-            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
-        return [Play(Earcon.FAULT)] if news else []
+            due = now + (AWAY_GRACE_S if state in _AWAY else self._settings.send_timeout_s)
+            known = due if before is LinkState.UP else self._timers.get(_Timer.RESPONSE, due)
+            self._timers[_Timer.RESPONSE] = min(due, known)
+        elif self.phase is Phase.THINKING:
+            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s  # it is on its way again
+        # The rest of an answer is waited for from the drop, and once more from the reconnect.
+        if self.phase in _PLAYING and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
+            self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
+        news = self._trouble is not None and self._trouble is not self._told
+        self._told = self._trouble if state is not LinkState.CONNECTING else self._told
+        return [_fault_told(self._trouble)] if news else []
+
+    # notes
+
+    def _kept(self, event: NoteSaved | NotesChanged | StillKept, now: float) -> list[Effect]:
+        match event:
+            case NoteSaved():
+                # Where the box was still waiting, the service would not take the question.
+                rest = self._rest_after_answer(now) if self.phase is Phase.THINKING else []
+                return [Play(Earcon.SAVED, self._saved_words(event)), *rest]
+            case NotesChanged():
+                self._notes, self._answers = event.waiting, event.answered
+                return self._answers_came(now)
+            case StillKept():
+                return [Play(Earcon.STILL)]
+            case _:
+                assert_never(event)
+
+    def _saved_words(self, event: NoteSaved) -> Words:
+        words: Words = (Phrase.NO_ANSWER,) if event.delivered else (Phrase.SAVED_NOT_SENT,)
+        return (*words, self._notes, Phrase.NOTES_WAITING) if self._notes > 1 else words
+
+    def _answers_came(self, now: float) -> list[Effect]:
+        if self._answers and self.phase is Phase.LISTENING and not self._pressed:
+            return self._play_answers(Phase.ANSWERING, now)
+        if self._answers and self.phase is Phase.ASLEEP and self._answers_at_once:
+            return self._play_answers(Phase.SPEAKING, now)
+        return []
+
+    def _play_answers(self, phase: Phase, now: float) -> list[Effect]:
+        self._enter(phase, {_Timer.ANSWER_CAP: now + self._answers * self._settings.max_answer_s})
+        self._answers = 0  # as far as this machine is concerned; what is cut short counts as heard
+        return [PlayAnswers()]
 
     def _fault(self, name: str) -> list[Effect]:
         news = name not in self.faults
         self.faults.add(name)
-        return [Play(Earcon.FAULT)] if news else []
+        return [_fault_told(Trouble.of_part(name))] if news else []
 
     # time
 
@@ -333,22 +406,28 @@ class Turn:
             case _Timer.ANSWER_CAP:
                 return [CutAnswer(), *self._rest_after_answer(now)]
             case _Timer.LINGER:
-                return [Disconnect()]
+                return self._lingered(now)
             case _:
                 assert_never(timer)
 
     def _no_response(self, now: float) -> list[Effect]:
+        connected = self.link is LinkState.UP
         if self.phase in _PLAYING:
-            return [FinishAnswer()]  # it stalled: what came is played to its end
+            # What came is played to its end. Where the line took the rest, that is asked for when it is back.
+            return [FinishAnswer(), *([] if connected else [SaveNote()])]
         if self._server_detects:
             return self._rest_after_answer(now)  # what sounded like speech here was none to the service
-        connected = self.link is LinkState.UP
         if connected and not self._retried:
             self._retried, self._delivered = True, False
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
             return [Play(Earcon.RETRY), Reconnect()]
-        # Not connected: the utterance stays with us and goes out when the network is back.
-        return [Play(Earcon.FAULT), *([GiveUp()] if connected else []), *self._rest_after_answer(now)]
+        return [*([Play(Earcon.FAULT)] if connected else []), SaveNote(), *self._rest_after_answer(now)]
+
+    def _lingered(self, now: float) -> list[Effect]:
+        if self._notes:  # they go out as soon as there is a network, whether anybody is there or not
+            self._timers[_Timer.LINGER] = now + max(self._settings.linger_s, NOTES_LINGER_S)
+            return []
+        return [Disconnect()]
 
     # phases
 
@@ -374,12 +453,23 @@ class Turn:
         )
 
     def _end_utterance(self, now: float) -> list[Effect]:
+        return [EndUtterance(), *self._expect_answer(now)]
+
+    def _expect_answer(self, now: float) -> list[Effect]:
+        """Wait for it, or save the question at once where there is nobody to put it to."""
+        if (self._failing or self.link in _AWAY) and not self._server_detects:
+            return [SaveNote(), *self._rest_after_answer(now)]
         self._think(now)
-        return [EndUtterance()]
+        return []
 
     def _rest_after_answer(self, now: float) -> list[Effect]:
+        if self.phase is Phase.ASLEEP:
+            return []
         if self.phase is Phase.SPEAKING:
-            return self._sleep(now)
+            more = self._answers and self._answers_at_once
+            return self._play_answers(Phase.SPEAKING, now) if more else self._sleep(now)
+        if self._answers:  # they came while something else was going on
+            return self._play_answers(Phase.ANSWERING, now)
         self._listen(now, self._settings.follow_up_s)
         return [] if self._hands_free else self._sleep(now)
 
@@ -389,3 +479,7 @@ class Turn:
         close: list[Effect] = [Sense(on=False)] if self.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
         return [*end, *cut, *close]
+
+
+def _fault_told(trouble: Trouble | None) -> Play:
+    return Play(Earcon.FAULT, trouble.words if trouble is not None else ())

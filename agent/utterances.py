@@ -24,35 +24,62 @@ MAX_ATTEMPTS = 3
 """An utterance that so many connections did not survive is the likely reason, and is given up."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Utterance:
     """One thing the technician said (16 kHz mono s16le) or typed."""
 
     number: int
     marked: bool  # wrapped in activityStart and activityEnd; else the service detects speech itself
+    note: bool = False  # said earlier and kept on disk meanwhile; its answer is kept, too, until somebody is there
     pcm: bytearray = field(default_factory=bytearray)
     quiet: bytearray = field(default_factory=bytearray)  # for each LIVE_BYTES of pcm, whether nobody speaks in it
     pause: int = 0  # quiet pieces just sent
     text: str = ""
-    text_sent: bool = False
+    preface: str = ""  # what the session has missed
+    remark: str = ""  # what the model must know of it: when it was said, what of its answer was given already
+    picture: bytes = b""  # JPEG, of an utterance that was spoken where no frame could be streamed
+    answered_in_part: bool = False
+    said: str = ""  # that part, in words
+    led: int = 0  # messages of the lead that were sent
     ended: bool = False
     ended_at: float = 0.0  # when the last word was spoken, on the loop's clock
+    said_at: float = 0.0  # when the first one was, on the wall's
     wanted: bool = True  # whether the technician still waits for the answer
     opened: bool = False
     sent: int = 0
     closed: bool = False
-    given_up: bool = False  # half sent when it was; only its end still goes out
+    withdrawn: bool = False  # half sent when it was; only its end still goes out
     attempts: int = 0
+
+    @property
+    def lead_size(self) -> int:
+        """Number of messages that go out before its audio."""
+        return bool(self.picture) + sum(map(bool, (self.preface, self.remark, self.text)))
+
+    def next_of_lead(self) -> bytes:
+        """Return the next of them."""
+        place, self.led = self.led, self.led + 1
+        if place == 0 and self.picture:
+            return protocol.video(self.picture)
+        lines = [line for line in (self.preface, self.remark, self.text) if line]
+        return protocol.text(lines[place - bool(self.picture)])
 
 
 class Ledger:
     """Utterances in order; those the service has acknowledged are forgotten."""
 
-    def __init__(self, *, marked: bool) -> None:
-        """Use activity markers if ``marked``, else stream and let the service detect speech."""
+    def __init__(self, *, marked: bool, first: int = 1) -> None:
+        """Use activity markers if ``marked``, else stream and let the service detect speech.
+
+        ``first`` is the number of the first utterance; they count over the life of the box.
+        """
         self._marked = marked
         self._entries: deque[Utterance] = deque()
-        self._numbers = 0
+        self._numbers = first - 1
+        self.preface = ""
+        """What the present session must be told before the next utterance."""
+        self.known = 0
+        """The last utterance whose sound the present session has in its memory, as far as an answer showed it."""
         self.trimmed_s = 0.0
         """Pauses left out of live streams."""
         self.skipped_s = 0.0
@@ -69,9 +96,15 @@ class Ledger:
         """Whether a message could be sent now if the pipe allowed; see :meth:`next` for ``chunk_s``."""
         least = round(chunk_s / FRAME_S) * LIVE_BYTES
         return any(
-            len(entry.pcm) - entry.sent >= least or (not entry.closed and (entry.ended or not entry.opened))
+            len(entry.pcm) - entry.sent >= least
+            or (not entry.closed and (entry.ended or not entry.opened or entry.led < entry.lead_size))
             for entry in self._entries
         )
+
+    @property
+    def over(self) -> list[Utterance]:
+        """Utterances that are over and not acknowledged, oldest first."""
+        return [entry for entry in self._entries if entry.ended and not entry.withdrawn]
 
     @property
     def backlog_s(self) -> float:
@@ -80,8 +113,13 @@ class Ledger:
 
     @property
     def waiting(self) -> int:
-        """Utterances that are over and not acknowledged."""
-        return sum(entry.ended for entry in self._entries)
+        """How many they are."""
+        return len(self.over)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to say, and nothing said that waits for an answer."""
+        return all(entry.closed and not entry.wanted for entry in self._entries)
 
     def open(self, pre_roll: bytes) -> int:
         """Begin an utterance with the audio just before it; returns its number."""
@@ -109,6 +147,11 @@ class Ledger:
         entry.text, entry.ended, entry.ended_at = text, True, now
         return entry.number
 
+    def add_note(self, note: Utterance) -> None:
+        """Add an utterance of earlier, complete, with its old number."""
+        note.note = note.ended = True
+        self._entries.append(note)
+
     def next(self, chunk_s: float = FRAME_S, thinning: Thinning = WHOLE) -> tuple[bytes, Utterance] | None:
         """Return the next message to send and its utterance; None when all is sent.
 
@@ -124,41 +167,73 @@ class Ledger:
                 return None  # its next audio is still to come, and nothing may overtake it
         return None
 
-    def acknowledge(self, number: int) -> None:
-        """Forget ``number`` and all before it: the service has answered it."""
-        self._entries = deque(entry for entry in self._entries if entry.number > number or not entry.closed)
+    def acknowledge(self, number: int) -> list[Utterance]:
+        """Forget ``number`` and all before it, and return them: the service has answered it."""
+        done = [entry for entry in self._entries if entry.number <= number and entry.closed]
+        self._entries = deque(entry for entry in self._entries if entry not in done)
+        return done
 
-    def cut(self) -> None:
-        """Note that no answer is wanted to what is over; it is still delivered, as part of the conversation."""
+    def cut(self) -> list[Utterance]:
+        """Note that no answer is wanted to what is over; it is still delivered, as part of the conversation.
+
+        Returns those that had an answer in part: nothing more will be asked about them.
+        """
         for entry in self._entries:
             entry.wanted = entry.wanted and not entry.ended
+        given = [entry for entry in self.over if entry.answered_in_part]
+        for entry in given:
+            self.withdraw(entry)
+        return given
 
-    def give_up(self) -> int:
-        """Forget all that is over; returns how many. What is half sent still gets its end: the service waits for it."""
-        over = [entry for entry in self._entries if entry.ended and not entry.given_up]
-        for entry in over:
-            if entry.opened and not entry.closed:
-                entry.given_up, entry.wanted = True, False
-                del entry.pcm[entry.sent :]
-            else:
-                self._entries.remove(entry)
-        return len(over)
+    def withdraw(self, entry: Utterance) -> None:
+        """Say no more of ``entry``. What is half sent still gets its end: the service waits for it."""
+        if entry.opened and not entry.closed and entry.marked:
+            entry.withdrawn, entry.wanted, entry.note = True, False, False
+            del entry.pcm[entry.sent :]
+            entry.led = entry.lead_size
+        elif entry in self._entries:
+            self._entries.remove(entry)
 
-    def rewind(self) -> int:
-        """Prepare everything unacknowledged for a new connection; returns how many were given up for good."""
-        self._entries = deque(entry for entry in self._entries if not entry.given_up)
-        kept_whole = [entry for entry in self._entries if entry.marked or entry.text]
-        poisoned = [entry for entry in kept_whole if entry.ended and entry.attempts >= MAX_ATTEMPTS]
-        for entry in poisoned:
+    def go_on(self, number: int, said: str, remark: str) -> bool:
+        """Ask, by ``remark``, for the rest of the answer to ``number``, which broke off after ``said``.
+
+        False if the utterance is not kept.
+        """
+        entry = next((entry for entry in self.over if entry.number == number and entry.marked), None)
+        if entry is not None:
+            entry.said, entry.remark, entry.answered_in_part = said, remark, True
+        return entry is not None
+
+    def rewind(self) -> list[Utterance]:
+        """Prepare everything unacknowledged for a new connection.
+
+        Returns what leaves the ledger instead: notes, and what so many connections did not survive.
+        """
+        self._entries = deque(entry for entry in self._entries if not entry.withdrawn)
+        leaving = [
+            entry
+            for entry in self.over
+            if entry.note or (entry.attempts >= MAX_ATTEMPTS and (entry.marked or entry.text))
+        ]
+        for entry in leaving:
             self._entries.remove(entry)
         for entry in self._entries:
-            entry.opened = entry.text_sent = entry.closed = False
-            entry.sent = 0
-        return len(poisoned)
+            entry.opened = entry.closed = False
+            entry.sent = entry.led = 0
+            entry.preface = ""
+        return leaving
+
+    def forget(self, number: int) -> None:
+        """Forget ``number`` alone: its answer is in safe hands."""
+        self._entries = deque(entry for entry in self._entries if entry.number != number)
+
+    def take_number(self) -> int:
+        """Use up a number for something that is not an utterance."""
+        self._numbers += 1
+        return self._numbers
 
     def _add(self) -> Utterance:
-        self._numbers += 1
-        entry = Utterance(self._numbers, self._marked)
+        entry = Utterance(self.take_number(), self._marked)
         self._entries.append(entry)
         return entry
 
@@ -168,11 +243,15 @@ class Ledger:
         if not entry.opened:
             entry.opened = True
             entry.attempts += 1
+            if entry.answered_in_part and entry.number <= self.known:
+                entry.sent = len(entry.pcm)  # the session has heard it, and only needs to be told to go on
             if entry.marked:
+                entry.preface, self.preface = self.preface, ""
                 return protocol.ACTIVITY_START
-        if entry.text and not entry.text_sent:
-            entry.text_sent, entry.closed = True, not entry.marked
-            return protocol.text(entry.text)
+        if entry.led < entry.lead_size:
+            message = entry.next_of_lead()
+            entry.closed = not (entry.marked or entry.pcm) and entry.led == entry.lead_size
+            return message
         self._leave_out(entry, thinning)
         waiting = len(entry.pcm) - entry.sent
         if waiting >= least or (waiting and entry.ended):
@@ -180,10 +259,9 @@ class Ledger:
         if not entry.ended:
             return None
         entry.closed = True
-        if entry.marked:
-            return protocol.ACTIVITY_END
-        self._entries.remove(entry)  # as with its audio: nothing will acknowledge it
-        return protocol.AUDIO_STREAM_END
+        if entry.withdrawn or not entry.marked:
+            self._entries.remove(entry)  # nothing will acknowledge it
+        return protocol.ACTIVITY_END if entry.marked else protocol.AUDIO_STREAM_END
 
     def _leave_out(self, entry: Utterance, thinning: Thinning) -> None:
         """Move over what the line has no room for."""

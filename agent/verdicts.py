@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from agent.troubles import Trouble
+
 
 class Next(Enum):
     """The next step."""
@@ -28,6 +30,8 @@ class Verdict:
     fix: str = ""
     wait_s: float = 0.0
     at_once: bool = False
+    trouble: Trouble | None = None
+    """What the box says of it, where a person must act."""
 
     def __str__(self) -> str:
         """Problem and fix in one line."""
@@ -47,7 +51,7 @@ _MODEL_FIX = "check session.model and service.api_version"
 class _Row:
     codes: tuple[int, ...]  # empty: any
     reason: str  # regular expression, any case
-    next: Next
+    next: Next | Trouble  # a trouble is refused
     problem: str
     fix: str = ""
     wait_s: float = 0.0
@@ -59,11 +63,13 @@ class _Row:
 
 
 _CLOSES = (
-    _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Next.REFUSED, "API key refused", _KEY_FIX),
-    _Row((), r"permission.?denied|unauthenticated|suspended", Next.REFUSED, "access refused", _KEY_FIX),
+    _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Trouble.KEY, "API key refused", _KEY_FIX),
+    _Row((), r"permission.?denied|unauthenticated|suspended", Trouble.ACCESS, "access refused", _KEY_FIX),
     _Row((), r"quota|resource.?exhausted", Next.RESUME, "quota used up", "check plan and billing", QUOTA_WAIT_S),
-    _Row((), r"models/\S+ is not found|not supported for bidi", Next.REFUSED, "model refused", _MODEL_FIX),
-    _Row((), r"user location|not available in your", Next.REFUSED, "region refused", "the service is not offered here"),
+    _Row((), r"models/\S+ is not found|not supported for bidi", Trouble.MODEL, "model refused", _MODEL_FIX),
+    _Row(
+        (), r"user location|not available in your", Trouble.REGION, "region refused", "the service is not offered here"
+    ),
     _Row((), r"session not found|invalid session handle|requested entity", Next.FRESH, "handle refused", at_once=True),
     _Row((1007,), r"CONTENT_TYPE_AUDIO", Next.FRESH, "the service lost its configuration", at_once=True),
     _Row((1007,), r"", Next.FRESH, "request refused", "compare the log line with the model's documentation"),
@@ -77,13 +83,12 @@ _CLOSES = (
 _STATUSES = (
     (
         (400, 404),
-        Next.REFUSED,
+        Trouble.ADDRESS,
         "address or model refused",
         "check service.url, service.api_version, session.model",
-        0.0,
     ),
-    ((401, 403), Next.REFUSED, "API key refused", _KEY_FIX, 0.0),
-    ((429,), Next.RESUME, "quota used up", "check plan and billing", QUOTA_WAIT_S),
+    ((401, 403), Trouble.KEY, "API key refused", _KEY_FIX),
+    ((429,), Next.RESUME, "quota used up", "check plan and billing"),
 )
 
 
@@ -97,9 +102,9 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
     if row.codes == (1007,) and not resumed and failures > 1:
-        return Verdict(Next.REFUSED, problem, row.fix, REFUSED_WAIT_S)
-    if row.next is Next.REFUSED:
-        return Verdict(Next.REFUSED, problem, row.fix, REFUSED_WAIT_S)
+        return _refused(Trouble.REQUEST, problem, row.fix)
+    if isinstance(row.next, Trouble):
+        return _refused(row.next, problem, row.fix)
     indigestible = row.codes == (1011, 1012, 1013) and resumed and failures > 1
     step = Next.FRESH if indigestible else row.next
     # A refused handle is dropped, so that this cannot go round in a circle.
@@ -109,11 +114,15 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
 
 def judge_status(status: int) -> Verdict:
     """Judge an HTTP response that refused the WebSocket handshake."""
-    for statuses, step, problem, fix, wait_s in _STATUSES:
+    for statuses, step, problem, fix in _STATUSES:
         if status in statuses:
-            wait = REFUSED_WAIT_S if step is Next.REFUSED else wait_s
-            return Verdict(step, f"{problem}: HTTP {status}", fix, wait)
+            told = f"{problem}: HTTP {status}"
+            return _refused(step, told, fix) if isinstance(step, Trouble) else Verdict(step, told, fix, QUOTA_WAIT_S)
     return Verdict(Next.RESUME, f"service fault: HTTP {status}")
+
+
+def _refused(trouble: Trouble, problem: str, fix: str) -> Verdict:
+    return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, trouble=trouble)
 
 
 def judge_unreachable(problem: str, fix: str = "") -> Verdict:

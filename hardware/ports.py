@@ -68,6 +68,7 @@ class Rhythm(Enum):
     THINKING = "thinking"
     ANSWERING = "answering"
     OFFLINE = "offline"
+    MESSAGE = "answer waiting"
     FAULT = "fault"
 
 

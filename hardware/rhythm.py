@@ -50,6 +50,7 @@ LOOPS: dict[Rhythm, Steps] = {
     Rhythm.THINKING: _breath(),
     Rhythm.ANSWERING: ((0.1, 1.0), (0.1, DIM), (0.1, 0.7), (0.6, DIM)),
     Rhythm.OFFLINE: ((0.1, 1.0), (0.2, 0.0), (0.1, 1.0), (1.6, 0.0)),
+    Rhythm.MESSAGE: ((0.02, 1.0), (0.18, 0.0), (0.02, 1.0), (0.18, 0.0), (0.02, 1.0), (2.58, 0.0)),
     Rhythm.FAULT: _morse("...", "---", "..."),
 }
 PERIODS = {rhythm: math.fsum(seconds for seconds, _ in steps) for rhythm, steps in LOOPS.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ NO_DEVICES = ("--mic", "silence", "--speaker", "none")
 PATIENCE_S = 20
 
 
+_states = tempfile.TemporaryDirectory()
+
+
 def environment(**more: str) -> dict[str, str]:
-    """This one's, without keys and proxies."""
+    """This one's, without keys and proxies, and with a state folder of its own."""
     hidden = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY")
-    return {name: value for name, value in os.environ.items() if name not in hidden} | more
+    given = {name: value for name, value in os.environ.items() if name not in hidden}
+    return given | {"XDG_STATE_HOME": tempfile.mkdtemp(dir=_states.name)} | more
 
 
 def field_agent(*arguments: str, typed: str | None = "", **more: str) -> subprocess.CompletedProcess[str]:

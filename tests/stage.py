@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+import time
 import wave
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,9 +20,11 @@ from hardware.simulated import SimulatedBox
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from agent.metrics import TurnRecord
+    from agent.moves import LinkState
+    from hardware.ports import Rhythm
 
 T = TypeVar("T")
 ASSETS = Path(config.__file__).parent / "simulator" / "assets"
@@ -32,8 +36,11 @@ def play(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run in virtual time; a task that outlives ``coroutine`` fails."""
 
     async def watched() -> T:
+        broken: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
         async with asyncio.timeout(LIMIT_S):
             result = await coroutine
+        assert not broken, f"failed in a callback: {broken}"
         await asyncio.sleep(0)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks left behind: {left}"
@@ -74,6 +81,23 @@ class Stage:
             while self.agent.turn.phase is not phase:
                 await asyncio.sleep(0.01)
 
+    async def until_link(self, state: LinkState, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.agent.turn.link is not state:
+                await asyncio.sleep(0.01)
+
+    async def until_light(self, rhythm: Rhythm, within_s: float = 300.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.box.light.rhythm is not rhythm:
+                await asyncio.sleep(0.01)
+
+    async def until_mark(self, name: str, within_s: float = 60.0) -> None:
+        """Wait until it comes once more."""
+        before = len(self.times(name))
+        async with asyncio.timeout(within_s):
+            while len(self.times(name)) == before:
+                await asyncio.sleep(0.01)
+
     async def wake(self) -> None:
         await self.box.button.tap()
         await asyncio.sleep(0.5)
@@ -97,29 +121,38 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(
+async def stage(  # noqa: PLR0913 - each sets one thing of the scene, all optional
     scenario: Scenario | str | None = None,
     *,
     patient: bool = True,
     simulator_settings: SimulatorSettings | None = None,
     echo_gain: float = 0.0,
     tls: ssl.SSLContext | None = None,
+    wall: Callable[[], float] | None = None,
     **sections: dict[str, Any],
 ) -> AsyncIterator[Stage]:
     """Set up box, agent and simulator; ``sections`` override settings."""
     loop = asyncio.get_running_loop()
     chosen = shipped(scenario) if isinstance(scenario, str) else scenario
-    async with Simulator(simulator_settings, chosen, tls=tls) as simulator:
-        # In virtual time the kernel's acknowledgements, which come in real time, mean nothing.
-        tables = {"service": {"url": simulator.url}, "link": {"kernel": False}} | sections
-        settings = config.override(config.Settings(), tables, where="test")
-        box = SimulatedBox.build(loop, pictures=ASSETS / "frames", echo_gain=echo_gain)
-        marks: list[tuple[float, str, dict[str, Any]]] = []
-        agent = Agent(settings, box.devices, lambda: "key", lambda name, f: marks.append((loop.time(), name, f)))
-        task = asyncio.create_task(agent.run(patient=patient))
-        try:
-            yield Stage(simulator, box, agent, task, marks)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await box.devices.aclose()
+    began = time.time() - loop.time()
+    with tempfile.TemporaryDirectory() as state:
+        async with Simulator(simulator_settings, chosen, tls=tls) as simulator:
+            sections = {"paths": {"state": state}} | sections
+            # In virtual time the kernel's acknowledgements, which come in real time, mean nothing.
+            tables = {"service": {"url": simulator.url}, "link": {"kernel": False}} | sections
+            settings = config.override(config.Settings(), tables, where="test")
+            box = SimulatedBox.build(loop, pictures=ASSETS / "frames", echo_gain=echo_gain)
+            marks: list[tuple[float, str, dict[str, Any]]] = []
+
+            def observe(name: str, fields: dict[str, Any]) -> None:
+                marks.append((loop.time(), name, fields))
+
+            agent = Agent(settings, box.devices, lambda: "key", observe, wall or (lambda: began + loop.time()))
+            task = asyncio.create_task(agent.run(patient=patient))
+            try:
+                yield Stage(simulator, box, agent, task, marks)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await box.devices.aclose()
+                await agent.archive.aclose()  # a task that was cancelled before it began closed nothing

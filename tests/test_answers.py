@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -207,55 +205,125 @@ def test_an_interruption_with_nothing_owed_is_about_what_still_plays(answers: Ow
 def test_a_lost_connection_leaves_nothing_owed(answers: Owed) -> None:
     answers.expect(1, 0.0, wanted=True)
     answers.expect(2, 1.0, wanted=True)
-    assert answers.connection_lost() == []
+    answers.piece()
+    answers.connection_lost()
     assert answers.lost == [1, 2]
     assert not answers.pending
 
 
-def test_what_came_of_an_answer_before_the_connection_was_lost_is_all_of_it(answers: Owed) -> None:
-    answers.expect(1, 0.0, wanted=True)
+def test_the_rest_of_an_answer_that_broke_off_goes_on_with_its_record(answers: Owed) -> None:
+    broken = answers.expect(1, 0.0, wanted=True)
     answers.piece()
-    assert answers.connection_lost() == [AnswerGenerated()]
+    answers.connection_lost()
+    rest = answers.expect(1, 9.0, wanted=True, record=broken.record)
+    assert rest.record is broken.record
+    assert answers.content(9.1) == (rest, [AnswerBegan()])
 
 
-@pytest.mark.parametrize("spoil", [Owed.cut, Owed.generation_complete], ids=["cut", "generated"])
-def test_a_lost_connection_is_no_news_about_an_answer_that_is(answers: Owed, spoil: Callable[[Owed], object]) -> None:
+# answers to notes: kept instead of spoken
+
+
+def held(answers: Owed, utterance: int = 1) -> Answer:
+    return answers.expect(utterance, 0.0, wanted=True, held=True)
+
+
+def test_the_turn_machine_is_told_nothing_of_an_answer_that_is_kept(answers: Owed) -> None:
+    kept = held(answers)
+    assert answers.pending
+    assert answers.incomplete
+    assert answers.content(1.0) == (kept, [])
+    assert answers.generation_complete() == (1, [])
+    assert answers.turn_complete(DONE) == (1, [])
+
+
+def test_an_answer_is_incomplete_until_all_of_it_has_come_or_nobody_wants_it(answers: Owed) -> None:
+    assert not answers.incomplete
     answers.expect(1, 0.0, wanted=True)
+    assert answers.incomplete
+    answers.generation_complete()
+    assert (answers.incomplete, answers.pending) == (False, True)
+    answers.turn_complete(MORE)
+    assert answers.incomplete
+    answers.cut()
+    assert not answers.incomplete
+
+
+def test_silencing_what_plays_does_not_touch_what_is_kept(answers: Owed) -> None:
+    answers.expect(1, 0.0, wanted=True)
+    held(answers, 2)
+    answers.cut()
+    answers.turn_complete(DONE)
+    assert answers.piece() == 2
+
+
+def test_what_is_dropped_is_not_acknowledged_so_that_it_is_put_again(answers: Owed) -> None:
+    spoken = answers.expect(7, 0.0, wanted=True)
+    held(answers, 2)
+    answers.drop_held()
+    assert spoken.wanted
+    assert answers.turn_complete(DONE) == (7, [AnswerEnded()])
+    assert answers.piece() == "refused"
+    assert answers.generation_complete() == (None, [])
+    assert answers.turn_complete(DONE) == (None, [])
+
+
+def test_an_answer_that_the_service_stopped_before_it_was_whole_is_not_kept(answers: Owed) -> None:
+    held(answers)
     answers.piece()
-    spoil(answers)
-    assert answers.connection_lost() == []
+    assert answers.interrupted() == []
+    assert answers.turn_complete(DONE) == (None, [])
+
+
+def test_what_is_cut_is_acknowledged_because_nobody_wants_it_again(answers: Owed) -> None:
+    answer = answers.expect(1, 0.0, wanted=True)
+    answers.cut()
+    assert not answer.aloud
+    assert answer.acknowledges == 1
 
 
 def test_an_answer_starts_as_wanted_and_unheard() -> None:
     fresh = Answer(1, 0.0)
-    assert (fresh.wanted, fresh.began, fresh.generated) == (True, False, False)
+    assert (fresh.wanted, fresh.held, fresh.began, fresh.generated) == (True, False, False, False)
+    assert fresh.aloud
 
 
 @given(
     st.lists(
-        st.sampled_from(("ask", "cut", "piece", "generated", "done", "more", "interrupted", "lost")),
+        st.sampled_from(("ask", "note", "cut", "drop", "piece", "generated", "done", "more", "interrupted", "lost")),
         max_size=50,
     )
 )
 def test_whatever_comes_every_question_is_accounted_for_once_and_nothing_cut_is_heard(steps: list[str]) -> None:
     answers, ended, asked, cut = Owed(), list[int | None](), 0, 0
+    notes, dropped = set[int](), set[int]()
     for now, step in enumerate(steps):
         match step:
             case "ask":
                 asked += 1
                 answers.expect(asked, float(now), wanted=True)
+            case "note":
+                asked += 1
+                notes.add(asked)
+                answers.expect(asked, float(now), wanted=True, held=True)
             case "cut":
                 cut = asked
                 answers.cut()
+            case "drop":
+                dropped |= notes
+                answers.drop_held()
             case "piece":
-                number = answers.piece(float(now))
-                assert not isinstance(number, int) or number > cut
+                piece = answers.piece(float(now))
+                assert not isinstance(piece, int) or piece > cut or piece in notes
+                assert piece not in dropped
             case "generated":
-                answers.generation_complete()
+                number, events = answers.generation_complete()
+                assert number not in dropped
+                assert not events or number not in notes
             case "done" | "more":
-                owed = answers.current is not None
+                current = answers.current
                 number, _ = answers.turn_complete(DONE if step == "done" else MORE)
-                ended += [number] if owed and step == "done" else []
+                assert number not in dropped
+                ended += [current.utterance] if current is not None and step == "done" else []
             case "interrupted":
                 answers.interrupted()
             case "lost":

@@ -104,7 +104,7 @@ def test_help_names_every_command_and_needs_no_driver(capfd: pytest.CaptureFixtu
         cli.main(["--help"])
     assert end.value.code == 0
     text = capfd.readouterr().out
-    assert all(name in text for name in ("run", "talk", "demo", "simulate", "devices", "check-config"))
+    assert all(name in text for name in ("run", "talk", "demo", "simulate", "devices", "check-config", "log"))
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)

@@ -142,8 +142,8 @@ def test_a_signal_is_a_normal_end(service: str, tmp_path: Path, number: signal.S
     options = ("--mic", "silence", "--speaker", str(out), "--initial-message", GAUGE, "--for", "60")
     with started("talk", *options, "--url", service) as process:
         assert process.stdout is not None
-        while "speaking" not in process.stdout.readline():
-            pass
+        while "speaking" not in (line := process.stdout.readline()):
+            assert line, "it ended"
         time.sleep(1)
         process.send_signal(number)
         _, error = process.communicate(timeout=PATIENCE_S)

@@ -32,6 +32,25 @@ def test_the_light_is_never_off_while_microphone_and_camera_are_open(phase: Phas
         assert rhythm(phase, link, fault=False, failing=False) is not Rhythm.READY
 
 
+@pytest.mark.parametrize(("phase", "link"), EVERYTHING)
+def test_notes_and_answers_show_on_a_sleeping_box_only(phase: Phase, link: LinkState) -> None:
+    shown = [
+        rhythm(phase, link, fault=False, failing=False, notes=notes, answers=answers)
+        for notes, answers in ((True, False), (False, True), (True, True))
+    ]
+    if link is LinkState.REFUSED:
+        assert set(shown) == {Rhythm.FAULT}
+    elif phase is Phase.ASLEEP:
+        assert shown == [Rhythm.OFFLINE, Rhythm.MESSAGE, Rhythm.MESSAGE]
+    else:
+        assert set(shown) == {rhythm(phase, link, fault=False, failing=False)}
+
+
+def test_a_connection_that_fails_beats_an_answer_that_waits() -> None:
+    shown = rhythm(Phase.ASLEEP, LinkState.OFFLINE, fault=False, failing=True, notes=True, answers=True)
+    assert shown is Rhythm.OFFLINE
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_a_connection_that_fails_shows_whatever_is_tried_meanwhile(phase: Phase) -> None:
     shown = {rhythm(phase, link, fault=False, failing=True) for link in (LinkState.OFFLINE, LinkState.CONNECTING)}

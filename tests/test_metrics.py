@@ -1,5 +1,8 @@
+from dataclasses import fields
+
 import pytest
 
+from agent.journal_rows import TurnRow
 from agent.metrics import Counters, TurnRecord
 
 
@@ -42,6 +45,29 @@ def test_the_log_line_says_how_it_ended() -> None:
     assert TurnRecord(reason="RESPONSE_REJECTED").line() == (
         "turn unasked: no audio, answer 0.0 s, played 0.0 s, 0 tokens, RESPONSE_REJECTED"
     )
+
+
+def test_the_journal_keeps_what_was_heard_said_and_played() -> None:
+    turn = record(interrupted=True)
+    turn.heard, turn.reason, turn.frames, turn.frames_dropped = " What? ", "why", 3, 1
+    turn.played_s = 1.00049
+    assert turn.columns() == {
+        "heard": "What?",
+        "said": "Four bar, in the green.",
+        "played": "Four bar,",
+        "answer_s": 2.5,
+        "played_s": 1.0,
+        "interrupted": True,
+        "reason": "why",
+        "ttfab_s": pytest.approx(1.234),
+        "tokens": 42,
+        "frames": 3,
+        "frames_dropped": 1,
+    }
+
+
+def test_what_the_journal_keeps_are_columns_that_it_has() -> None:
+    assert record().columns().keys() <= {field.name for field in fields(TurnRow)}
 
 
 def test_every_record_has_a_transcript_of_its_own() -> None:

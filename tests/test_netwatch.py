@@ -6,11 +6,27 @@ import asyncio
 import os
 import socket
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agent import netwatch
-from agent.netwatch import ADDRESS, DEL_ADDRESS, DEL_LINK, HEADER, IFF_RUNNING, LINK, NEW_LINK, NetWatch
+from agent.netwatch import (
+    ADDRESS,
+    DEL_ADDRESS,
+    DEL_LINK,
+    HEADER,
+    IFF_RUNNING,
+    LINK,
+    NEW_ADDRESS,
+    NEW_LINK,
+    NEW_ROUTE,
+    NEW_USER_OPTION,
+    NetWatch,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def link_message(kind: int, index: int, flags: int) -> bytes:
@@ -41,6 +57,32 @@ def test_only_what_is_gone_is_told(kind: int, body: bytes, index: int | None) ->
     assert netwatch.lost(kind, body) == index
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "is_back"),
+    [
+        (NEW_LINK, LINK.pack(0, 1, 7, IFF_RUNNING, 0), True),
+        (NEW_LINK, LINK.pack(0, 1, 7, 0, 0), False),
+        (NEW_LINK, b"", False),
+        (NEW_ADDRESS, b"", True),
+        (NEW_ROUTE, b"", True),
+        (NEW_USER_OPTION, b"", True),
+        (DEL_ADDRESS, b"", False),
+    ],
+)
+def test_what_may_help_is_told(kind: int, body: bytes, *, is_back: bool) -> None:
+    assert netwatch.back(kind, body) is is_back
+
+
+def test_other_name_servers_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(netwatch, "RESOLVER", tmp_path / "resolv.conf")
+    none = netwatch.resolver_stamp()
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1")
+    first = netwatch.resolver_stamp()
+    (tmp_path / "new").write_text("nameserver 192.0.2.2")
+    (tmp_path / "new").rename(tmp_path / "resolv.conf")
+    assert len({none, first, netwatch.resolver_stamp()}) == 3
+
+
 def test_an_interface_is_found_by_its_address() -> None:
     lo = socket.if_nametoindex("lo")
     assert netwatch.interface_of("127.0.0.1") == lo
@@ -51,7 +93,8 @@ def test_an_interface_is_found_by_its_address() -> None:
 def test_where_there_is_no_netlink_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
         lost: list[int] = []
-        watch = NetWatch(asyncio.get_running_loop(), lost.append)
+        back: list[bool] = []
+        watch = NetWatch(asyncio.get_running_loop(), lost.append, lambda: back.append(True))
         watch.close()
         watch.close()
 
@@ -63,7 +106,8 @@ def test_where_there_is_no_netlink_nothing_happens(monkeypatch: pytest.MonkeyPat
 def test_the_kernel_tells_of_an_interface_that_goes() -> None:
     async def scene() -> None:
         lost: list[int] = []
-        watch = NetWatch(asyncio.get_running_loop(), lost.append)
+        back: list[bool] = []
+        watch = NetWatch(asyncio.get_running_loop(), lost.append, lambda: back.append(True))
         await asyncio.to_thread(ip, "link", "add", "fa-watch", "type", "veth", "peer", "name", "fa-watch-far")
         try:
             index = socket.if_nametoindex("fa-watch")
@@ -74,6 +118,10 @@ def test_the_kernel_tells_of_an_interface_that_goes() -> None:
             await asyncio.to_thread(ip, "link", "set", "fa-watch-far", "down")
             await asyncio.sleep(0.1)
             assert index in lost
+            back.clear()
+            await asyncio.to_thread(ip, "address", "add", "192.0.2.9/24", "dev", "fa-watch")
+            await asyncio.sleep(0.1)
+            assert back
         finally:
             await asyncio.to_thread(ip, "link", "del", "fa-watch")
             watch.close()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent import config
+from agent import config, pictures
 from agent.metrics import Counters
 from agent.pictures import Pictures
 from hardware.ports import DeviceError
@@ -17,7 +19,6 @@ from tests.stage import play
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Rig:
     counters: Counters
     task: asyncio.Task[None]
     delivered: list[tuple[float, bytes]]
+    kept: dict[str, bytes]
     faults: list[DeviceError]
 
     @property
@@ -70,26 +72,34 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(
-    state: Path | None = None, *, shutter_s: float = 0.0, camera: bool = True, **video: Any
-) -> AsyncIterator[Rig]:
+async def rigged(*, shutter_s: float = 0.0, camera: bool = True, **video: Any) -> AsyncIterator[Rig]:
     loop = asyncio.get_running_loop()
-    tables = {"paths": {"state": str(state or "")}, "video": video}
-    settings = config.override(config.Settings(), tables, where="test")
+    settings = config.override(config.Settings(), {"video": video}, where="test")
     slow, counters = SlowCamera(shutter_s), Counters()
     delivered: list[tuple[float, bytes]] = []
+    kept: dict[str, bytes] = {}
     faults: list[DeviceError] = []
-    pictures = Pictures(
+
+    def keep(name: str, jpeg: bytes) -> None:
+        assert name not in kept
+        kept[name] = jpeg
+
+    def drop(name: str) -> None:
+        del kept[name]
+
+    taking = Pictures(
         settings,
         slow if camera else None,
         counters,
         room=lambda: (1_000_000, ""),
         deliver=lambda jpeg: delivered.append((loop.time(), jpeg)),
+        keep=keep,
+        drop=drop,
         on_fault=faults.append,
     )
-    task = asyncio.create_task(pictures.run())
+    task = asyncio.create_task(taking.run())
     try:
-        yield Rig(pictures, slow, counters, task, delivered, faults)
+        yield Rig(taking, slow, counters, task, delivered, kept, faults)
         assert not task.done()
     finally:
         task.cancel()
@@ -97,12 +107,11 @@ async def rigged(
 
 
 @pytest.fixture(autouse=True)
-def no_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-
-
-def kept(state: Path) -> list[bytes]:
-    return [still.read_bytes() for still in sorted(state.glob("stills/*"))]
+def the_wall_clock_follows_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    virtual = SimpleNamespace(
+        time=lambda: asyncio.get_running_loop().time(), strftime=time.strftime, localtime=time.localtime
+    )
+    monkeypatch.setattr(pictures, "time", virtual)
 
 
 def test_the_first_frame_is_taken_at_once_and_the_others_at_the_asked_rate() -> None:
@@ -159,69 +168,46 @@ def test_the_camera_is_on_from_open_to_close() -> None:
     play(scene())
 
 
-def test_a_still_is_kept_in_full_and_shown_small(tmp_path: Path) -> None:
+def test_a_still_is_kept_in_full_and_shown_small() -> None:
     async def scene() -> None:
-        async with rigged(tmp_path) as rig:
+        async with rigged() as rig:
             rig.pictures.open()
             rig.pictures.take_still()
             await asyncio.sleep(0.1)
-            (still,) = (tmp_path / "stills").iterdir()
-            assert still.read_bytes() == b"still 1"
-            assert still.suffix == ".jpg"
+            ((name, jpeg),) = rig.kept.items()
+            assert jpeg == b"still 1"
+            assert name.endswith(".jpg")
             assert rig.names == ["frame 1"]
             assert rig.counters.stills == 1
             rig.pictures.take_still()
             await asyncio.sleep(0.1)
-            assert len(list((tmp_path / "stills").iterdir())) == 2
-
-    play(scene())
-
-
-def test_systemd_may_say_where_stills_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-
-    async def scene() -> None:
-        async with rigged() as rig:
-            rig.pictures.open()
-            rig.pictures.take_still()
-            await asyncio.sleep(0.1)
-            assert len(list((tmp_path / "stills").iterdir())) == 1
-
-    play(scene())
-
-
-def test_without_a_place_for_stills_the_model_is_shown_one_all_the_same() -> None:
-    async def scene() -> None:
-        async with rigged() as rig:
-            rig.pictures.open()
-            rig.pictures.take_still()
-            await asyncio.sleep(0.1)
-            assert rig.names == ["frame 1"]
+            assert [*rig.kept.values()] == [b"still 1", b"still 2"]
+            assert rig.counters.stills == 2
 
     play(scene())
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.5, 2.0], ids=["before", "while", "after"])
-def test_a_discarded_still_is_forgotten_before_while_and_after_it_is_taken(tmp_path: Path, after_s: float) -> None:
+def test_a_discarded_still_is_forgotten_before_while_and_after_it_is_taken(after_s: float) -> None:
     async def scene() -> None:
-        async with rigged(tmp_path, shutter_s=1.0) as rig:
+        async with rigged(shutter_s=1.0) as rig:
             rig.pictures.open()
             rig.pictures.take_still()
             if after_s:
                 await asyncio.sleep(after_s)
             rig.pictures.discard_still()
             await asyncio.sleep(5)
-            assert kept(tmp_path) == []
+            assert rig.kept == {}
             rig.pictures.take_still()
             await asyncio.sleep(5)
-            assert kept(tmp_path) == [b"still 2" if after_s else b"still 1"]
+            assert [*rig.kept.values()] == [b"still 2" if after_s else b"still 1"]
 
     play(scene())
 
 
-def test_discarding_takes_back_the_last_still_only(tmp_path: Path) -> None:
+def test_discarding_takes_back_the_last_still_only() -> None:
     async def scene() -> None:
-        async with rigged(tmp_path) as rig:
+        async with rigged() as rig:
             rig.pictures.open()
             rig.pictures.discard_still()
             rig.pictures.take_still()
@@ -230,8 +216,7 @@ def test_discarding_takes_back_the_last_still_only(tmp_path: Path) -> None:
             await asyncio.sleep(1)
             rig.pictures.discard_still()
             rig.pictures.discard_still()
-            (kept,) = (tmp_path / "stills").iterdir()
-            assert kept.read_bytes() == b"still 1"
+            assert [*rig.kept.values()] == [b"still 1"]
 
     play(scene())
 
@@ -252,32 +237,16 @@ def test_a_camera_that_fails_is_reported_and_tried_again_with_the_next_utterance
     play(scene())
 
 
-def test_hanging_up_while_a_picture_is_taken_is_no_fault(tmp_path: Path) -> None:
+def test_hanging_up_while_a_picture_is_taken_is_no_fault() -> None:
     async def scene() -> None:
-        async with rigged(tmp_path, shutter_s=1.0) as rig:
+        async with rigged(shutter_s=1.0) as rig:
             for begin in (rig.pictures.take_still, lambda: rig.pictures.film(on=True)):
                 rig.pictures.open()
                 begin()
                 await asyncio.sleep(0.5)
                 rig.pictures.close()
                 await asyncio.sleep(5)
-            assert (rig.faults, rig.delivered) == ([], [])
-
-    play(scene())
-
-
-def test_a_disk_that_takes_no_still_is_reported_and_the_model_is_shown_one(tmp_path: Path) -> None:
-    (tmp_path / "stills").write_text("a file where the folder should be")
-
-    async def scene() -> None:
-        async with rigged(tmp_path) as rig:
-            rig.pictures.open()
-            rig.pictures.take_still()
-            await asyncio.sleep(1)
-            (error,) = rig.faults
-            assert error.device.startswith("camera")
-            assert str(tmp_path / "stills") in str(error)
-            assert rig.names == ["frame 1"]
+            assert (rig.faults, rig.delivered, rig.kept) == ([], [], {})
 
     play(scene())
 

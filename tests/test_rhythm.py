@@ -39,6 +39,7 @@ def test_the_table() -> None:
         Rhythm.THINKING: "▁▁▁▁▁▁▂▃▄▅▆▇██████▇▆▅▄▃▂▁▁▁▁▁▁",
         Rhythm.ANSWERING: "█▂▆▂▂▂▂▂▂",
         Rhythm.OFFLINE: "█▁▁█▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁",
+        Rhythm.MESSAGE: "█▁█▁█" + "▁" * 25,
         Rhythm.FAULT: "██▁▁██▁▁██▁▁▁▁▁▁██████▁▁██████▁▁██████▁▁▁▁▁▁██▁▁██▁▁██▁▁▁▁▁▁▁▁▁▁▁▁▁▁",
     }
 
@@ -46,6 +47,16 @@ def test_the_table() -> None:
 def test_ready_blips_for_20_ms_every_5_s() -> None:
     lit = [t for t in range(20000) if brightness(Rhythm.READY, (t + 0.5) / 1000) > 0]
     assert lit == [*range(20), *range(5000, 5020), *range(10000, 10020), *range(15000, 15020)]
+
+
+def test_an_answer_that_waits_blips_three_times_every_three_seconds() -> None:
+    rises = [t for t in range(0, 6000, 10) if lit(Rhythm.MESSAGE, t) and not lit(Rhythm.MESSAGE, t - 10)]
+    assert rises == [0, 200, 400, 3000, 3200, 3400]
+    assert sum(lit(Rhythm.MESSAGE, t) for t in range(3000)) == 60
+
+
+def lit(rhythm: Rhythm, t_ms: int) -> bool:
+    return brightness(rhythm, (t_ms + 0.5) / 1000) > 0
 
 
 def test_fault_spells_sos() -> None:

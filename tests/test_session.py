@@ -4,8 +4,17 @@ from typing import Any
 
 import pytest
 
-from agent.config import SessionSettings, Settings, TurnSettings
-from agent.session import GO_AWAY_MARGIN_S, GO_AWAY_RETRY_S, HANDLE_LIFE_S, Session, setup_fields
+from agent.config import ConversationSettings, SessionSettings, Settings, TurnSettings
+from agent.replay import Told
+from agent.session import (
+    GO_AWAY_MARGIN_S,
+    GO_AWAY_RETRY_S,
+    HANDLE_LIFE_S,
+    MAX_SHORT,
+    SHORT_S,
+    Session,
+    setup_fields,
+)
 from agent.wire_events import GoAway, ResumptionUpdate
 
 
@@ -131,6 +140,164 @@ def test_a_refused_handle_is_dropped(session: Session) -> None:
     session.opened(30.0)
     session.resumption_update(ResumptionUpdate("h2"), 31.0)
     assert session.handle(32.0) == "h2"
+
+
+def test_a_handle_of_before_a_restart_is_good_for_what_is_left_of_its_life(session: Session) -> None:
+    session.restore("h1", 3600.0, 10.0, position=3)
+    assert resumption(session, 10.0) == {"handle": "h1"}
+    assert session.handle(10.0 + HANDLE_LIFE_S - 3600.0 - 1) == "h1"
+    assert session.handle(10.0 + HANDLE_LIFE_S - 3600.0) == ""
+
+
+def test_a_resumed_connection_that_fails_at_once_again_and_again_costs_the_handle(session: Session) -> None:
+    session.restore("h1", 0.0, 0.0, position=0)
+    for attempt in range(MAX_SHORT):
+        assert session.handle(100.0 * attempt) == "h1"
+        lived(session, 100.0 * attempt, SHORT_S - 1)
+    assert session.handle(100.0 * MAX_SHORT) == ""
+
+
+def test_short_connections_count_only_in_a_row_and_only_if_they_failed_of_a_resumed_session(session: Session) -> None:
+    session.restore("h1", 0.0, 0.0, position=0)
+    for attempt in range(MAX_SHORT * 3):
+        lived(session, 100.0 * attempt, SHORT_S - 1, failed=bool(attempt % 2))  # every other by our own wish
+    for now in (1000.0, 1100.0):
+        lived(session, now, SHORT_S + 1)
+    lived(session, 1200.0, SHORT_S - 1)
+    assert session.handle(1300.0) == "h1"
+
+
+def test_attempts_that_never_came_up_are_no_short_connections(session: Session) -> None:
+    session.restore("h1", 0.0, 0.0, position=0)
+    for now in range(9):
+        session.setup(float(now))
+        session.closed(float(now), drop_handle=False, failed=True)
+    assert session.handle(9.0) == "h1"
+
+
+def test_a_fresh_connection_that_fails_at_once_is_not_the_handles_fault(session: Session) -> None:
+    for attempt in range(MAX_SHORT - 1):
+        session.setup(100.0 * attempt)
+        session.opened(100.0 * attempt)
+        session.closed(100.0 * attempt + 1, drop_handle=False, failed=True)
+    session.resumption_update(ResumptionUpdate("h1"), 500.0)
+    lived(session, 600.0, SHORT_S - 1)
+    assert session.handle(700.0) == "h1"
+
+
+def lived(session: Session, now: float, seconds: float, *, failed: bool = True) -> None:
+    """Live through one connection."""
+    session.setup(now)
+    session.opened(now)
+    session.closed(now + seconds, drop_handle=False, failed=failed)
+
+
+# what the service knows of the conversation
+
+
+def test_a_session_knows_the_utterance_of_whose_answer_it_gave_the_handle(session: Session) -> None:
+    session.resumption_update(ResumptionUpdate("h1"), 10.0, answered=3)
+    session.resumption_update(ResumptionUpdate(""), 11.0, answered=4)  # no handle leads there
+    assert session.known == 0
+    session.setup(20.0)
+    assert session.known == 3
+
+
+def test_a_session_that_begins_afresh_knows_nothing(session: Session) -> None:
+    session.resumption_update(ResumptionUpdate("h1"), 10.0, answered=3)
+    session.setup(10.0 + HANDLE_LIFE_S)
+    assert session.known == 0
+
+
+def test_another_conversation_begins_with_neither_handle_nor_history(session: Session) -> None:
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.history.add(Told("What?", "That."))
+    session.forget()
+    assert resumption(session, 20.0) == {}
+    assert session.seed() is None
+
+
+def test_a_resumed_session_has_missed_what_was_answered_after_its_handle_was_given(session: Session) -> None:
+    session.history.add(Told("One?", "1."))
+    session.setup(0.0)
+    session.opened(0.0)
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    session.history.add(Told("Two?", "2."))
+    session.caught_up()
+    assert session.missed() == []
+    session.setup(20.0)
+    session.opened(20.0)
+    assert session.missed() == [("user", "Two?"), ("model", "2.")]
+    session.caught_up()  # it was told, and has answered
+    assert session.missed() == []
+    session.closed(30.0, drop_handle=True)
+    session.setup(40.0)  # a fresh one is told all of it instead
+    session.opened(40.0)
+    assert session.missed() == []
+
+
+def test_after_a_restart_a_session_has_missed_what_was_answered_since_its_handle_was_given(session: Session) -> None:
+    session.history.add(Told("One?", "1."))
+    session.history.add(Told("Two?", "2."))
+    session.restore("h1", 0.0, 0.0, position=1)
+    session.setup(0.0)
+    session.opened(0.0)
+    assert session.missed() == [("user", "Two?"), ("model", "2.")]
+
+
+def told(model: str) -> Session:
+    session = Session(Settings(session=SessionSettings(model=model)))
+    session.history.add(Told("What?", "That."))
+    return session
+
+
+def test_a_fresh_session_is_told_the_conversation_as_its_history() -> None:
+    session = told("gemini-3.8-live")
+    setup = json.loads(session.setup(0.0))["setup"]
+    assert setup["historyConfig"] == {"initialHistoryInClientContent": True}
+    seed = session.seed()
+    assert seed is not None
+    assert json.loads(seed)["clientContent"] == {
+        "turns": [
+            {"role": "user", "parts": [{"text": "What?"}]},
+            {"role": "model", "parts": [{"text": "That."}]},
+        ],
+        "turnComplete": True,
+    }
+
+
+def test_a_model_that_takes_no_history_is_told_as_the_users_words_which_it_is_not_to_answer() -> None:
+    session = told("gemini-2.5-flash-native-audio-preview")
+    assert "historyConfig" not in json.loads(session.setup(0.0))["setup"]
+    seed = session.seed()
+    assert seed is not None
+    content = json.loads(seed)["clientContent"]
+    (turn,) = content["turns"]
+    assert turn["role"] == "user"
+    assert "Technician: What?\nYou: That." in turn["parts"][0]["text"]
+    assert not content["turnComplete"]
+
+
+def test_a_session_is_resumed_or_told_and_never_both() -> None:
+    session = told("gemini-3.8-live")
+    session.resumption_update(ResumptionUpdate("h1"), 10.0)
+    assert "historyConfig" not in json.loads(session.setup(20.0))["setup"]
+    assert session.seed() is None
+    session.closed(30.0, drop_handle=True)
+    assert "historyConfig" in json.loads(session.setup(40.0))["setup"]
+    assert session.seed() is not None
+
+
+def test_a_conversation_of_no_words_is_not_told(session: Session) -> None:
+    assert "historyConfig" not in json.loads(session.setup(0.0))["setup"]
+    assert session.seed() is None
+
+
+def test_how_much_is_told_is_a_setting() -> None:
+    session = Session(Settings(conversation=ConversationSettings(replay_tokens=0)))
+    session.history.add(Told("What?", "That."))
+    session.setup(0.0)
+    assert session.seed() is None
 
 
 # the go-away

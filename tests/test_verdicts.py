@@ -1,5 +1,6 @@
 import pytest
 
+from agent.troubles import Trouble
 from agent.verdicts import QUOTA_WAIT_S, REFUSED_WAIT_S, Next, Verdict, judge_close, judge_status, judge_unreachable
 
 QUOTA = "You exceeded your current quota, please check your plan and billing details."
@@ -82,6 +83,7 @@ def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_mend() -> 
         f"request refused: 1007 {reason}",
         "compare the log line with the model's documentation",
         REFUSED_WAIT_S,
+        trouble=Trouble.REQUEST,
     )
 
 
@@ -122,3 +124,9 @@ def test_a_verdict_is_one_line() -> None:
         "connection refused (check service.url)"
     )
     assert str(Verdict(Next.RESUME, "connection dropped: 1006")) == "connection dropped: 1006"
+
+
+@pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
+def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
+    verdict = judge_close(code, reason, resumed=False, failures=1)
+    assert (verdict.trouble is not None) is (step is Next.REFUSED)

@@ -111,7 +111,10 @@ class Demo:
         from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
 
         loop = asyncio.get_running_loop()
-        chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}}
+        state = self.arguments.out / "state"
+        if (state / "journal.db").exists():  # each demo begins a conversation of its own
+            shutil.rmtree(state)
+        chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}, "paths": {"state": str(state)}}
         settings = config.override(config.Settings(), chosen, where="demo")
         agent = Agent(settings, devices, lambda: "demo", self.audience)
         view = self._view(agent, loop.time)

@@ -190,6 +190,8 @@ class Answer:
     async def _finish(self) -> None:
         """Complete the generation at once and the turn when its audio would have been played."""
         self._generated = True
+        if self._ask.utterance is not None:
+            self._ask.utterance.generated = True
         if not self._style.bundled:
             await self._host.send({"serverContent": {"generationComplete": True}})
         if self._style.playback:

@@ -261,6 +261,10 @@ class Connection:
         for fault in self._world.faults.moment(moment, turn, self.socket.number):
             self.spawn(self._strike(fault))
 
+    def strike(self, fault: Fault) -> None:
+        """Let a fault happen now, whatever its trigger says."""
+        self.spawn(self._strike(fault))
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something for as long as the connection lives."""
         task = asyncio.create_task(self._guard(work))

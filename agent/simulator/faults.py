@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.simulator import rules, wire
 from agent.simulator.rules import Refusal
+from agent.simulator.scenario import AT_OPENING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,15 +22,27 @@ class FaultBook:
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         """Take the faults of a scenario."""
-        self._faults = tuple(faults)
+        self._faults = list(faults)
         self._happened: Counter[int] = Counter()
+
+    def add(self, fault: Fault) -> None:
+        """Take one more, from now on; one that happened before may happen as often again."""
+        if fault in self._faults:
+            self._happened[self._faults.index(fault)] = 0
+        else:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more; what was done to a connection already lasts as long as it."""
+        self._faults.clear()
+        self._happened.clear()
 
     def timed(self, connection: int) -> list[Fault]:
         """List the faults that a connection runs into by time; each must still be taken when it is due."""
         return [
             fault
             for fault in self._faults
-            if fault.at_s is not None and fault.kind not in {"handshake", "refuse_handle", "no_setup_complete"}
+            if fault.at_s is not None and fault.kind not in AT_OPENING
             if not fault.connections or connection in fault.connections
         ]
 
@@ -45,6 +58,8 @@ class FaultBook:
 
     def take(self, fault: Fault, connection: int) -> bool:
         """Claim one occurrence of a fault; False when it does not apply or has happened often enough."""
+        if fault not in self._faults:  # cleared since it was listed
+            return False
         key = self._faults.index(fault)
         if fault.connections and connection not in fault.connections:
             return False

@@ -32,6 +32,7 @@ class Utterance:
     last_audio_at: float | None = None
     closed_at: float | None = None
     repeat_of: int | None = None
+    generated: bool = False  # its answer went out whole, whatever became of the turn after that
     outcome: str = "open"  # then "cut" or "asked"; then "complete", "interrupted", "empty" or "lost"
 
     @property
@@ -110,12 +111,13 @@ class SessionStore:
         """Keep handles for `validity_s` seconds after the session was left (PROTOCOL 4.7)."""
         self._validity_s = validity_s
         self._handles: dict[str, tuple[Session, int]] = {}
-        self._sessions = 0
+        self.all: list[Session] = []
+        """Every session of the run, oldest first."""
 
     def fresh(self, model: str) -> Session:
         """Start a session with an empty history."""
-        self._sessions += 1
-        return Session(self._sessions, model)
+        self.all.append(Session(len(self.all) + 1, model))
+        return self.all[-1]
 
     def issue(self, session: Session) -> str:
         """Give a new handle for the session as it is now."""

@@ -28,7 +28,7 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "huge_frame": {"bytes": 20_000_000},
 }
 # These act on a connection as it is opened and take no moment.
-_AT_OPENING: Final = frozenset({"handshake", "refuse_handle", "no_setup_complete"})
+AT_OPENING: Final = frozenset({"handshake", "refuse_handle", "no_setup_complete"})
 
 
 class ScenarioError(ValueError):
@@ -203,7 +203,7 @@ def _fault(table: dict[str, Any], where: str) -> Fault:
 
 
 def _check_trigger(table: dict[str, Any], kind: str, where: str) -> None:
-    if kind in _AT_OPENING and not table.keys().isdisjoint({"at_s", "turn", "when", "after_s"}):
+    if kind in AT_OPENING and not table.keys().isdisjoint({"at_s", "turn", "when", "after_s"}):
         raise ScenarioError(f"{where}: {kind} acts when a connection opens; at_s, turn, when and after_s do not apply")
     if ("turn" in table) != ("when" in table) or ("turn" in table and "at_s" in table):
         raise ScenarioError(f"{where}: give at_s, or turn together with when")

@@ -15,9 +15,9 @@ from websockets.asyncio.server import serve as listen
 
 from agent.simulator.connection import Connection
 from agent.simulator.faults import FaultBook
-from agent.simulator.memory import SessionStore, Utterance
+from agent.simulator.memory import Session, SessionStore, Utterance
 from agent.simulator.report import Observer, Recorder
-from agent.simulator.scenario import Scenario
+from agent.simulator.scenario import AT_OPENING, Fault, Scenario
 from agent.simulator.settings import SimulatorSettings
 from agent.simulator.sockets import SMALL_BUFFER, SimulatedSocket
 from agent.simulator.voice import Voice
@@ -117,6 +117,29 @@ class Simulator:
     def utterances(self) -> list[Utterance]:
         """All utterances so far, with their PCM."""
         return self._recorder.utterances
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions so far, with their histories."""
+        return self._world.sessions.all if self._world is not None else []
+
+    def strike(self, fault: Fault) -> None:
+        """Let a fault happen now to the newest connection, whatever its trigger says.
+
+        One that acts as a connection is opened meets the next; so does any other while there is none. One without a
+        limit to its `times` meets all that follow, too.
+        """
+        assert self._world is not None
+        newest = self._world.open.get(max(self._world.open, default=0))
+        if fault.kind in AT_OPENING or newest is None or not fault.times:
+            self._world.faults.add(fault)
+        if fault.kind not in AT_OPENING and newest is not None:
+            newest.strike(fault)
+
+    def relent(self) -> None:
+        """Let nothing go wrong any more, neither by the scenario nor by `strike`."""
+        assert self._world is not None
+        self._world.faults.clear()
 
     def report(self) -> dict[str, Any]:
         """Give the record of the run as plain data, ready for JSON."""

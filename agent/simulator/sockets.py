@@ -8,6 +8,7 @@ from typing import Final
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 SMALL_BUFFER: Final = 16 * 1024  # bytes; what the kernel takes in unread is not felt by the client
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)  # close sends RST and throws away what is unsent
@@ -45,8 +46,9 @@ class SimulatedSocket(ServerConnection):
         send_frame = self.protocol.send_frame
 
         def late(frame: Frame) -> None:
-            send_frame(frame)
-            self.send_data()
+            if self.protocol.state is State.OPEN:
+                send_frame(frame)
+                self.send_data()
 
         def hold(frame: Frame) -> None:
             if frame.opcode is Opcode.PONG:

@@ -24,6 +24,7 @@ ASSETS: Final = Path(__file__).parent / "assets"
 SAMPLE_RATE: Final = 16000  # of every recorded question
 _SAMPLE_S: Final = 0.5  # of a question, enough to know it by
 _ESPEAK: Final = "espeak-ng"
+_HEARD: Final = re.compile(r'already heard: "(.*?)"', re.DOTALL)
 _APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
 
 Line = tuple[str, str, str]
@@ -77,7 +78,8 @@ class Voice:
         if line is None:
             return await self._say(ask.text, script.other)
         name, question, answer = line
-        return Spoken(question if speech else ask.text, answer, read_answer(self._assets, name))
+        spoken = Spoken(question if speech else ask.text, answer, read_answer(self._assets, name))
+        return _rest(spoken, speech.texts) if speech else spoken
 
     def _spoken(self, speech: Utterance, turn: int) -> Line | None:
         """Find the line whose recorded question is in the speech, the last one if several are; else that of the turn.
@@ -140,6 +142,15 @@ def _typed(script: Script, text: str) -> Line | None:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold().translate(_APOSTROPHES))
+
+
+def _rest(whole: Spoken, remarks: list[str]) -> Spoken:
+    """Leave out what the client says was heard already, as a model does that is asked to go on; to about a word."""
+    quoted = next((match[1] for match in map(_HEARD.search, remarks) if match), "").strip()
+    if not quoted or not whole.text.startswith(quoted):
+        return whole
+    start = round(len(quoted) / len(whole.text) * len(whole.pcm)) // sound.SAMPLE_BYTES * sound.SAMPLE_BYTES
+    return Spoken(whole.heard, whole.text[len(quoted) :].strip(), whole.pcm[start:])
 
 
 def _what_was_heard(ask: Ask) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 import time
 import wave
 from pathlib import Path
@@ -71,6 +72,7 @@ class Bench:
         self.microphone = TappedMicrophone(self.box.room, self.wire)
         self._tap_buffer()
         given: dict[str, dict[str, Any]] = {"service": {"url": url}, "turn": dict(NEVER_S)}
+        given["paths"] = {"state": tempfile.mkdtemp(prefix="field-agent-bench-")}
         box = self.box
         devices = Devices(self.microphone, box.speaker, box.camera, box.button, box.light)
         self.agent = Agent(config.override(config.Settings(), given, where="bench"), devices, lambda: "bench")

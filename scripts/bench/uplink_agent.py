@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import time
 from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
@@ -100,6 +101,7 @@ def settings(url: str) -> Settings:
         service=replace(plain.service, url=url),
         turn=replace(plain.turn, mode="push-to-talk", response_timeout_s=120.0, send_timeout_s=600.0),
         video=replace(plain.video, fps=FPS, max_frame_kb=FRAME_BYTES // 1000),
+        paths=replace(plain.paths, state=tempfile.mkdtemp(prefix="field-agent-bench-")),
     )
 
 

@@ -1,0 +1,230 @@
+"""``field-agent log``: what was said, what waits, and a job record of it. Reads only, also while the agent runs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import time
+from array import array
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent import config
+from agent.cli import positive
+from agent.commands import job_record, job_record_files, job_record_text
+from agent.commands.job_record import NotKeptError
+from agent.config import DEFAULT_PATH
+from agent.errors import ConfigError
+from agent.state_folder import folder_of
+from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from agent.config import Settings
+    from agent.journal import Journal, TurnRow
+    from hardware.ports import DeviceError, Speaker
+
+    Actions = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
+
+SHOWN = 20
+FORMATS = ("json", "html", "zip")
+AHEAD_S = 4.0
+"""How much is given to the speaker before it is due: the longest recordings are longer than it can hold."""
+TAIL_S = 0.3
+"""What the sound card still holds when the last sample was handed over."""
+
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add this command's options and what it can be asked to do."""
+    _where(sub)
+    sub.add_argument("-n", type=number, default=SHOWN, metavar="N", help=f"list the newest N (default: {SHOWN})")
+    sub.add_argument("--all", action="store_true", help="list all conversations")
+    sub.set_defaults(action=show_list)
+    actions = sub.add_subparsers(metavar="show|play|export", title="what else")
+    show = _action(
+        actions, "show", show_one, "print a conversation: what was heard, said, called, and how long it took"
+    )
+    show.add_argument("number", type=number, metavar="N", help="number of the conversation")
+    play = _action(actions, "play", play_one, "play the recording of a turn on the configured speaker")
+    play.add_argument("number", type=number, metavar="N", help="number of the turn, as show prints it")
+    play.add_argument("--answer", action="store_true", help="the answer, which is kept of a note")
+    play.add_argument("--out", type=Path, metavar="FILE", help="write a WAV instead; - for standard output")
+    export = _action(actions, "export", export_one, "write a conversation as a job record")
+    export.add_argument("number", type=number, metavar="N", help="number of the conversation")
+    export.add_argument("--format", choices=FORMATS, help="default: what FILE ends in, else html")
+    export.add_argument("--out", type=Path, metavar="FILE", help="default: job-N.FORMAT here; - for standard output")
+    export.add_argument("--audio", action="store_true", help="put the recordings into the page (zip has them anyway)")
+    for each in (play, export):
+        each.add_argument("--force", action="store_true", help="replace FILE if it is there")
+
+
+def _where(sub: argparse.ArgumentParser, default: object = None) -> None:
+    config_help = f"configuration (TOML; default: {DEFAULT_PATH} if it is there)"
+    sub.add_argument("--config", type=Path, metavar="FILE", default=default, help=config_help)
+    state_help = "the agent's state (default: where it would keep it)"
+    sub.add_argument("--state", type=Path, metavar="FOLDER", default=default, help=state_help)
+
+
+def _action(actions: Actions, name: str, act: Callable[..., None], help_text: str) -> argparse.ArgumentParser:
+    sub = actions.add_parser(name, help=help_text, description=help_text)
+    _where(sub, argparse.SUPPRESS)  # else it would undo what was said before the name
+    sub.set_defaults(action=act)
+    return sub
+
+
+def number(text: str) -> int:
+    """Read a whole number above 0; an option's type."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return int(positive(text))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked for. Raises ConfigError, JournalError, NotKeptError, DeviceError."""
+    path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    settings = config.load(path)
+    folder = arguments.state.expanduser() if arguments.state else folder_of(settings)
+    with closing(job_record.open_journal(folder)) as journal:
+        arguments.action(arguments, settings, folder, journal)
+    return 0
+
+
+# list and show
+
+
+def show_list(arguments: argparse.Namespace, _: Settings, __: Path, journal: Journal) -> None:
+    """Print the newest conversations, and the notes."""
+    _print(job_record_text.listing(journal, None if arguments.all else arguments.n, _width()))
+
+
+def show_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal: Journal) -> None:
+    """Print one conversation."""
+    record = job_record.load(folder, journal, arguments.number)
+    _print(job_record_text.story(record, record.files(), _width()))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns  # 80 into a pipe
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+
+
+# export
+
+
+def export_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal: Journal) -> None:
+    """Write one conversation as a job record. Raises ConfigError, NotKeptError."""
+    record = job_record.load(folder, journal, arguments.number)
+    kind = arguments.format or _format_of(arguments.out)
+    target = arguments.out or Path(f"job-{arguments.number}.{kind}")
+    to_stdout = target == job_record_files.STDOUT
+    if to_stdout and kind == "zip":
+        raise ConfigError("--out -: a zip is not written to standard output (name a file)")
+    with job_record_files.written(target, force=arguments.force) as out:
+        if kind == "json":
+            job_record_files.write_json(record, out, time.time())
+        elif kind == "html":
+            job_record_files.write_html(record, out, time.time(), audio=arguments.audio)
+        else:
+            job_record_files.write_zip(record, out, time.time())
+    if not to_stdout:
+        _print([f"{target}: {target.stat().st_size / 1000:.0f} kB", *_missing(record)])
+
+
+def _format_of(out: Path | None) -> str:
+    ending = out.suffix.lower().lstrip(".") if out is not None else ""
+    return ending if ending in FORMATS else "html"
+
+
+def _missing(record: job_record.Record) -> list[str]:
+    gone = len(record.named()) - len(record.files())
+    return [f"no longer kept and so left out: {job_record_text.count(gone, 'file')}"] if gone else []
+
+
+# play
+
+
+def play_one(arguments: argparse.Namespace, settings: Settings, folder: Path, journal: Journal) -> None:
+    """Play, or write, the recording of one turn. Raises ConfigError, NotKeptError, DeviceError."""
+    turn = journal.turn(arguments.number)
+    pcm, rate = _sound(turn, arguments, folder)
+    if arguments.out:
+        with job_record_files.written(arguments.out, force=arguments.force) as out:
+            out.write(job_record_files.whole_wav(pcm, rate))
+        return
+    if settings.audio.speaker == "none":
+        raise ConfigError("[audio] speaker is none, so nothing would be heard (write a file with --out FILE.wav)")
+    asyncio.run(_play(settings, pcm, rate))
+
+
+def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) -> tuple[bytes, int]:
+    """Return what is to be played, or say why there is nothing. Raises NotKeptError."""
+    name = f"turn {arguments.number}"
+    if turn is None:
+        raise NotKeptError(f"{name}: not in the log (turns are numbered by: field-agent log show N)")
+    path = job_record.recording(folder, turn.number)
+    if arguments.answer:
+        if not turn.answer_audio:
+            raise NotKeptError(f"{name}: its answer was not kept (answers to notes are, others are only in words)")
+        path = job_record.answer_recording(folder, turn.number)
+    elif not turn.audio:
+        raise NotKeptError(f"{name}: was {turn.kind}, there is no recording (its words: field-agent log show N)")
+    if not path.exists():
+        raise NotKeptError(f"{name}: its recording made room for newer ones (more room: [notes] limit_mb)")
+    return job_record_files.sound(path)
+
+
+async def _play(settings: Settings, pcm: bytes, rate: int) -> None:
+    """Play to the end. Raises DeviceError."""
+    from hardware import open_devices  # noqa: PLC0415 - no other action needs a device
+
+    chosen = {"audio": {"microphone": "silence"}, "camera": {"source": "none"}}
+    chosen |= {"gpio": {"button": "none", "light": "none"}}
+    settings = config.override(settings, chosen, where="log play")
+    devices = open_devices(settings.devices, asyncio.get_running_loop())
+    try:
+        await _through(devices.speaker, pcm, rate)
+    finally:
+        await devices.aclose()
+
+
+async def _through(speaker: Speaker, pcm: bytes, rate: int) -> None:
+    end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def over(fault: DeviceError | None = None) -> None:
+        if not end.done() and fault is None:
+            end.set_result(None)
+        elif not end.done() and fault is not None:
+            end.set_exception(fault)
+
+    speaker.start(over, over)
+    second = rate * BYTES_PER_SAMPLE
+    for start in range(0, len(pcm), second):
+        speaker.write(at_speaker_rate(pcm[start : start + second], rate))
+        await asyncio.wait([end], timeout=max(0.0, speaker.buffered_s - AHEAD_S))
+        if end.done():  # it cannot be played
+            break
+    speaker.finish()
+    await end
+    await asyncio.sleep(TAIL_S)
+
+
+def at_speaker_rate(pcm: bytes, rate: int) -> bytes:
+    """Return 16-bit mono sound at the speaker's rate, drawn straight between samples: good enough to listen to."""
+    if rate == SPEAKER_FORMAT.rate:
+        return pcm
+    samples = array("h", pcm)
+    last = len(samples) - 1
+    drawn = array("h")
+    for index in range(len(samples) * SPEAKER_FORMAT.rate // rate):
+        left, part = divmod(index * rate, SPEAKER_FORMAT.rate)
+        before, after = samples[left], samples[min(left + 1, last)]
+        drawn.append(before + (after - before) * part // SPEAKER_FORMAT.rate)
+    return drawn.tobytes()

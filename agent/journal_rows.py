@@ -1,0 +1,131 @@
+"""What the journal holds, as rows. Times are wall-clock seconds; '' stands for a text or file that is not there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+Json = dict[str, Any]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """Turns that belong together: one session with the service, over as many connections as it took."""
+
+    number: int
+    began_at: float
+    last_at: float
+    model: str
+    greeted: bool
+    handle: str  # with which the service resumes the session
+    handle_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """One utterance and its answer."""
+
+    number: int
+    conversation: int
+    kind: str  # spoken, typed, unasked
+    state: str  # recording, waiting, asked, answered, unanswered, cut
+    began_at: float
+    ended_at: float | None
+    audio_s: float
+    audio: str  # file in the spool
+    text: str  # as typed
+    saved_at: float | None  # when it became a note: saved, not sent
+    delivered_at: float | None
+    answered_at: float | None
+    spoken_at: float | None  # when the answer was played to the technician
+    attempts: int
+    heard: str
+    said: str
+    played: str
+    answer_s: float
+    played_s: float
+    interrupted: bool
+    reason: str
+    ttfab_s: float | None
+    tokens: int
+    frames: int
+    frames_dropped: int
+    connections: int
+    answer_audio: str  # file in the spool
+    still: str  # file that was sent with a note
+
+
+@dataclass(frozen=True, slots=True)
+class StillRow:
+    """One picture that was taken for the model."""
+
+    number: int
+    turn: int | None
+    conversation: int
+    at: float
+    file: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One function that the model called; without ``ended_at`` it is under way, or was when the power went."""
+
+    number: int
+    turn: int | None
+    conversation: int
+    call_id: str
+    name: str
+    arguments: Json
+    result: Json | None
+    began_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """Something worth telling later: a power cut, a lost network, a full disk."""
+
+    number: int
+    at: float
+    kind: str
+    text: str
+    conversation: int | None
+
+
+def decoded(kind: type[Row], stored: sqlite3.Row) -> Row:
+    """Return a stored row as ``kind``, whose fields are named like the columns."""
+    return kind(**{name: _DECODERS.get(name, _as_it_is)(stored[name]) for name in stored.keys()})  # noqa: SIM118 - iterating a sqlite3.Row gives its values
+
+
+def encoded(value: object) -> object:
+    """Return what SQLite can store: objects as JSON, text without lone surrogates, which a transcript may hold."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives
+    return value
+
+
+def _object(text: str) -> Json:
+    """Return the object that ``text`` is; one that a failing card has spoilt does not hide the rest of the journal."""
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        return {"unreadable": text}
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "greeted": bool,
+    "interrupted": bool,
+    "arguments": _object,
+    "result": lambda text: None if text is None else _object(text),
+}

@@ -1,0 +1,91 @@
+"""PURE: notes: utterances that are on disk, because they could not be sent or were not answered, and wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+FIRST_WAIT_S = 30.0
+"""Before a note that was not answered is tried again, doubling each time."""
+LONGEST_WAIT_S = 1800.0
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+
+
+@dataclass(slots=True)
+class Note:
+    """One of them; ``due`` is on the loop's clock, ``said_at`` on the wall's."""
+
+    number: int
+    said_at: float
+    attempts: int = 0
+    due: float = -inf
+
+
+class Notes:
+    """The notes that the service has not answered yet, in the order in which they were said."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._notes: dict[int, Note] = {}
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._notes)
+
+    def __contains__(self, number: int) -> bool:
+        """Whether utterance ``number`` is one of them."""
+        return number in self._notes
+
+    def add(self, number: int, said_at: float) -> None:
+        """Put ``number`` in its place; one that is there already stays as it is."""
+        self._notes.setdefault(number, Note(number, said_at))
+
+    def remove(self, number: int) -> bool:
+        """Forget ``number``, which was answered; False if it was not one of them."""
+        return self._notes.pop(number, None) is not None
+
+    def next(self, now: float) -> Note | None:
+        """Return the oldest that is due."""
+        return min((note for note in self._notes.values() if note.due <= now), key=_number, default=None)
+
+    @property
+    def due(self) -> float | None:
+        """When the next one is."""
+        return min((note.due for note in self._notes.values()), default=None)
+
+    def failed(self, number: int, now: float) -> None:
+        """Note that ``number`` was put to the service and not answered: it is tried again later, and others go on."""
+        note = self._notes.get(number)
+        if note is not None:
+            note.due = now + min(FIRST_WAIT_S * 2.0**note.attempts, LONGEST_WAIT_S)
+            note.attempts += 1
+
+
+def _number(note: Note) -> int:
+    return note.number
+
+
+def label(clock: str, age_s: float) -> str:
+    """Return what the model is told before a note: when it was said (``clock``, as 14:05) and how long ago."""
+    if age_s < MINUTE_S:
+        return "(This was said a moment ago, while there was no connection.)"
+    return (
+        f"(This is a note that the technician recorded while there was no connection, said {clock}, {ago(age_s)}. "
+        "Begin your answer by naming that time, because the technician hears it later.)"
+    )
+
+
+def ago(age_s: float) -> str:
+    """Return an age of a minute or more in the words in which people give one."""
+    units = ((MINUTE_S, "minute", 59), (HOUR_S, "hour", 23), (DAY_S, "day", inf))
+    counted = ((max(1, round(age_s / unit_s)), name, most) for unit_s, name, most in units)
+    count, name = next((count, name) for count, name, most in counted if count <= most)
+    return f"{count} {name}{'' if count == 1 else 's'} ago"
+
+
+def rest_wanted(said: str) -> str:
+    """Return what the model is told before a question whose answer broke off after ``said``."""
+    return (
+        "(The connection broke while you were answering the question that follows. The technician has already heard: "
+        f'"{said}" Go on exactly where that ends. Repeat nothing of it, and do not mention the break.)'
+    )

@@ -1,0 +1,130 @@
+"""PURE: the conversation in words, to seed a fresh session with when the old one cannot be resumed.
+
+Text only: audio would corrupt a session and function calls close it (Live API, history in clientContent). The rule:
+the newest turns are told word for word until ``VERBATIM_SHARE`` of the budget is used; older ones are condensed to the
+first ``QUESTION_WORDS`` words of the question and the first sentence of the answer; what does not fit even so is left
+out, oldest first, and the model is told how many turns that were.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+VERBATIM_SHARE = 0.75
+QUESTION_WORDS = 12
+"""Enough to know again what it was about."""
+CHARACTERS_PER_TOKEN = 3.0
+"""A cautious estimate: English text has about four, other languages and part numbers fewer."""
+OVERHEAD_TOKENS = 4
+"""For the role and the frame of one message."""
+SILENT = "(no transcript)"
+FIRST_SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
+
+Lines = list[tuple[str, str]]
+"""(role, text), role user or model, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One turn as it will be told: what was asked, what the technician heard of the answer, what tools were used."""
+
+    asked: str
+    answered: str
+    tools: tuple[str, ...] = ()
+    number: int = 0  # of the utterance; 0 for what nobody asked
+
+    def lines(self) -> Lines:
+        """Word for word."""
+        asked = "\n".join([self.asked or SILENT, *(f"[{tool}]" for tool in self.tools)])
+        return [("user", asked), ("model", self.answered or SILENT)]
+
+    def condensed(self) -> Lines:
+        """In short."""
+        words = self.asked.split()
+        asked = " ".join(words[:QUESTION_WORDS]) + (" ..." if len(words) > QUESTION_WORDS else "")
+        sentence = FIRST_SENTENCE.match(self.answered)
+        return [("user", asked or SILENT), ("model", sentence.group() if sentence else self.answered or SILENT)]
+
+
+class History:
+    """The turns of the present conversation, as many as a seed can ever hold."""
+
+    def __init__(self, budget_tokens: int) -> None:
+        """Keep a seed within ``budget_tokens``."""
+        self._budget = budget_tokens
+        self._turns: deque[Told] = deque()
+        self._left_out = 0
+        self.position = 0
+        """How many turns were ever added."""
+
+    def add(self, turn: Told) -> None:
+        """Append the newest turn, or tell more of one that is there; what no seed can hold any more is forgotten."""
+        earlier = next((i for i, each in enumerate(self._turns) if turn.number and each.number == turn.number), None)
+        if earlier is not None:
+            self._turns[earlier] = turn
+            return
+        self.position += 1
+        self._turns.append(turn)
+        self._left_out += self._fit()[0]
+        while len(self._turns) > len(self._fit()[1]):
+            self._turns.popleft()
+
+    def clear(self) -> None:
+        """Forget all: another conversation begins."""
+        self._turns.clear()
+        self._left_out = 0
+
+    def since(self, position: int) -> Lines:
+        """Return the turns that were added after ``position``, word for word."""
+        newer = min(self.position - position, len(self._turns))
+        return [line for turn in list(self._turns)[len(self._turns) - newer :] for line in turn.lines()]
+
+    def seed(self) -> Lines:
+        """Return what to tell a fresh session; empty if there is nothing to tell."""
+        told = [line for lines in self._fit()[1] for line in lines]
+        if not told:
+            return []
+        if self._left_out:
+            told[0] = ("user", f"[{self._left_out} earlier turns are left out]\n{told[0][1]}")
+        return told
+
+    def _fit(self) -> tuple[int, list[Lines]]:
+        """Return how many of the turns do not fit, and those that do, oldest first."""
+        fitting: list[Lines] = []
+        used, verbatim = 0.0, True
+        for turn in reversed(self._turns):
+            whole, short = turn.lines(), turn.condensed()
+            verbatim = verbatim and used + tokens(whole) <= VERBATIM_SHARE * self._budget
+            lines = whole if verbatim else short
+            used += tokens(lines)
+            if used > self._budget:
+                break
+            fitting.insert(0, lines)
+        return len(self._turns) - len(fitting), fitting
+
+
+def tokens(lines: Lines) -> float:
+    """Estimate what ``lines`` cost."""
+    return sum(OVERHEAD_TOKENS + len(text) / CHARACTERS_PER_TOKEN for _, text in lines)
+
+
+def as_one_text(lines: Lines) -> Lines:
+    """Return ``lines`` as one message of the user, for models whose history may not end with their own words."""
+    return [("user", f"(What was said in this conversation so far)\n{_as_script(lines)}")] if lines else []
+
+
+def missed(lines: Lines) -> str:
+    """Return what a resumed session is told before the next question, if it has missed ``lines``."""
+    if not lines:
+        return ""
+    return (
+        "(The connection broke, and this part of the conversation was lost to you. "
+        f"Do not answer it, it has been answered.)\n{_as_script(lines)}"
+    )
+
+
+def _as_script(lines: Lines) -> str:
+    names = {"user": "Technician", "model": "You"}
+    return "\n".join(f"{names[role]}: {text}" for role, text in lines)

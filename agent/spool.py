@@ -1,0 +1,342 @@
+"""The spool: recordings and answers as WAV files, so that a power cut does not take what was said.
+
+What is still owed to the service lies in ``unsent/``, the rest in ``sent/``: the folders alone tell, even without the
+journal. :meth:`Spool.sync` and :meth:`Spool.close` return when the audio is on the disk; a file that is made or moved
+is there when the call returns, as its folder is synced too. One thread at a time may use a spool.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import struct
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+RESERVE_BYTES = 50_000_000
+"""Left free on the disk: the system's own logs, the journal and an update need room."""
+NEARLY_BYTES = 20_000_000
+"""How much above the reserve is near it: ten minutes of speech, time enough to say so."""
+NEARLY_FULL = 0.9
+"""The part of the limit that recordings still owed may take before there is a warning."""
+SPEECH_RATE, ANSWER_RATE = 16_000, 24_000
+UNKNOWN = 0xFFFFFFFF
+"""The length in the header of a file that is being written, or was when the power went."""
+HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+_NAME = re.compile(r"(\d{6,})(-answer)?\.wav")
+_PARTIAL = ".part"
+
+
+class SpoolError(AgentError):
+    """A recording or an answer cannot be written or read."""
+
+    exit_code = 74
+
+    def __init__(self, path: Path, problem: str, fix: str) -> None:
+        """Say which file, what is wrong and what to do."""
+        super().__init__(f"{path}: {problem} ({fix})")
+        self.path, self.problem, self.fix = path, problem, fix
+
+
+@dataclass(slots=True)
+class _Recording:
+    """A file that is being written."""
+
+    path: Path
+    descriptor: int
+    rate: int
+    size: int = HEADER.size
+
+
+class _Stored(NamedTuple):
+    """A file, ordered as it is deleted: the oldest number first, its recording before its answer."""
+
+    number: int
+    answer: bool
+    path: Path
+    size: int
+
+
+def private_folder(folder: Path) -> None:
+    """Make ``folder`` and those above it that are missing, for this user alone, and for good."""
+    if not folder.is_dir():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in ``folder`` are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what this user may still write to the disk of ``folder``."""
+    return shutil.disk_usage(folder).free
+
+
+class Spool:
+    """The recordings and answers in one folder; numbers are those of turns. Every method may raise SpoolError."""
+
+    def __init__(self, folder: Path, limit_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
+        """Use ``folder``, at most ``limit_bytes`` of it, and leave the reserve of what ``free`` says."""
+        self._folder, self._limit, self._free = folder, limit_bytes, free
+        self._unsent, self._sent = folder / "unsent", folder / "sent"
+        self._open: dict[int, _Recording] = {}
+        with _explained(folder):
+            for each in (self._unsent, self._sent):
+                private_folder(each)
+
+    def open(self, number: int, rate: int = SPEECH_RATE) -> None:
+        """Begin a recording, on the disk when this returns."""
+        path = self._unsent / f"{number:06}.wav"
+        with _explained(path):
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            recording = _Recording(path, os.open(path, flags, 0o600), rate)
+            try:
+                _write(recording.descriptor, _header(rate, None))
+                os.fsync(recording.descriptor)
+                sync_folder(self._unsent)
+            except BaseException:
+                os.close(recording.descriptor)
+                path.unlink(missing_ok=True)
+                raise
+            self._open[number] = recording
+
+    def append(self, number: int, pcm: bytes) -> None:
+        """Add audio; what does not fit is left out as a whole, so that the samples after it stay in step."""
+        recording = self._open[number]
+        with _explained(recording.path):
+            try:
+                _write(recording.descriptor, pcm)
+            except OSError:
+                os.ftruncate(recording.descriptor, recording.size)
+                os.lseek(recording.descriptor, recording.size, os.SEEK_SET)
+                raise
+            recording.size += len(pcm)
+
+    def sync(self, number: int) -> None:
+        """Return when all that was appended is on the disk."""
+        recording = self._open[number]
+        with _explained(recording.path):
+            _sync_data(recording.descriptor)
+
+    def close(self, number: int) -> None:
+        """End a recording: its header gets its length, and all is on the disk; nothing if it is not open."""
+        recording = self._open.pop(number, None)
+        if recording is None:
+            return
+        with _explained(recording.path):
+            try:
+                _complete(recording.descriptor, recording.rate)
+            finally:
+                os.close(recording.descriptor)
+
+    def read(self, number: int) -> bytes:
+        """Return the samples of a recording, also of one that is open or was cut short."""
+        name = f"{number:06}.wav"
+        path = self._unsent / name
+        return _samples(path if path.exists() else self._sent / name)
+
+    def sent(self, number: int) -> None:
+        """Note that a recording is not owed any more; nothing if it was noted before."""
+        self.close(number)
+        source, target = self._unsent / f"{number:06}.wav", self._sent / f"{number:06}.wav"
+        with _explained(source):
+            if not source.exists() and target.exists():
+                return
+            os.replace(source, target)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
+            sync_folder(self._sent)
+            sync_folder(self._unsent)
+
+    def discard(self, number: int) -> None:
+        """Delete a recording in which nobody spoke; synced, or it would be sent after a power cut."""
+        recording = self._open.pop(number, None)
+        path = self._unsent / f"{number:06}.wav"
+        with _explained(path):
+            if recording is not None:
+                os.close(recording.descriptor)
+            path.unlink(missing_ok=True)
+            sync_folder(self._unsent)
+
+    def write_answer(self, number: int, pcm: bytes, rate: int = ANSWER_RATE) -> None:
+        """Keep an answer; on the disk, and whole, when this returns."""
+        path = self._answer(number)
+        partial = path.with_name(path.name + _PARTIAL)
+        with _explained(path):
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                _write(descriptor, _header(rate, len(pcm)))
+                _write(descriptor, pcm)
+                os.fsync(descriptor)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(descriptor)
+            os.replace(partial, path)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
+            sync_folder(self._sent)
+
+    def read_answer(self, number: int) -> bytes:
+        """Return the samples of an answer."""
+        return _samples(self._answer(number))
+
+    def drop_answer(self, number: int) -> None:
+        """Delete an answer, if there is one; not synced: one that comes back after a power cut does no harm."""
+        with _explained(self._answer(number)):
+            self._answer(number).unlink(missing_ok=True)
+
+    def forget(self, number: int) -> None:
+        """Delete what is kept of a settled turn."""
+        for path in (self._sent / f"{number:06}.wav", self._answer(number)):
+            with _explained(path):
+                path.unlink(missing_ok=True)
+
+    def unsent(self) -> list[int]:
+        """Return the numbers of the recordings that are owed, in order."""
+        return [each.number for each in _stored(self._unsent)]
+
+    def said_at(self, number: int) -> float:
+        """Return when an unsent recording was last written (wall-clock seconds), which is known without a journal."""
+        path = self._unsent / f"{number:06}.wav"
+        with _explained(path):
+            return path.stat().st_mtime
+
+    def highest(self) -> int:
+        """Return the highest number in use, 0 for none; a journal begun anew must number turns from above it."""
+        return max((each.number for folder in (self._unsent, self._sent) for each in _stored(folder)), default=0)
+
+    def recover(self) -> list[int]:
+        """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed."""
+        with _explained(self._folder):
+            for folder in (self._unsent, self._sent):
+                for partial in folder.glob(f"*{_PARTIAL}"):
+                    partial.unlink()
+            for each in (*_stored(self._unsent), *_stored(self._sent)):
+                if each.size <= HEADER.size:
+                    each.path.unlink()
+                else:
+                    _repair(each)
+            sync_folder(self._unsent)
+        return self.unsent()
+
+    @property
+    def used_bytes(self) -> int:
+        """What the recordings and answers take."""
+        return sum(each.size for folder in (self._unsent, self._sent) for each in _stored(folder))
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether soon nothing can be kept any more, as what is there must not be deleted."""
+        with _explained(self._folder):
+            free = self._free(self._folder)
+        owed = sum(each.size for each in _stored(self._unsent))
+        return owed > NEARLY_FULL * self._limit or free < RESERVE_BYTES + NEARLY_BYTES
+
+    def make_room(self, needed: int, keep: Collection[int] = ()) -> bool:
+        """Delete the oldest that is not owed, and no answer to a turn in ``keep``, until ``needed`` fit; or False."""
+        with _explained(self._folder):
+            for each in sorted(_stored(self._sent)):
+                if self._fits(needed):
+                    return True
+                if not (each.answer and each.number in keep):
+                    each.path.unlink(missing_ok=True)
+            return self._fits(needed)
+
+    def _fits(self, needed: int) -> bool:
+        return self.used_bytes + needed <= self._limit and self._free(self._folder) - needed >= RESERVE_BYTES
+
+    def _answer(self, number: int) -> Path:
+        return self._sent / f"{number:06}-answer.wav"
+
+
+def _stored(folder: Path) -> list[_Stored]:
+    with _explained(folder):
+        names = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
+        return sorted(
+            _Stored(int(name[1]), bool(name[2]), path, path.stat().st_size) for name, path in names if name is not None
+        )
+
+
+def _samples(path: Path) -> bytes:
+    """Return what follows the header, whatever that says: its lengths are not known until the end."""
+    with _explained(path):
+        pcm = path.read_bytes()[HEADER.size :]
+    return pcm[: len(pcm) // 2 * 2]
+
+
+def _header(rate: int, size: int | None) -> bytes:
+    riff, data = (UNKNOWN, UNKNOWN) if size is None else (HEADER.size - 8 + size, size)
+    return HEADER.pack(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16, b"data", data)
+
+
+def _complete(descriptor: int, rate: int) -> None:
+    size = (os.fstat(descriptor).st_size - HEADER.size) // 2 * 2
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    _write(descriptor, _header(rate, size))
+    os.fsync(descriptor)
+
+
+def _repair(each: _Stored) -> None:
+    """Write the header that the file ought to have, if it has another; the rate is kept where it can be read."""
+    descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        found = os.read(descriptor, HEADER.size)
+        rate = HEADER.unpack(found)[7]
+        size = (each.size - HEADER.size) // 2 * 2
+        if found == _header(rate, size):
+            return
+        known = _without_lengths(found) == _without_lengths(_header(rate, None))
+        _complete(descriptor, rate if known else ANSWER_RATE if each.answer else SPEECH_RATE)
+    finally:
+        os.close(descriptor)
+
+
+def _without_lengths(header: bytes) -> bytes:
+    return header[:4] + header[8:40]
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_data(descriptor: int) -> None:
+    if sys.platform == "darwin":  # a laptop
+        os.fsync(descriptor)
+    else:
+        os.fdatasync(descriptor)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        fixes = {
+            errno.ENOSPC: "free some space on its disk",
+            errno.EDQUOT: "raise this user's quota",
+            errno.EACCES: "make its folder writable for this user",
+            errno.EPERM: "make its folder writable for this user",
+            errno.EROFS: "the disk is mounted read-only, often because it fails: see dmesg",
+            errno.EIO: "the disk may be failing: see dmesg",
+            errno.ENOENT: "nothing, if it was deleted to make room",
+            errno.EEXIST: "it is in the way: move it, and number turns from above the highest",
+        }
+        fix = fixes.get(error.errno or 0, "check its folder and its disk")
+        raise SpoolError(path, str(error.strerror or error), fix) from error

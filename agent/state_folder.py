@@ -1,0 +1,52 @@
+"""The folder in which a box keeps things: where it is, whose it is, and files in it that are whole or not there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import ConfigError
+from agent.spool import SpoolError, private_folder, sync_folder
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from agent.config import Settings
+
+
+def folder_of(settings: Settings) -> Path:
+    """Return where this box keeps things: the setting, else what systemd says, else below the user's home."""
+    chosen = settings.paths.state or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "field-agent"
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write ``file`` so that after a power cut it is there as a whole or not at all."""
+    partial = file.with_suffix(".part")
+    with partial.open("wb") as writing:
+        writing.write(content)
+        writing.flush()
+        os.fsync(writing.fileno())
+    partial.replace(file)
+    sync_folder(file.parent)
+
+
+def locked(folder: Path) -> IO[str]:
+    """Return the open lock file of ``folder``. Raises ConfigError if another process has it."""
+    try:
+        private_folder(folder)
+        file = (folder / "lock").open("w")
+    except (OSError, SpoolError) as error:
+        raise ConfigError(f"{folder}: cannot be written: {error} (mend it, or name another as [paths] state)") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise ConfigError(
+            f"{folder}: another field-agent is using it (stop that one, or name another folder as [paths] state)"
+        ) from None
+    return file
