@@ -354,7 +354,7 @@ class Agent:
     def _device_works(self, kind: str) -> None:
         """Take a sign of life from a kind of device."""
         self._worked.add(kind)
-        if kind in self.turn.faults:
+        if kind in self.turn.standing.faults:
             log.info("device: %s works again", kind)
             self.dispatch(FaultCleared(kind))
 
@@ -386,7 +386,7 @@ class Agent:
     def _speak_status(self) -> None:
         """Say whether the service can be reached, what is wrong, and what waits."""
         link, notes = self.conversation.link, len(self.conversation.keeper.notes)
-        self._announcer.say((*self.turn.troubles, self._network_words(), *_count(notes)))
+        self._announcer.say((*self.turn.standing.troubles, self._network_words(), *_count(notes)))
         log.info(
             "status: link %s, %d notes waiting, %d answers unheard, late by %.0f ms, line %.0f kbit/s, "
             "%.0f ms buffered",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, assert_never
 
 from agent.earcons import Earcon
 from agent.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
-from agent.light import rhythm
 from agent.moves import (
     AnswerBegan,
     AnswerEnded,
@@ -51,12 +50,10 @@ from agent.moves import (
     Tick,
     Typed,
 )
-from agent.phrases import Phrase
-from agent.troubles import Trouble
+from agent.standing import AWAY, Standing
 
 if TYPE_CHECKING:
     from agent.config import TurnSettings
-    from agent.troubles import Words
     from hardware.ports import Rhythm
 
 HOLD_PRE_ROLL_S = HOLD_S + 0.1
@@ -84,7 +81,6 @@ class _Timer(Enum):
 _OPEN = (Phase.HEARING, Phase.TALKING)
 _PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
 _WAITING = (Phase.THINKING, Phase.ANSWERING)
-_AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
 
 
 class Turn:
@@ -99,16 +95,10 @@ class Turn:
         self._timers: dict[_Timer, float] = {}
         self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
         self._pressed = False
-        self._failing = False  # the last attempt to connect failed
         self._delivered = False
         self._retried = False
-        self._notes = 0  # waiting to be sent
-        self._answers = 0  # to notes, not heard yet
-        self._trouble: Trouble | None = None  # why the service refuses us
-        self._told: Trouble | None = None  # the last one that was told
         self.phase = Phase.ASLEEP
-        self.link = LinkState.IDLE
-        self.faults: set[str] = set()
+        self.standing = Standing()
 
     @property
     def deadline(self) -> float | None:
@@ -128,14 +118,12 @@ class Turn:
     @property
     def rhythm(self) -> Rhythm:
         """What the light shows."""
-        told = {"notes": self._notes > 0, "answers": self._answers > 0}
-        return rhythm(self.phase, self.link, fault=bool(self.faults), failing=self._failing, **told)
+        return self.standing.rhythm(self.phase)
 
     @property
-    def troubles(self) -> Words:
-        """What needs a person, in words."""
-        parts = [Trouble.of_part(name) for name in sorted(self.faults)]
-        return tuple(word for trouble in (*parts, self._trouble) if trouble is not None for word in trouble.words)
+    def link(self) -> LinkState:
+        """How things stand with the service."""
+        return self.standing.link
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at time ``now`` (seconds, monotonic)."""
@@ -153,9 +141,9 @@ class Turn:
             case NoteSaved() | NotesChanged() | StillKept():
                 return self._kept(event, now)
             case FaultRaised():
-                return self._fault(event.name)
+                return list(self.standing.fault_raised(event.name))
             case FaultCleared():
-                self.faults.discard(event.name)
+                self.standing.faults.discard(event.name)
                 return []
             case Tick():
                 return self._tick(now)
@@ -213,7 +201,7 @@ class Turn:
     def _tap(self, count: int, now: float) -> list[Effect]:
         if count == 1:
             woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING)
-            if woken and self._answers and self.phase is Phase.LISTENING:
+            if woken and self.standing.answers and self.phase is Phase.LISTENING:
                 return self._play_answers(Phase.ANSWERING, now)
             return [Play(Earcon.LISTENING)] if woken and self._hands_free else []
         if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
@@ -323,16 +311,13 @@ class Turn:
         return []
 
     def _link_changed(self, event: LinkChanged, now: float) -> list[Effect]:
-        state = event.state
-        before, self.link = self.link, state
-        self._trouble = event.trouble
-        if state is not LinkState.CONNECTING:
-            self._failing = state is LinkState.OFFLINE
+        before, state = self.link, event.state
+        said = self.standing.link_changed(event)
         if self.phase is Phase.ASLEEP and state is LinkState.UP:  # at start-up nobody has fallen asleep
             self._timers.setdefault(_Timer.LINGER, now + self._settings.linger_s)
         if self.phase is Phase.THINKING and state is not LinkState.UP:
             self._delivered = False
-            due = now + (AWAY_GRACE_S if state in _AWAY else self._settings.send_timeout_s)
+            due = now + (AWAY_GRACE_S if state in AWAY else self._settings.send_timeout_s)
             known = due if before is LinkState.UP else self._timers.get(_Timer.RESPONSE, due)
             self._timers[_Timer.RESPONSE] = min(due, known)
         elif self.phase is Phase.THINKING:
@@ -340,9 +325,7 @@ class Turn:
         # The rest of an answer is waited for from the drop, and once more from the reconnect.
         if self.phase in _PLAYING and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
-        news = self._trouble is not None and self._trouble is not self._told
-        self._told = self._trouble if state is not LinkState.CONNECTING else self._told
-        return [_fault_told(self._trouble)] if news else []
+        return list(said)
 
     # notes
 
@@ -351,35 +334,26 @@ class Turn:
             case NoteSaved():
                 # Where the box was still waiting, the service would not take the question.
                 rest = self._rest_after_answer(now) if self.phase is Phase.THINKING else []
-                return [Play(Earcon.SAVED, self._saved_words(event)), *rest]
+                return [self.standing.note_saved(event), *rest]
             case NotesChanged():
-                self._notes, self._answers = event.waiting, event.answered
+                self.standing.notes_changed(event)
                 return self._answers_came(now)
             case StillKept():
                 return [Play(Earcon.STILL)]
             case _:
                 assert_never(event)
 
-    def _saved_words(self, event: NoteSaved) -> Words:
-        words: Words = (Phrase.NO_ANSWER,) if event.delivered else (Phrase.SAVED_NOT_SENT,)
-        return (*words, self._notes, Phrase.NOTES_WAITING) if self._notes > 1 else words
-
     def _answers_came(self, now: float) -> list[Effect]:
-        if self._answers and self.phase is Phase.LISTENING and not self._pressed:
+        if self.standing.answers and self.phase is Phase.LISTENING and not self._pressed:
             return self._play_answers(Phase.ANSWERING, now)
-        if self._answers and self.phase is Phase.ASLEEP and self._answers_at_once:
+        if self.standing.answers and self.phase is Phase.ASLEEP and self._answers_at_once:
             return self._play_answers(Phase.SPEAKING, now)
         return []
 
     def _play_answers(self, phase: Phase, now: float) -> list[Effect]:
-        self._enter(phase, {_Timer.ANSWER_CAP: now + self._answers * self._settings.max_answer_s})
-        self._answers = 0  # as far as this machine is concerned; what is cut short counts as heard
+        self._enter(phase, {_Timer.ANSWER_CAP: now + self.standing.answers * self._settings.max_answer_s})
+        self.standing.answers = 0  # as far as this machine is concerned; what is cut short counts as heard
         return [PlayAnswers()]
-
-    def _fault(self, name: str) -> list[Effect]:
-        news = name not in self.faults
-        self.faults.add(name)
-        return [_fault_told(Trouble.of_part(name))] if news else []
 
     # time
 
@@ -424,7 +398,7 @@ class Turn:
         return [*([Play(Earcon.FAULT)] if connected else []), SaveNote(), *self._rest_after_answer(now)]
 
     def _lingered(self, now: float) -> list[Effect]:
-        if self._notes:  # they go out as soon as there is a network, whether anybody is there or not
+        if self.standing.notes:  # they go out as soon as there is a network, whether anybody is there or not
             self._timers[_Timer.LINGER] = now + max(self._settings.linger_s, NOTES_LINGER_S)
             return []
         return [Disconnect()]
@@ -457,7 +431,7 @@ class Turn:
 
     def _expect_answer(self, now: float) -> list[Effect]:
         """Wait for it, or save the question at once where there is nobody to put it to."""
-        if (self._failing or self.link in _AWAY) and not self._server_detects:
+        if self.standing.away and not self._server_detects:
             return [SaveNote(), *self._rest_after_answer(now)]
         self._think(now)
         return []
@@ -466,9 +440,9 @@ class Turn:
         if self.phase is Phase.ASLEEP:
             return []
         if self.phase is Phase.SPEAKING:
-            more = self._answers and self._answers_at_once
+            more = self.standing.answers and self._answers_at_once
             return self._play_answers(Phase.SPEAKING, now) if more else self._sleep(now)
-        if self._answers:  # they came while something else was going on
+        if self.standing.answers:  # they came while something else was going on
             return self._play_answers(Phase.ANSWERING, now)
         self._listen(now, self._settings.follow_up_s)
         return [] if self._hands_free else self._sleep(now)
@@ -479,7 +453,3 @@ class Turn:
         close: list[Effect] = [Sense(on=False)] if self.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
         return [*end, *cut, *close]
-
-
-def _fault_told(trouble: Trouble | None) -> Play:
-    return Play(Earcon.FAULT, trouble.words if trouble is not None else ())

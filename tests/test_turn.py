@@ -823,11 +823,11 @@ def test_a_refusal_is_heard_once_with_its_reason_and_again_when_it_is_another() 
 
 def test_what_needs_a_person_is_told_in_words() -> None:
     box = Box()
-    assert box.turn.troubles == ()
+    assert box.turn.standing.troubles == ()
     box.send(REFUSED, FaultRaised("storage"), FaultRaised("camera"), FaultRaised("something new"))
-    assert box.turn.troubles == (*Trouble.CAMERA.words, *Trouble.STORAGE.words, *Trouble.KEY.words)
+    assert box.turn.standing.troubles == (*Trouble.CAMERA.words, *Trouble.STORAGE.words, *Trouble.KEY.words)
     box.send(UP, FaultCleared("camera"), FaultCleared("storage"))
-    assert box.turn.troubles == ()
+    assert box.turn.standing.troubles == ()
 
 
 # all of it

@@ -1,0 +1,50 @@
+"""How things stand: what is shown and said of link, faults and notes."""
+
+from agent.earcons import Earcon
+from agent.moves import LinkChanged, LinkState, NotesChanged, NoteSaved, Phase, Play
+from agent.phrases import Phrase
+from agent.standing import Standing
+from agent.troubles import Trouble
+from hardware.ports import Rhythm
+
+REFUSED = LinkChanged(LinkState.REFUSED, Trouble.KEY)
+CONNECTING = LinkChanged(LinkState.CONNECTING)
+
+
+def test_it_is_away_from_the_first_failure_until_a_connection_is_up() -> None:
+    standing, seen = Standing(), []
+    for state in ("CONNECTING", "OFFLINE", "CONNECTING", "UP"):
+        standing.link_changed(LinkChanged(LinkState[state]))
+        seen.append(standing.away)
+    assert seen == [False, True, True, False]
+
+
+def test_a_refusal_is_told_once_with_its_code_and_again_after_it_was_mended() -> None:
+    standing = Standing()
+    told = Play(Earcon.FAULT, Trouble.KEY.words)
+    said = [standing.link_changed(event) for event in (REFUSED, CONNECTING, REFUSED)]
+    assert said == [[told], [], []]
+    standing.link_changed(LinkChanged(LinkState.UP))
+    assert standing.link_changed(REFUSED) == [told]
+    assert standing.link_changed(LinkChanged(LinkState.REFUSED, Trouble.MODEL)) == [
+        Play(Earcon.FAULT, Trouble.MODEL.words)
+    ]
+
+
+def test_a_part_without_a_code_is_told_by_its_sound_alone() -> None:
+    standing = Standing()
+    assert standing.fault_raised("teapot") == [Play(Earcon.FAULT)]
+    assert standing.fault_raised("teapot") == []
+    assert standing.rhythm(Phase.LISTENING) is Rhythm.FAULT
+    assert standing.troubles == ()
+
+
+def test_a_saved_note_is_counted_from_the_second_on() -> None:
+    standing = Standing()
+    standing.notes_changed(NotesChanged(1, 0))
+    assert standing.note_saved(NoteSaved()) == Play(Earcon.SAVED, (Phrase.SAVED_NOT_SENT,))
+    standing.notes_changed(NotesChanged(3, 0))
+    assert standing.note_saved(NoteSaved(delivered=True)).words == (Phrase.NO_ANSWER, 3, Phrase.NOTES_WAITING)
+    assert standing.rhythm(Phase.ASLEEP) is Rhythm.OFFLINE
+    standing.notes_changed(NotesChanged(0, 1))
+    assert standing.rhythm(Phase.ASLEEP) is Rhythm.MESSAGE
