@@ -27,7 +27,7 @@ TOP, BOTTOM = np.float32(32767), np.float32(-32768)
 
 
 class Resampler:
-    """Converts mono s16le from one rate to another, any multiple of ``unit`` samples at a time. One thread at a time."""
+    """Converts mono s16le from one rate to another, any multiple of ``unit`` samples at a time. Not for two threads."""
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         """Compute the weights; about 10 ms on a laptop. Equal rates pass through untouched."""
@@ -73,7 +73,7 @@ class Resampler:
         windows = np.lib.stride_tricks.as_strided(signal, shape, strides, writeable=False)
         if plan.groups == 1:  # one product of two matrices is faster than a stack of products with a row
             windows = windows[:, 0, 0, :]
-        out = np.zeros((*windows.shape[:-1], plan.count), dtype=np.float32)
+        out = np.zeros((*windows.shape[:-1], plan.wide), dtype=np.float32)
         self._buffers[size] = _Buffers(signal, windows, out)
         return self._buffers[size]
 
@@ -87,13 +87,13 @@ class _Buffers(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How a step of ``unit`` inputs is cut: ``groups`` products, each of ``span`` inputs and ``count`` outputs."""
+    """How a step of ``unit`` inputs is cut: ``groups`` products, each of ``span`` inputs and ``wide`` outputs."""
 
     rate_in: int
     rate_out: int
     unit: int
     groups: int
-    count: int
+    wide: int
     hop: int  # inputs from one group to the next, rounded down; what is missing is in the span
     reach: int
     span: int
@@ -111,16 +111,16 @@ def _plan(rate_in: int, rate_out: int) -> _Plan:
     outputs, inputs = outputs * repeat, inputs * repeat
     groups = max(each for each in range(1, outputs + 1) if outputs % each == 0 and outputs // each >= LEAST_OUT)
     reach = math.ceil(HALF_WIDTH * max(1.0, rate_in / rate_out))
-    hop, count = inputs // groups, outputs // groups
+    hop, wide = inputs // groups, outputs // groups
     last = (outputs - 1) * rate_in / rate_out - (groups - 1) * hop  # the last output's instant, seen from its group
     span = max(math.floor(last) + 2 * reach + 1, inputs - (groups - 1) * hop)
-    return _Plan(rate_in, rate_out, inputs, groups, count, hop, reach, span)
+    return _Plan(rate_in, rate_out, inputs, groups, wide, hop, reach, span)
 
 
 def _weights(plan: _Plan) -> Weights:
     """Column k of matrix g holds the weights of the inputs for output k of group g; unity gain for a constant."""
-    group, row, column = np.ogrid[: plan.groups, : plan.span, : plan.count]
-    instants = (group * plan.count + column) * plan.rate_in / plan.rate_out + plan.reach
+    group, row, column = np.ogrid[: plan.groups, : plan.span, : plan.wide]
+    instants = (group * plan.wide + column) * plan.rate_in / plan.rate_out + plan.reach
     distance = (group * plan.hop + row - instants) * min(1.0, plan.rate_out / plan.rate_in)  # in the lower rate
     inside = np.abs(distance) <= HALF_WIDTH
     window = np.i0(KAISER_BETA * np.sqrt(np.where(inside, 1 - (distance / HALF_WIDTH) ** 2, 0)))
