@@ -60,7 +60,6 @@ class NoiseWatch:
     def confirmed(self, now: float) -> None:
         """Somebody did speak: the service understood words, or a better detector agreed."""
         self._confirmed = now
-        self._false_starts.clear()
 
     def false_start(self, now: float) -> None:
         """An utterance or a barge-in turned out to be nothing."""
