@@ -132,7 +132,7 @@ class ErleMeter:
         self.active = self._fade_s > 0
         self._floor_db = min(near_db, self._floor_db + FLOOR_RISE_DB)
         audible = near_db > self._floor_db + AUDIBLE_DB
-        self._unheard_s = 0.0 if audible or not playing else self._unheard_s + BLOCK_S
+        self._unheard_s = 0.0 if audible or not self.active else self._unheard_s + BLOCK_S
         unheard = self._unheard_s >= UNHEARD_S
         self.measuring = self.active and not speech and (audible or unheard)
         if self.measuring:
@@ -154,11 +154,15 @@ class Trust(Enum):
 
 
 ENTER_DB = 18.0
+"""Every room within reach of the canceller is above (docs/audio.md); one that it does not reach stays below 6 dB."""
 LEAVE_DB = 12.0
-LEARN_S = 1.5
-"""Of echo: false barge-ins of the first answer are in its first second."""
+"""Less than what a change of volume or of the echo's delay costs for a moment."""
+LEARN_S = 3.0
+"""Of echo. AEC3 lets nothing through in its first 2.5 s, which looks like a perfect canceller and is none."""
 LEAVE_S = 0.3
+"""Of echo; the figure is smoothed as it is."""
 RECOVER_S = 1.0
+"""Of echo, two or three words: twice the smoothing."""
 WITHDRAW_S = 30.0
 """For the first false barge-in; twice as long for each further one, so that a loop dies out."""
 WITHDRAW_MOST_S = 480.0

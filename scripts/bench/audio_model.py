@@ -1,4 +1,4 @@
-"""Should the model hear noise-suppressed speech? What suppression does to the speech, beside what it takes of the noise.
+"""Should the model hear noise-suppressed speech? What that does to the speech, beside what it takes of the noise.
 
 Speech is compared in 32 mel bands, where it is within 20 dB of the loudest band of its frame: root mean square of the
 difference in dB from the clean recording (log-spectral distance). Noise is what the pauses lose.
@@ -12,7 +12,8 @@ import numpy as np
 from audio_corpus import RATE, Corpus, Sound
 from audio_scenes import SEEDS, SPEECH_DB, amplitude, pcm, quiet
 
-from hardware.echo import BLOCK, RATE as HEARD_RATE
+from hardware.echo import BLOCK
+from hardware.echo import RATE as HEARD_RATE
 from hardware.resample import Resampler
 
 if TYPE_CHECKING:

@@ -107,7 +107,7 @@ def cuts(scores: list[Score]) -> list[str]:
 
 def milliseconds(seconds: float) -> str:
     """Return a figure for a table."""
-    return f"{1000 * seconds:.0f} ms" if math.isfinite(seconds) else "–"
+    return f"{1000 * seconds:.0f} ms" if math.isfinite(seconds) else "-"
 
 
 def scene_table(scores: list[Score], chain: str) -> str:
@@ -123,11 +123,11 @@ def scene_table(scores: list[Score], chain: str) -> str:
         rows.append(
             [
                 f"{name} ({kind})",
-                f"{fmean(each.erle_db for each in own):.0f} dB" if echoing else "–",
-                f"{fmean(each.model_db for each in own):.0f} dB" if echoing else "–",
-                f"{allowed(own):.0f} %" if echoing else "–",
-                str(sum(each.false_barge_ins for each in own)) if echoing else "–",
-                found(own) if echoing else "–",
+                f"{fmean(each.erle_db for each in own):.0f} dB" if echoing else "-",
+                f"{fmean(each.model_db for each in own):.0f} dB" if echoing else "-",
+                f"{allowed(own):.0f} %" if echoing else "-",
+                str(sum(each.false_barge_ins for each in own)) if echoing else "-",
+                found(own) if echoing else "-",
                 str(sum(each.false_starts for each in own)),
                 f"{sum(math.isfinite(each.noisy_after_s) for each in own)} of {len(own)}",
             ]
@@ -152,7 +152,7 @@ def thread_table(trials: list[Lateness]) -> str:
         (
             [
                 each.place,
-                f"× {each.slower}",
+                f"{each.slower} times",
                 f"{each.loop_p50:.1f} / {each.loop_p99:.1f} ms",
                 f"{each.callback_p99:.1f} / {each.callback_most:.1f} ms",
                 f"{each.chunk_p50:.1f} / {each.chunk_p99:.1f} ms",

@@ -109,7 +109,8 @@ class Listener:
         self.noisy_after_s = math.inf
         self._watch = NoiseWatch()
         self._since = 0.0
-        self._judged = False
+        self._judged = True
+        self._somebody = False
 
     def _detector(self, chain: str) -> Callable[[bytes], bool]:
         if chain.startswith("ours"):
@@ -130,21 +131,22 @@ class Listener:
         edge = self.endpointer.feed(frame)
         if edge is Edge.START:
             self.starts.append((now, playing))
-            self._since, self._judged = now, False
+            self._since, self._judged, self._somebody = now, False, False
         if edge is Edge.END:
             self.ends.append(now)
-        nothing = self._nothing(now, anybody=anybody)
+        self._somebody |= anybody
+        nothing = self._nothing(now, ended=edge is Edge.END)
         self._watch_noise(now, nothing=nothing, anybody=anybody)
         if nothing and playing:
             self.endpointer.reset()
         return nothing and playing
 
-    def _nothing(self, now: float, *, anybody: bool) -> bool:
+    def _nothing(self, now: float, *, ended: bool) -> bool:
         """Whether this is the moment at which it is clear that nobody spoke."""
-        if not self.endpointer.speaking or self._judged or now - self._since < NOTHING_S:
+        if self._judged or not (ended or now - self._since >= NOTHING_S):
             return False
         self._judged = True
-        return not anybody
+        return not self._somebody
 
     def _watch_noise(self, now: float, *, nothing: bool, anybody: bool) -> None:
         self._watch.frame(now, voiced=self.endpointer.voiced)
