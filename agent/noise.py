@@ -7,6 +7,7 @@ turn out to be nothing. Then hands-free listening is switched off, and holding t
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 BUSY_S = 20.0
@@ -37,7 +38,8 @@ class NoiseWatch:
         """Whether hands-free listening should be off."""
         self._seconds: deque[tuple[int, int, int]] = deque()  # which second, frames, voiced frames
         self._false_starts: deque[float] = deque()
-        self._confirmed = self._trouble = self._last = float("-inf")
+        self._confirmed = self._trouble = -math.inf
+        self._last = math.inf
 
     def frame(self, now: float, *, voiced: bool) -> None:
         """Take the detector's verdict on 20 ms, whether or not anybody acts on it."""

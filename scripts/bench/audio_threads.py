@@ -108,13 +108,14 @@ async def lateness(place: str, slower: int, seconds: float) -> Lateness:
     trial.stopped.set()
     for thread in threads:
         await asyncio.to_thread(thread.join)
+    spent, ages = trial.durations, trial.ages
     figures = [
         (late, 50),
         (late, 99),
-        (trial.durations, 99),
-        (trial.durations, 100),
-        (trial.ages, 50),
-        (trial.ages, 99),
+        (spent, 99),
+        (spent, 100),
+        (ages, 50),
+        (ages, 99),
     ]
     return Lateness(place, slower, *(1000 * percentile(values, share) for values, share in figures))
 
