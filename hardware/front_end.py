@@ -149,7 +149,7 @@ class ModelPath:
     def reset(self) -> None:
         """Forget the room."""
         self._plain.reset()
-        self._cancelling = False
+        self._primed = self._cancelling = False
         self._past: Samples = np.zeros(CANCELLER_DELAY, dtype=np.int16)
 
     def process(self, near: Samples, far: Samples, *, echo: bool) -> Samples:
@@ -160,8 +160,12 @@ class ModelPath:
         self._past = line[BLOCK:]
         around: Samples = line[:BLOCK]
         if not (echo or self._cancelling):
+            self._primed = False
             return around
         cleaned = self._plain.process(near, far)
+        if not self._primed:  # what it gives first is the end of what it was given last, long ago
+            self._primed = True
+            return around
         if echo and self._cancelling:
             return cleaned
         self._cancelling = echo

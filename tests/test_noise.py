@@ -58,7 +58,7 @@ def test_a_share_of_the_time_says_nothing_where_hardly_anything_was_heard() -> N
 
 
 @pytest.mark.parametrize(("every_s", "noisy"), [(10, True), (14.9, True), (15.1, False), (60, False)])
-def test_more_than_four_false_starts_a_minute_are_noise(every_s: float, noisy: bool) -> None:
+def test_more_than_four_false_starts_a_minute_are_noise(every_s: float, *, noisy: bool) -> None:
     watch = NoiseWatch()
     for index in range(20):
         watch.false_start(100 + index * every_s)
