@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.echo import PassThrough, Trust
-from hardware.front_end import BLOCK, DEAD_S, FrontEnd, Heard, ModelPath, decibels, peak
+from hardware.echo import BLOCK, PassThrough, Trust
+from hardware.front_end import DEAD_S, FrontEnd, Heard, ModelPath, decibels, peak
 from hardware.ports import CHUNK_BYTES
 
 RATES = [48000, 44100, 32000, 16000, 96000]
