@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.vad import webrtc_detector
+from agent.vad_silero import silero
 from hardware.echo import PassThrough, WebRtcCanceller
 from hardware.front_end import FrontEnd
 from hardware.resample import Resampler
@@ -35,6 +36,7 @@ def stages(blocks: int) -> list[tuple[str, float]]:
     silent = np.zeros(480, dtype=np.int16)
     down, down44 = Resampler(48_000, 16_000), Resampler(44_100, 16_000)
     hushed, plain, vad = WebRtcCanceller(hush=True), WebRtcCanceller(hush=False), webrtc_detector(3)
+    network, pieces = silero(), [each.tobytes() * 2 for each in near[:, :256]]
     frames = [each.tobytes() for each in near[:, :320]]
     listening, playing, bare = (
         FrontEnd(48_000, 48_000),
@@ -53,6 +55,7 @@ def stages(blocks: int) -> list[tuple[str, float]]:
         ("front end 16 kHz, playing", cost(blocks, lambda i: native.process(near[i, :160], far[i, :160]))),
         ("front end 48 kHz, library missing", cost(blocks, lambda i: bare.process(near[i], far[i]))),
         ("webrtcvad and level", cost(blocks, lambda i: vad(frames[i])) / 2),
+        ("Silero, only while it is asked", cost(blocks, lambda i: network(pieces[i])) / 3.2),
     ]
 
 

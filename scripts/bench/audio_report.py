@@ -26,27 +26,28 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def echo_table(scores: list[Score]) -> str:
     """One line per chain: how much echo is left, and who interrupts."""
-    head = ["chain", "echo loss mean / worst", "to the model", "false barge-ins a minute: normal / all"]
-    head += ["found in 500 ms: normal / all", "barge-in by voice allowed: normal / all"]
+    head = ["chain", "echo loss, mean / worst: normal", "all", "false barge-ins a minute: normal / all"]
+    head += ["found in 500 ms: normal / all", "voice may interrupt: normal / all"]
     rows = []
     for chain in CHAINS:
         echoing = [each for each in scores if each.chain == chain and each.kind != "quiet"]
         normal = [each for each in echoing if each.kind == "normal"]
         if echoing:
-            loud = [each for each in echoing if each.scene not in BEYOND]
-            loss = [fmean(each.erle_db for each in loud), min(each.erle_db for each in loud)]
-            model = [fmean(each.model_db for each in loud), min(each.model_db for each in loud)]
             rows.append(
                 [
                     chain,
-                    f"{loss[0]:.0f} / {loss[1]:.0f} dB",
-                    f"{model[0]:.0f} / {model[1]:.0f} dB",
+                    *(loss([each.erle_db for each in part if each.scene not in BEYOND]) for part in (normal, echoing)),
                     " / ".join(f"{rate(part):.2f}" for part in (normal, echoing)),
                     " / ".join(found(part) for part in (normal, echoing)),
                     " / ".join(f"{allowed(part):.0f} %" for part in (normal, echoing)),
                 ]
             )
     return table(head, rows)
+
+
+def loss(figures: list[float]) -> str:
+    """Return mean and worst."""
+    return f"{fmean(figures):.0f} / {min(figures):.0f} dB"
 
 
 BEYOND = {"headphones", "700 ms away"}
