@@ -154,9 +154,9 @@ class Trust(Enum):
 
 
 ENTER_DB = 18.0
-"""Every room within reach of the canceller is above (docs/audio.md); one that it does not reach stays below 6 dB."""
+"""Rooms within the canceller's reach give 27 dB and more where no machine drowns the echo, one beyond it 1 dB."""
 LEAVE_DB = 12.0
-"""Less than what a change of volume or of the echo's delay costs for a moment."""
+"""So much lower that a moment of noise does not switch to and fro."""
 LEARN_S = 3.0
 """Of echo. AEC3 lets nothing through in its first 2.5 s, which looks like a perfect canceller and is none."""
 LEAVE_S = 0.3
