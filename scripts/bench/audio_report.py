@@ -7,7 +7,7 @@ from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from audio_run import CHAINS
+from audio_run import CHAINS, UNGATED
 from audio_scenes import PAUSES_S
 from audio_score import FOUND_S, Score, percentile
 
@@ -29,7 +29,7 @@ def echo_table(scores: list[Score]) -> str:
     head = ["chain", "echo loss, mean / worst: normal", "all", "false barge-ins a minute: normal / all"]
     head += ["found in 500 ms: normal / all", "voice may interrupt: normal / all"]
     rows = []
-    for chain in CHAINS:
+    for chain in (*CHAINS, *UNGATED):
         echoing = [each for each in scores if each.chain == chain and each.kind != "quiet"]
         normal = [each for each in echoing if each.kind == "normal"]
         if echoing:

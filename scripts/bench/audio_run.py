@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import pywebrtc_audio
 import webrtcvad
 from audio_corpus import RATE
 from audio_score import FRAME, FRAME_S, Score, Trace, judged, spoken
@@ -14,7 +15,7 @@ from agent.endpointer import Edge, Endpointer, Timings
 from agent.noise import NoiseWatch
 from agent.vad import SAMPLE_RATE, webrtc_detector
 from agent.vad_silero import SecondOpinion, silero
-from hardware.echo import FADE_S, WebRtcCanceller
+from hardware.echo import FADE_S, NOISE_LEVEL, WebRtcCanceller
 from hardware.front_end import FrontEnd
 from hardware.resample import Resampler
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Pcm = npt.NDArray[np.int16]
 
 CHAINS = ("none", "half duplex", "raw webrtcvad", "ours", "ours + silero")
+UNGATED = ("ours, ungated", "two in a row, ungated")
+"""Suppression in the canceller's own object, or in one behind it; a voice may always interrupt."""
 NOTHING_S = 1.0
 """How long it takes to see that a barge-in was nothing."""
 
@@ -86,15 +89,18 @@ class Ours:
 
 def source(chain: str, take: Take, near: Pcm, far: Pcm) -> Source:
     """Return what feeds the endpointer in a chain; all but ours begin behind the conversion of rates."""
-    if chain.startswith("ours"):
+    if chain.startswith("ours") and chain not in UNGATED:
         return Ours(take)
     if chain == "none":
         return Ready(near, trusted=True)
-    canceller = WebRtcCanceller(hush=chain == "half duplex")
+    canceller = WebRtcCanceller(hush=chain in ("half duplex", "ours, ungated"))
     blocks = zip(near.reshape(-1, FRAME // 2), far.reshape(-1, FRAME // 2), strict=True)
     if chain == "half duplex":  # the suppressor alone: a canceller that is told of no echo takes none out
         blocks = ((block, np.zeros_like(block)) for block, _ in blocks)
-    return Ready(np.concatenate([canceller.process(*each) for each in blocks]), trusted=chain != "half duplex")
+    heard = np.concatenate([canceller.process(*each) for each in blocks])
+    if chain == "two in a row, ungated":
+        heard = pywebrtc_audio.NoiseSuppressor(level=NOISE_LEVEL).process(heard)
+    return Ready(heard, trusted=chain != "half duplex")
 
 
 class Listener:
@@ -113,7 +119,7 @@ class Listener:
         self._somebody = False
 
     def _detector(self, chain: str) -> Callable[[bytes], bool]:
-        if chain.startswith("ours"):
+        if chain.startswith("ours") or chain in UNGATED:
             detector = webrtc_detector(3)
             if "silero" not in chain:
                 return detector
