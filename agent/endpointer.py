@@ -57,6 +57,13 @@ class Endpointer:
         self.voiced = self._is_speech(frame)
         return self._continue(self.voiced) if self.speaking else self._begin(self.voiced)
 
+    def listen(self, frame: bytes) -> None:
+        """Show the detector a frame from which nothing follows, as while an answer plays and none may interrupt it.
+
+        A detector learns its background: one that was deaf to an answer takes the first of its echo for speech.
+        """
+        self.voiced = self._is_speech(frame)
+
     def reset(self) -> None:
         """Forget what was heard; the next start needs fresh evidence."""
         self.speaking = False

@@ -89,6 +89,22 @@ def test_reset_forgets_what_was_heard() -> None:
     assert edges(ear, frames(2000, SILENCE)) == []
 
 
+def test_listening_shows_the_detector_everything_and_starts_nothing() -> None:
+    asked: list[bytes] = []
+
+    def detector(frame: bytes) -> bool:
+        asked.append(frame)
+        return True
+
+    ear = Endpointer(detector, TIMINGS)
+    for frame in frames(400):
+        ear.listen(frame)
+    assert asked == frames(400)
+    assert ear.voiced
+    assert not ear.speaking
+    assert edges(ear, frames(100)) == []
+
+
 def test_silence_after_one_utterance_is_no_evidence_against_the_next() -> None:
     ear = started()
     edges(ear, frames(800, SILENCE))

