@@ -70,7 +70,8 @@ class Dialogue:
     def asked(self, utterance: Utterance, now: float) -> None:
         """Note that the whole of ``utterance`` has been handed to the service."""
         broken = self._broken
-        rest = broken if broken is not None and broken.utterance == utterance.number else None
+        goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
+        rest = broken if goes_on else None
         number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
         answer = self._answers.expect(number, now, wanted=utterance.wanted, held=utterance.note, record=rest)
         answer.record.typed = utterance.text

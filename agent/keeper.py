@@ -231,9 +231,11 @@ class Keeper:
         if entry.note or not entry.marked:
             return
         delivered = entry.closed
+        before = delivered, entry.attempts, entry.said
 
         def saved() -> None:
-            if entry in self.ledger.over and entry.closed is delivered:  # else the network was back in time
+            # Else the network was back in time, and it is on its way, or even answered in part.
+            if entry in self.ledger.over and before == (entry.closed, entry.attempts, entry.said):
                 self.ledger.withdraw(entry)
                 self._becomes_note(entry)
                 self._counters.notes += 1
