@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from agent.earcons import Earcon
 from agent.journal import Journal
 from agent.moves import LinkState, Phase
+from agent.phrases import Phrases
 from agent.simulator import Simulator, SimulatorSettings, scenario
 from agent.simulator.voice import ASSETS, read_answer, read_script
+from agent.troubles import Trouble
 from hardware.ports import Rhythm
 from tests.stage import play, question, stage
 
@@ -188,3 +190,74 @@ def test_after_a_long_rest_a_new_conversation_begins(tmp_path: Path) -> None:
 
 def question_of(name: str) -> str:
     return next(asked for line, asked, _ in read_script(ASSETS).lines if line == name)
+
+
+GAP = """
+[[fault]]
+kind = "reset"
+turn = 1
+when = "speech"
+after_s = 1
+
+[[fault]]
+kind = "handshake"
+status = 503
+connection = [2, 3, 4, 5]
+times = 4
+"""
+"""The line breaks in the first question, and stays away for some seconds."""
+
+
+def test_a_press_cancels_a_catch_up_and_what_waited_is_delivered_when_the_technician_is_done(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(faulty(GAP), paths={"state": str(tmp_path)}, turn={"follow_up_s": 60.0}) as s:
+            await asyncio.sleep(1)
+            await s.wake()
+            await s.say("gauge")
+            await s.until_mark("NoteSaved")
+            s.box.button.press()
+            await asyncio.sleep(0.2)
+            await s.say("valve")
+            s.box.button.release()
+            await s.until_mark("turn", within_s=120)
+            await asyncio.sleep(60)
+            asked = [u for u in s.simulator.utterances if u.outcome == "complete"]
+            order = [name for u in asked for name in ("gauge", "valve") if question(name) in bytes(u.pcm)]
+            assert sorted(order) == ["gauge", "valve"]
+        assert [row.state for row in rows(tmp_path)] == ["answered", "answered"]
+
+    play(scene())
+
+
+def test_a_question_before_the_answer_to_the_last_keeps_its_order_and_nothing_is_answered_twice(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage("slow_answer", paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(1)
+            await s.wake()
+            await s.say("gauge")
+            await s.until(Phase.THINKING)
+            await s.say("valve")
+            await s.until(Phase.ANSWERING)
+            await s.rest()
+            await asyncio.sleep(10)
+            first, second = s.simulator.utterances
+            assert question("gauge") in bytes(first.pcm)
+            assert question("valve") in bytes(second.pcm)
+            assert (first.outcome, second.outcome) == ("interrupted", "complete")
+            assert [record.utterance for record in s.records if record.played_s] == [2]
+        assert [row.state for row in rows(tmp_path)] == ["cut", "answered"]
+
+    play(scene())
+
+
+def test_a_refused_key_is_said_with_its_code(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage("handshake_401", paths={"state": str(tmp_path)}) as s:
+            await s.until_link(LinkState.REFUSED)
+            await asyncio.sleep(6)
+            assert s.box.light.rhythm is Rhythm.FAULT
+            said = Phrases("en").say(*Trouble.KEY.words)
+            sounded = b"".join(bytes(sound.pcm) for sound in s.box.speaker.sounds)
+            assert said[4800:48_000] in sounded
+
+    play(scene())
