@@ -99,7 +99,7 @@ class Session:
         self._handle_until = 0.0
         self._answered_at_handle = 0
         self._position_at_handle = 0
-        self._position = 0  # what the present session has in its memory of the history
+        self._position = 0  # what the present session has in its memory of the history, for certain: it has answered
         self._opened_at = 0.0
         self._open = False
         self._resumed = False
@@ -146,7 +146,7 @@ class Session:
 
     def missed(self) -> Lines:
         """Return what was answered after the handle was given: the session that it led back to has no memory of it."""
-        return self.history.since(self._position)
+        return self.history.since(self._position) if self._resumed else []
 
     def caught_up(self) -> None:
         """Note that the session has answered, after it was told what it had missed."""
@@ -155,7 +155,7 @@ class Session:
     def opened(self, now: float) -> None:
         """Note that a connection is ready."""
         self._opened_at, self._go_away_at, self._open = now, None, True
-        self._position = self._position_at_handle if self._resumed else self.history.position
+        self._position = self._position_at_handle if self._resumed else 0
 
     def closed(self, now: float, *, drop_handle: bool, failed: bool = False) -> None:
         """Note that it is gone, or that an attempt was, which does not make a handle last longer.

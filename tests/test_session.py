@@ -218,9 +218,10 @@ def test_another_conversation_begins_with_neither_handle_nor_history(session: Se
 
 
 def test_a_resumed_session_has_missed_what_was_answered_after_its_handle_was_given(session: Session) -> None:
-    session.history.add(Told("One?", "1."))
     session.setup(0.0)
     session.opened(0.0)
+    session.history.add(Told("One?", "1."))
+    session.caught_up()
     session.resumption_update(ResumptionUpdate("h1"), 10.0)
     session.history.add(Told("Two?", "2."))
     session.caught_up()
@@ -234,6 +235,17 @@ def test_a_resumed_session_has_missed_what_was_answered_after_its_handle_was_giv
     session.setup(40.0)  # a fresh one is told all of it instead
     session.opened(40.0)
     assert session.missed() == []
+
+
+def test_a_handle_from_before_the_first_answer_is_not_trusted_to_know_what_was_only_told(session: Session) -> None:
+    session.history.add(Told("One?", "1."))
+    session.setup(0.0)
+    session.opened(0.0)
+    assert session.seed() is not None  # on its way, perhaps never read
+    session.resumption_update(ResumptionUpdate("h1"), 1.0)
+    session.setup(2.0)
+    session.opened(2.0)
+    assert session.missed() == [("user", "One?"), ("model", "1.")]
 
 
 def test_after_a_restart_a_session_has_missed_what_was_answered_since_its_handle_was_given(session: Session) -> None:
