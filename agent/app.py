@@ -208,7 +208,7 @@ class Agent:
             case Connect():
                 self.conversation.link.want()
             case Disconnect():
-                self.conversation.link.release()
+                self.conversation.leave()
             case Reconnect():
                 self.conversation.link.renew()
             case Play():

@@ -137,6 +137,13 @@ class Conversation:
         self.keeper.end(self._loop.time())
         self.link.pump()
 
+    def leave(self) -> None:
+        """Have no connection any more; should something be owed still, it becomes a note, which needs one."""
+        if self.ledger.idle or not self._marked:
+            self.link.release()
+        else:
+            self.save()
+
     def open_utterance(self, pre_roll: bytes) -> None:
         """Begin an utterance."""
         self.dialogue.drop_held()

@@ -121,6 +121,20 @@ class StillKept:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseChanged:
+    """It is too loud here to listen hands-free, or no longer."""
+
+    noisy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustChanged:
+    """A voice over an answer can be told from the answer's echo, or no longer."""
+
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FaultRaised:
     """Something needs a person; ``name`` is what."""
 
@@ -155,6 +169,8 @@ Event = (
     | NoteSaved
     | NotesChanged
     | StillKept
+    | NoiseChanged
+    | TrustChanged
     | FaultRaised
     | FaultCleared
     | Tick

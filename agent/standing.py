@@ -9,11 +9,11 @@ from agent.light import rhythm
 from agent.moves import LinkState, Play
 from agent.phrases import Phrase
 from agent.troubles import Trouble
+from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
     from agent.moves import LinkChanged, NoteSaved, NotesChanged, Phase
     from agent.troubles import Words
-    from hardware.ports import Rhythm
 
 AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
 
@@ -29,6 +29,10 @@ class Standing:
         """Waiting to be sent."""
         self.answers = 0
         """To notes, not heard yet."""
+        self.noisy = False
+        """Too loud to listen hands-free."""
+        self.trusted = True
+        """Whether a voice over an answer is believed to be a person's."""
         self._failing = False  # the last attempt to connect failed
         self._trouble: Trouble | None = None  # why the service refuses us
         self._told: Trouble | None = None  # the last such reason that was said
@@ -46,8 +50,17 @@ class Standing:
 
     def rhythm(self, phase: Phase) -> Rhythm:
         """Return what the light shows in ``phase``."""
-        waiting = {"notes": self.notes > 0, "answers": self.answers > 0}
-        return rhythm(phase, self.link, fault=bool(self.faults), failing=self._failing, **waiting)
+        shown = rhythm(
+            phase,
+            self.link,
+            fault=bool(self.faults),
+            failing=self._failing,
+            notes=self.notes > 0,
+            answers=self.answers > 0,
+        )
+        if shown is Rhythm.LISTENING and self.noisy:
+            return Rhythm.LOUD
+        return Rhythm.ONE_WAY if shown is Rhythm.ANSWERING and not self.trusted else shown
 
     def link_changed(self, event: LinkChanged) -> list[Play]:
         """Take the link's new state; return what is said of it."""
@@ -62,6 +75,13 @@ class Standing:
         news = name not in self.faults
         self.faults.add(name)
         return [_told(Trouble.of_part(name))] if news else []
+
+    def noise_changed(self, *, noisy: bool) -> list[Play]:
+        """Take whether it is too loud; return what is said of it."""
+        self.noisy = noisy
+        if noisy:
+            return [Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
+        return [Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
 
     def notes_changed(self, event: NotesChanged) -> None:
         """Take the new numbers."""

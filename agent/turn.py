@@ -31,6 +31,7 @@ from agent.moves import (
     FinishAnswer,
     LinkChanged,
     LinkState,
+    NoiseChanged,
     NoteSaved,
     NotesChanged,
     OpenUtterance,
@@ -48,6 +49,7 @@ from agent.moves import (
     StillKept,
     TakeStill,
     Tick,
+    TrustChanged,
     Typed,
 )
 from agent.standing import AWAY, Standing
@@ -140,11 +142,8 @@ class Turn:
                 return self._link_changed(event, now)
             case NoteSaved() | NotesChanged() | StillKept():
                 return self._kept(event, now)
-            case FaultRaised():
-                return list(self.standing.fault_raised(event.name))
-            case FaultCleared():
-                self.standing.faults.discard(event.name)
-                return []
+            case NoiseChanged() | TrustChanged() | FaultRaised() | FaultCleared():
+                return list(self._surroundings_changed(event))
             case Tick():
                 return self._tick(now)
             case _:
@@ -203,6 +202,8 @@ class Turn:
             woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING)
             if woken and self.standing.answers and self.phase is Phase.LISTENING:
                 return self._play_answers(Phase.ANSWERING, now)
+            if woken and self.standing.noisy and self._hands_free:
+                return list(self.standing.noise_changed(noisy=True))  # once more, to whoever did not hear it
             return [Play(Earcon.LISTENING)] if woken and self._hands_free else []
         if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
             return [TakeStill()]
@@ -236,7 +237,8 @@ class Turn:
                 assert_never(event)
 
     def _speech_started(self, pre_roll_s: float, now: float) -> list[Effect]:
-        if not self._hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
+        hands_free = self._hands_free and not self.standing.noisy
+        if not hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
             return []
         if self._server_detects and self.phase is Phase.ANSWERING:
             return []  # the service decides whether this was speech, and says so by interrupting
@@ -337,6 +339,8 @@ class Turn:
                 return [self.standing.note_saved(event), *rest]
             case NotesChanged():
                 self.standing.notes_changed(event)
+                if self.phase is Phase.ASLEEP:
+                    self._timers.setdefault(_Timer.LINGER, now + NOTES_LINGER_S)
                 return self._answers_came(now)
             case StillKept():
                 return [Play(Earcon.STILL)]
@@ -354,6 +358,24 @@ class Turn:
         self._enter(phase, {_Timer.ANSWER_CAP: now + self.standing.answers * self._settings.max_answer_s})
         self.standing.answers = 0  # as far as this machine is concerned; what is cut short counts as heard
         return [PlayAnswers()]
+
+    # the surroundings
+
+    def _surroundings_changed(self, event: NoiseChanged | TrustChanged | FaultRaised | FaultCleared) -> list[Play]:
+        match event:
+            case NoiseChanged():
+                said = self.standing.noise_changed(noisy=event.noisy)
+                awaited = self._hands_free and self.phase in (Phase.LISTENING, Phase.THINKING)
+                return said if awaited else []
+            case TrustChanged():
+                self.standing.trusted = event.trusted
+            case FaultRaised():
+                return self.standing.fault_raised(event.name)
+            case FaultCleared():
+                self.standing.faults.discard(event.name)
+            case _:
+                assert_never(event)
+        return []
 
     # time
 
@@ -450,6 +472,8 @@ class Turn:
     def _sleep(self, now: float) -> list[Effect]:
         end: list[Effect] = [EndUtterance()] if self.phase in _OPEN else []
         cut: list[Effect] = [CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
+        # What is still to be said must not depend on a connection that nobody may want any more.
+        save: list[Effect] = [] if self.link is LinkState.UP or self._server_detects else [SaveNote()]
         close: list[Effect] = [Sense(on=False)] if self.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
-        return [*end, *cut, *close]
+        return [*end, *cut, *save, *close]

@@ -1,7 +1,7 @@
 """How things stand: what is shown and said of link, faults and notes."""
 
 from agent.earcons import Earcon
-from agent.moves import LinkChanged, LinkState, NotesChanged, NoteSaved, Phase, Play
+from agent.moves import LinkChanged, LinkState, NoteSaved, NotesChanged, Phase, Play
 from agent.phrases import Phrase
 from agent.standing import Standing
 from agent.troubles import Trouble
@@ -48,3 +48,18 @@ def test_a_saved_note_is_counted_from_the_second_on() -> None:
     assert standing.rhythm(Phase.ASLEEP) is Rhythm.OFFLINE
     standing.notes_changed(NotesChanged(0, 1))
     assert standing.rhythm(Phase.ASLEEP) is Rhythm.MESSAGE
+
+
+def test_a_loud_place_and_an_untrusted_echo_show_where_they_matter() -> None:
+    standing = Standing()
+    standing.link_changed(LinkChanged(LinkState.UP))
+    assert standing.noise_changed(noisy=True) == [Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
+    standing.trusted = False
+    shown = [standing.rhythm(phase) for phase in (Phase.LISTENING, Phase.HEARING, Phase.ANSWERING, Phase.ASLEEP)]
+    assert shown == [Rhythm.LOUD, Rhythm.HEARING, Rhythm.ONE_WAY, Rhythm.READY]
+    assert standing.noise_changed(noisy=False) == [Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
+    standing.trusted = True
+    assert [standing.rhythm(phase) for phase in (Phase.LISTENING, Phase.ANSWERING)] == [
+        Rhythm.LISTENING,
+        Rhythm.ANSWERING,
+    ]

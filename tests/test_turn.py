@@ -33,6 +33,7 @@ from agent.moves import (
     FinishAnswer,
     LinkChanged,
     LinkState,
+    NoiseChanged,
     NoteSaved,
     NotesChanged,
     OpenUtterance,
@@ -50,6 +51,7 @@ from agent.moves import (
     StillKept,
     TakeStill,
     Tick,
+    TrustChanged,
     Typed,
 )
 from agent.phrases import Phrase
@@ -981,3 +983,64 @@ def show(value: object) -> str:
     if isinstance(value, Enum):
         return value.name.lower()
     return "" if value is None else str(value)
+
+
+# a loud place
+
+
+def test_where_it_is_too_loud_only_the_button_begins_an_utterance_and_the_box_says_so() -> None:
+    box = awake()
+    (said,) = box.send(NoiseChanged(noisy=True))
+    assert said == Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))
+    assert box.send(SPEECH) == []
+    box.press()
+    box.wait(HOLD_S)
+    assert box.is_in(Phase.TALKING)
+    box.release()
+    box.wait(1)
+    assert box.is_in(Phase.THINKING)
+
+
+def test_it_listens_again_when_it_is_quiet_and_says_so_only_to_somebody_who_waits() -> None:
+    box = awake()
+    box.send(NoiseChanged(noisy=True))
+    assert box.send(NoiseChanged(noisy=False)) == [Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
+    box.send(SPEECH)
+    assert box.is_in(Phase.HEARING)
+    assert Box().send(NoiseChanged(noisy=True)) == []  # asleep
+    assert awake(mode="push-to-talk").send(NoiseChanged(noisy=True)) == []
+
+
+def test_a_tap_that_wakes_in_a_loud_place_is_told_to_hold() -> None:
+    box = Box()
+    box.send(NoiseChanged(noisy=True))
+    assert Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,)) in box.tap()
+
+
+def test_an_answer_that_no_voice_can_stop_looks_different() -> None:
+    box = thinking()
+    box.send(AnswerBegan())
+    box.send(TrustChanged(trusted=False))
+    assert box.turn.rhythm is Rhythm.ONE_WAY
+    box.send(TrustChanged(trusted=True))
+    assert box.turn.rhythm is Rhythm.ANSWERING
+
+
+# nothing is left behind
+
+
+def test_falling_asleep_without_a_connection_saves_what_is_owed() -> None:
+    box = awake()
+    box.send(OFFLINE)
+    assert SaveNote() in box.wait(60)
+    connected = awake()
+    assert SaveNote() not in connected.wait(60)
+
+
+def test_a_note_that_comes_to_a_sleeping_box_keeps_its_connection_for_a_while() -> None:
+    box = Box(linger_s=0.0)
+    box.wait(1)
+    box.send(NotesChanged(1, 0))
+    assert Disconnect() not in box.wait(120)
+    box.send(NotesChanged(0, 0))
+    assert Disconnect() in box.wait(120)
