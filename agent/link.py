@@ -292,7 +292,7 @@ class Link:
     def _look(self, connection: Connection) -> None:
         pipe = connection.look(kernel=self._settings.link.kernel)
         held = not self.uplink.audio_open and self._outbox.audio_waiting(self.uplink)
-        self.uplink.observe(self._loop.time(), pipe, held=held)
+        self.uplink.observe(self._loop.time(), pipe, held=held, behind=self._outbox.behind)
 
     def _hand_over(self, connection: Connection, outgoing: Outgoing) -> None:
         if outgoing.is_frame:

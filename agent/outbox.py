@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from agent.utterances import Ledger, Utterance
 
 
+BEHIND_S = 0.5
+"""More than any pause of a healthy line leaves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message, and the utterance that it completes, if it is the last of one."""
@@ -86,6 +90,11 @@ class Outbox:
     def audio_waiting(self, uplink: Uplink) -> bool:
         """Whether there is audio that should have been sent by now."""
         return self._ledger.unsent(uplink.chunk_s)
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much audio waits that it is being caught up with."""
+        return self._ledger.backlog_s > BEHIND_S
 
     @property
     def empty(self) -> bool:

@@ -31,6 +31,8 @@ QUICK_S = 0.030
 """A frame that drained within this was not slowed by the line; it only proves that the line is faster than assumed."""
 HELD_WINDOW_S = 0.3
 """While audio itself fills the line its slope is taken over this long."""
+SPURT_WINDOW_S = 0.100
+"""While audio is caught up with, what is acknowledged in so short a time shows soon that the line carries more."""
 
 FRAME_GATE_S = 0.030
 """A frame starts only behind a shorter queue, so that audio is never late by more than one frame."""
@@ -109,14 +111,18 @@ class Uplink:
         self._explored_at = -inf
         self._progress_at = 0.0
         self._held: tuple[float, int] | None = None
+        self._spurt: tuple[float, int] | None = None
         self._pings: deque[tuple[float, int]] = deque(maxlen=64)  # not answered: when sent, bytes in the pipe then
         self._learned_at = -inf
         self._least_pong: float | None = None
 
     # what the socket says
 
-    def observe(self, now: float, pipe: Pipe, *, held: bool) -> None:
-        """Take a look at the socket; ``held``: audio waits because the pipe is deep, so the line is full."""
+    def observe(self, now: float, pipe: Pipe, *, held: bool, behind: bool = False) -> None:
+        """Take a look at the socket; ``held``: audio waits because the pipe is deep, so the line is full.
+
+        ``behind``: a good deal of audio waits, so whatever the pipe lets through is what it is given.
+        """
         stalled = now - self._progress_at > STALL_S
         if pipe.acked != self._pipe.acked or not pipe.outstanding:
             self._progress_at = now
@@ -129,6 +135,10 @@ class Uplink:
             self._measure_held(now, pipe)
         else:
             self._held = None
+        if behind and self._frame is None:
+            self._measure_spurt(now, pipe)
+        else:
+            self._spurt = None
 
     def written(self, size: int) -> None:
         """Note that ``size`` bytes were handed over since the last look."""
@@ -268,6 +278,15 @@ class Uplink:
         if now - since >= HELD_WINDOW_S:
             self._learn(now, (pipe.acked - acked) / (now - since), pipe.acked - acked)
             self._held = (now, pipe.acked)
+
+    def _measure_spurt(self, now: float, pipe: Pipe) -> None:
+        """Believe in more if more came through; never in less, since it was not more than was handed over."""
+        since, acked = self._spurt = self._spurt or (now, pipe.acked)
+        took, size = now - since, pipe.acked - acked
+        if took >= SPURT_WINDOW_S:
+            self._spurt = (now, pipe.acked)
+            if size > self.rate * took:
+                self._learn(now, size / took, size)
 
     def _learn(self, now: float, measured: float, size: int) -> None:
         """Move the estimate towards a measurement over ``size`` bytes."""

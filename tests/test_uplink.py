@@ -14,6 +14,7 @@ from agent.uplink import (
     EXPLORE_S,
     FRAME_GATE_S,
     LEAST_FRAME,
+    START_RATE,
     Pipe,
     Uplink,
 )
@@ -274,3 +275,26 @@ def test_a_frame_under_way_is_being_measured() -> None:
     uplink.written(10_000)
     assert uplink.measuring
     assert uplink.outstanding == 10_000
+
+
+def caught_up(line_rate: float, seconds: float) -> Uplink:
+    """Catch up over a line of that rate: the pipe is filled whenever that is allowed, and empties as the line does."""
+    uplink, now, acked, outstanding = Uplink(), 0.0, 0.0, 0.0
+    while now < seconds:
+        now += 0.01
+        through = min(outstanding, 0.01 * line_rate)
+        acked, outstanding = acked + through, outstanding - through
+        uplink.observe(now, Pipe(int(outstanding), int(acked), 0.0), held=not uplink.audio_open, behind=True)
+        while uplink.audio_open:
+            uplink.written(9000)
+            outstanding += 9000
+    return uplink
+
+
+def test_what_is_caught_up_with_shows_soon_that_the_line_carries_more() -> None:
+    assert caught_up(1_000_000, 0.6).rate > 3 * START_RATE
+    assert caught_up(1_000_000, 2.0).rate > 0.6 * 1_000_000
+
+
+def test_catching_up_over_a_slow_line_raises_nothing() -> None:
+    assert caught_up(60_000, 3.0).rate < 70_000

@@ -90,9 +90,7 @@ class Simulator:
         """Close every connection, dead lines too, and wait until nothing is left of them."""
         assert self._server is not None
         assert self._world is not None
-        for connection in self._world.open.values():
-            if connection.socket.hung:
-                connection.socket.transport.abort()
+        self.bury()
         self._server.close()
         await self._server.wait_closed()
 
@@ -140,6 +138,13 @@ class Simulator:
         """Let nothing go wrong any more, neither by the scenario nor by `strike`."""
         assert self._world is not None
         self._world.faults.clear()
+
+    def bury(self) -> None:
+        """Let go of the connections that hang, as a service does after a while that has not heard of a client."""
+        assert self._world is not None
+        for connection in self._world.open.values():
+            if connection.socket.hung:
+                connection.socket.transport.abort()
 
     def report(self) -> dict[str, Any]:
         """Give the record of the run as plain data, ready for JSON."""
