@@ -80,6 +80,7 @@ class Conversation:
         self._handle = ""  # as it is on disk
         self._to_read = False  # answers to notes are being fetched
         self._starting_over = False  # another conversation begins with the next connection
+        self._losses = 0  # of connections
         self._archive = archive
         self.session = Session(settings)
         self.keeper = Keeper(
@@ -311,6 +312,7 @@ class Conversation:
         self._failing = state in FAILING or (self._failing and state is LinkState.CONNECTING)
 
     def _connection_lost(self) -> None:
+        self._losses += 1
         for event in self.dialogue.connection_lost():
             self._emit(event)
         self.outbox.connection_lost()
@@ -357,13 +359,13 @@ class Conversation:
     def _answer_calls(self, event: ToolCall) -> None:
         """Answer every call once: no tools are declared, and an unanswered call would mute the model."""
         self._counters.tool_calls += len(event.calls)
-        connection = self.link.connections
+        losses = self._losses
         for call in event.calls:
             result = {"error": f"no tool named {call.name}", "retryable": False}
 
             def answer(number: int, call: FunctionCall = call, result: dict[str, Any] = result) -> None:
                 self._archive.call_ended(number, result)
-                if self.link.connections == connection:  # else the call went down with the connection
+                if self._losses == losses:  # else the call went down with its connection
                     response = {"id": call.id, "name": call.name, "response": result}
                     self.outbox.control(protocol.tool_response([response]))
                     self.link.pump()

@@ -96,7 +96,9 @@ class Dialogue:
             case InputTranscript():
                 self._heard(event.text)
             case Interrupted():
-                return self._answers.interrupted()
+                # While the rest of an answer is still to be asked for, this is about something else.
+                awaited = self._broken is not None and self._answers.current is None
+                return [] if awaited else self._answers.interrupted()
             case GenerationComplete():
                 return self._acknowledge(self.latest, self._answers.generation_complete())
             case Usage():

@@ -662,3 +662,16 @@ def test_cutting_and_draining_with_nothing_at_all_are_harmless() -> None:
     assert rig.dialogue.connection_lost() == []
     assert rig.records == []
     assert rig.dialogue.latest is None
+
+
+def test_an_interruption_while_the_rest_is_still_to_be_asked_for_is_about_something_else() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(0.5), said("Once upon"))
+    rig.break_line()
+    assert rig.feed(Interrupted(), DONE) == []
+    rig.deliver()
+    rig.feed(audio(0.5), said(" a time."), GenerationComplete(), DONE)
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.said.text, record.interrupted) == ("Once upon a time.", False)
