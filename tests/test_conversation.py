@@ -608,8 +608,9 @@ def test_every_call_is_answered_once_though_there_are_no_tools() -> None:
 def test_a_call_that_went_down_with_its_connection_is_not_answered_over_the_next() -> None:
     async def scene() -> None:
         async with talking() as rig:
+            rig.talk.link_changed(LinkState.UP, None)
             rig.talk.server_event(ToolCall((FunctionCall("1", "look", {}),)))
-            rig.talk.link.connections += 1
+            rig.talk.link_changed(LinkState.CONNECTING, None)  # while the disk is at work
             await rig.written()
             assert rig.drain_outbox() == []
 

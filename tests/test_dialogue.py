@@ -671,7 +671,7 @@ def test_an_interruption_while_the_rest_is_still_to_be_asked_for_is_about_someth
     rig.break_line()
     assert rig.feed(Interrupted(), DONE) == []
     rig.deliver()
-    rig.feed(audio(0.5), said(" a time."), GenerationComplete(), DONE)
+    rig.feed(audio(0.5), said("a time."), GenerationComplete(), DONE)
     rig.play_out()
     (record,) = rig.records
     assert (record.said.text, record.interrupted) == ("Once upon a time.", False)
