@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
-    from hardware.ports import DeviceError, Devices
+    from hardware.ports import DeviceError, Devices, Heard
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,8 @@ class Agent:
         """Serve until cancelled.
 
         ``patient``: a daemon, which goes on trying whatever happens; otherwise a first connection that fails raises
-        Refused or Unreachable, and a device that never worked DeviceError. ``listen``: begin awake, as if tapped.
+        Refused or Unreachable, and a device that never worked DeviceError. Either way a device that only a new process
+        can use again raises its DeviceError, with ``fatal``. ``listen``: begin awake, as if tapped.
         """
         self._patient = patient
         self._devices.speaker.start(self._on_drained, self._device_fault)
@@ -240,17 +241,19 @@ class Agent:
 
     # the microphone
 
-    def _on_mic(self, chunk: bytes) -> None:
+    def _on_mic(self, heard: Heard) -> None:
         """Take 20 ms: endpointer, gate, ledger, socket, all before the next one."""
         self._device_works("microphone")
         conversation = self.conversation
-        edge = self.ear.feed(chunk, deaf=self._deaf)
+        edge = self.ear.feed(heard, deaf=self._deaf(heard))
         recording = conversation.ledger.recording
+        if edge is not None:
+            self._devices.microphone.speech(on=edge is Edge.START)
         if edge is Edge.START:
             self._speech_started()
         # An utterance that this edge opened began with its pre-roll, which ends with this very chunk.
         if recording is not None and recording is conversation.ledger.recording:
-            conversation.hear(chunk, quiet=self.ear.quiet)
+            conversation.hear(heard.for_model, quiet=self.ear.quiet)
         if edge is Edge.END:
             self._speech_ended()
         elif self.turn.utterance_open:
@@ -267,16 +270,16 @@ class Agent:
         self.dispatch(SpeechEnded())
         self._spoken_until = 0.0
 
-    @property
-    def _deaf(self) -> bool:
+    def _deaf(self, heard: Heard) -> bool:
         """Whether what the microphone hears may be the box's own voice."""
         if self._settings.turn.barge_in == "voice" or not self._devices.speaker.audible:
             return False
-        return self._settings.turn.barge_in == "button" or not self._devices.microphone.echo_cancelled
+        return self._settings.turn.barge_in == "button" or not heard.trusted
 
     def _end_utterance(self) -> None:
         """End it where the last word was: before the endpointer's silence, or now if a finger ended it."""
         self.pictures.film(on=False)
+        self._devices.microphone.speech(on=False)
         self.ear.restart()
         self.conversation.end_utterance(self._spoken_until or self._loop.time(), listening=self.turn.listening)
 
@@ -301,7 +304,9 @@ class Agent:
         kind = error.device.split()[0]
         log.warning("device: %s", error)
         self.dispatch(FaultRaised(kind))
-        if kind not in self._worked:
+        if error.fatal and not self._failed.done():
+            self._failed.set_exception(error)
+        elif kind not in self._worked:
             self._fail(error)
 
     def _device_works(self, kind: str) -> None:

@@ -44,6 +44,7 @@ class Dialogue:
         self._on_record = on_record
         self._answers = Answers(self._lost)
         self._playing: TurnRecord | None = None
+        self._epoch = 0  # the speaker's, when that began to play
         self._last: TurnRecord | None = None
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
 
@@ -132,8 +133,10 @@ class Dialogue:
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
             self._begin_playing(answer)
-        self._speaker.write(event.pcm)
-        answer.record.said.add_audio(seconds)
+        if self._speaker.write(event.pcm, self._epoch):
+            answer.record.said.add_audio(seconds)
+        else:
+            self._counters.refused_s += seconds
         return events
 
     def _content(self, now: float) -> tuple[Answer | None, list[Event]]:
@@ -147,6 +150,7 @@ class Dialogue:
         if self._playing is not None:
             self._speaker_done(self._playing.said.audio_s)
         self._playing = answer.record
+        self._epoch = self._speaker.epoch
 
     def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
         record, self._playing = self._playing, None

@@ -67,8 +67,14 @@ class FakeSpeaker:
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         pass
 
-    def write(self, pcm: bytes) -> None:
+    @property
+    def epoch(self) -> int:
+        return self.flushes
+
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        assert epoch in (None, self.flushes)
         self.written += pcm
+        return True
 
     def finish(self) -> None:
         pass
@@ -78,6 +84,9 @@ class FakeSpeaker:
         self.written.clear()
         self.flushes += 1
         return played
+
+    def repeat(self) -> float:
+        return 0.0
 
     def chime(self, pcm: bytes) -> None:
         pass

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from agent import config, secrets
-from agent.cli import config_option, start_log
+from agent.cli import config_option, fail, start_log
 from agent.config import DEFAULT_PATH
+from agent.errors import STUCK_EXIT_CODE
+from hardware import hanging
+from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     import argparse
@@ -26,14 +31,28 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. Raises ConfigError, DeviceError."""
+    """Serve until SIGTERM or SIGINT, or until a driver hangs. Raises ConfigError, DeviceError."""
     settings = config.load(arguments.config or DEFAULT_PATH)
     start_log(settings.log.level)
     if settings.gpio.button == "none":
         settings = config.override(settings, {"turn": {"always_listening": True}}, where="a box without a button")
     secrets.api_key(settings)  # fail now, in words, rather than at the first connection
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except DeviceError as error:
+        if error.fatal:
+            end(fail(error, STUCK_EXIT_CODE))
+        raise
+    end(0)
     return 0
+
+
+def end(code: int) -> None:
+    """End the process here and now if a driver hangs: an orderly exit would wait for it, and never come."""
+    if hanging():
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 async def serve(settings: Settings) -> None:
