@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ECHO_S = 0.3
+"""After the last sample was handed over its echo still comes: out of the driver, through the room and in again. Not
+more, so that the pre-roll still reaches back to a word that followed a button at once."""
 FAR_BEHIND_S = 2.0
 """Speech later than this is as good as kept for later, and the light says so."""
 
@@ -86,6 +89,7 @@ class Agent:
         self._patient = True
         self._worked: set[str] = set()  # kinds of device that have given a sign of life
         self._failed: asyncio.Future[None] = self._loop.create_future()
+        self._echo_until = 0.0
         self._spoken_until = 0.0  # set while the endpointer's END is being handled
         self.counters = Counters()
         self.turn = Turn(settings.turn)
@@ -272,9 +276,13 @@ class Agent:
 
     def _deaf(self, heard: Heard) -> bool:
         """Whether what the microphone hears may be the box's own voice."""
-        if self._settings.turn.barge_in == "voice" or not self._devices.speaker.audible:
+        now = self._loop.time()
+        if self._devices.speaker.audible:
+            self._echo_until = now + ECHO_S
+        chosen = self._settings.turn.barge_in
+        if chosen == "voice" or now >= self._echo_until:
             return False
-        return self._settings.turn.barge_in == "button" or not heard.trusted
+        return not heard.trusted or (chosen == "button" and self._devices.speaker.audible)
 
     def _end_utterance(self) -> None:
         """End it where the last word was: before the endpointer's silence, or now if a finger ended it."""

@@ -31,8 +31,8 @@ WATCH_S = 0.1
 """How often a running stream is looked at."""
 RETRY_S = 2.0
 """Between two attempts to reopen: somebody is pushing a plug back in."""
-CALL_LIMIT_S = 3.0
-"""A driver call that takes longer hangs; opening a slow USB card takes under one second."""
+CALL_LIMIT_S = 4.0
+"""A driver call that takes longer hangs; opening a slow USB card takes under one second, setting its levels two."""
 
 
 class Stream(Protocol):

@@ -233,7 +233,9 @@ def described(stream: CardStream) -> str:
     into, out = (f"{each} channel{'s' * (each > 1)}" for each in stream.channels)
     sides = f"{into} in and {out} out in one stream" if stream.duplex else f"{into} in" if stream.into else f"{out} out"
     latency = " and ".join(f"{1000 * each:.0f}" for each in sorted(set(stream.latency_s)))
-    return f"{stream.rate} Hz {stream.depth}, {sides}, {latency} ms in the driver"
+    bare = all(side.card.number is not None for side in (stream.into, stream.out) if side)
+    hint = "" if bare else "; ALSA or a sound server may convert that, name the card itself to avoid it"
+    return f"{stream.rate} Hz {stream.depth}, {sides}, {latency} ms in the driver{hint}"
 
 
 def ignore(_: object) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Direction = Literal["input", "output"]
+INPUT: Direction = "input"
+OUTPUT: Direction = "output"
 
 BUSY = -9985
 """paDeviceUnavailable: ALSA says EBUSY, or that it is not there any more."""
@@ -106,8 +108,10 @@ def find(wanted: str, direction: Direction) -> Card:
     if matching:
         return matching[0]
     names = ", ".join(f"'{card.name}'" for card in present) or "none"
-    kind = "microphone" if direction == "input" else "speaker"
-    raise DeviceError(f"{kind} '{wanted}'", "not found", f"plug it in, or choose one of: {names}")
+    kind, other = ("microphone", OUTPUT) if direction == "input" else ("speaker", INPUT)
+    one_way = wanted != "default" and _named(cards(other), wanted)
+    problem = f"is there, and has no {kind}" if one_way else "not found"
+    raise DeviceError(f"{kind} '{wanted}'", problem, f"plug it in, or choose one of: {names}")
 
 
 def _default(present: list[Card], direction: Direction) -> list[Card]:

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent import config, secrets
 from agent.cli import config_option, fail, start_log
@@ -19,8 +19,11 @@ from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Coroutine
 
     from agent.config import Settings
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -37,22 +40,33 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.gpio.button == "none":
         settings = config.override(settings, {"turn": {"always_listening": True}}, where="a box without a button")
     secrets.api_key(settings)  # fail now, in words, rather than at the first connection
+    to_the_end(serve(settings))
+    return 0
+
+
+def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Return what ``work`` returns, or end the process if a driver hangs then: an orderly exit would wait for it.
+
+    Raises what ``work`` raises; but of a fatal DeviceError the process ends, with ``STUCK_EXIT_CODE``.
+    """
     try:
-        asyncio.run(serve(settings))
+        result = asyncio.run(work)
     except DeviceError as error:
         if error.fatal:
             end(fail(error, STUCK_EXIT_CODE))
         raise
-    end(0)
-    return 0
+    if hanging():
+        end(0)
+    return result
 
 
 def end(code: int) -> None:
-    """End the process here and now if a driver hangs: an orderly exit would wait for it, and never come."""
-    if hanging():
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
+    """End the process here and now; what is closed already is all that is closed."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 async def serve(settings: Settings) -> None:
