@@ -25,7 +25,7 @@ INLET_CHUNKS = 25
 PATIENCE_S = 10.0
 """Zeros after sound: some microphones have a gate that closes in silence. One that never gave sound is dead at once."""
 REOPEN_S = 10.0
-"""Between attempts to get more than zeros by opening the card again, which interrupts an answer on the same card."""
+"""Between attempts to get more than zeros by opening the card again."""
 SILENT_DBFS = -100.0
 """Zeros are told as -101; the quietest converter there is is louder."""
 CLIPPED_SHARE = 0.02

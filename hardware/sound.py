@@ -91,9 +91,10 @@ class CardSound:
         return stream.glitches if stream else 0
 
     def reopen_microphone(self) -> None:
-        """Try whether another opening brings more than zeros."""
-        (self.speaker if self.duplex else self.microphone).reopen()
-        keeper().poke()
+        """Try whether another opening brings more than zeros; not in the middle of an answer on the same stream."""
+        if not (self.duplex and self.buffer.audible):
+            (self.speaker if self.duplex else self.microphone).reopen()
+            keeper().poke()
 
     # opening, in the keeper's threads
 
