@@ -107,9 +107,9 @@ class CardSound:
         stream.block = (
             partial(self._both, capture(stream), renderer) if stream.duplex else partial(self._play, renderer)
         )
-        if stream.duplex:
-            self.cleaner.prepare(stream.rate, stream.rate)
         self._output = stream
+        if stream.duplex:  # a microphone that rides already stays where it is
+            self.cleaner.prepare(stream.rate, stream.rate)
         log.info("%s: %s, %s", self.speaker.name, side.card.name, described(stream))
         return stream
 
@@ -125,7 +125,8 @@ class CardSound:
             return None
 
     def _open_input(self) -> Stream:
-        if self.duplex:
+        if self._output and self.duplex:
+            self.cleaner.prepare(self._output.rate, self._output.rate)
             return Rider()
         stream = open_stream(self._input_side(), None)
         stream.block = partial(self._hear, capture(stream))

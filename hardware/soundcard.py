@@ -147,7 +147,7 @@ def translated(name: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - unt
     except driver().PortAudioError as error:
         code = error.args[1] if len(error.args) > 1 else 0
         if code in UNSUPPORTED:
-            raise Unsupported(name, str(error), "choose another card") from error
+            raise Unsupported(name, str(error), "choose another card, or another of its channels") from error
         if code == BUSY:
             fix = "end the program that has it: fuser -v /dev/snd/*"
             raise DeviceError(name, "is busy, or was just unplugged", fix) from error

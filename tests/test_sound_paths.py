@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hardware import sound
+from hardware.dsp import Block, Capture
 from hardware.playback import PlaybackBuffer
 from hardware.ports import SPEAKER_FORMAT, DeviceError, Heard
 from hardware.settings import AudioSettings
@@ -212,6 +213,31 @@ def test_a_dead_microphone_is_opened_again(rack: Rack, play: Callable[..., Playe
         box.sound.reopen_microphone()
         until(lambda count=count: len(rack.opened) == count)  # type: ignore[misc] # a default is what binds it
     assert rack.opened[0].closed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dsp_thread_that_died_is_a_fault_and_replaced(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in {"HEARTBEAT_S": 0.1, "FIRST_BEAT_S": 0.3, "RETRY_S": 0.1}.items():
+        monkeypatch.setattr(f"hardware.lines.{name}", seconds)
+    box = play("usb", "usb")
+
+    def heard() -> bool:
+        rack.opened[-1].block(bytes(960))
+        return bool(box.heard)
+
+    box.listen(1)
+    until(lambda: rack.opened[0].running)
+    until(heard)
+    box.sound.cleaner.feed(Block(Capture(48000, 1, 1, wide=False), b"\0\0", 48000, bytes(960), 1))  # somewhere a bug
+    until(lambda: not box.sound.cleaner.alive)
+    until(lambda: bool(rack.opened[0].block(bytes(960)) and box.faults))
+    assert box.faults[0].startswith("microphone 'usb': stopped delivering")
+    box.heard.clear()
+    until(heard)
+    assert len(rack.opened) == 1, "the speaker went on"
+    until(lambda: bool(rack.opened[0].block(bytes(960))) and box.sound.microphone.fault is None)
 
 
 def test_levels_are_set_whenever_a_card_is_opened(rack: Rack, play: Callable[..., Played]) -> None:
