@@ -31,6 +31,8 @@ WATCH_S = 0.1
 """How often a running stream is looked at."""
 RETRY_S = 2.0
 """Between two attempts to reopen: somebody is pushing a plug back in."""
+RESCAN_S = 10.0
+"""Between two looks for a card that the kernel has nothing new about: it may have been in use when PortAudio looked."""
 CALL_LIMIT_S = 4.0
 """A driver call that takes longer hangs; opening a slow USB card takes under one second, setting its levels two."""
 
@@ -92,6 +94,11 @@ class Line:
     def due(self) -> bool:
         """Whether an attempt to open may be made."""
         return self.stream is None and not self.stuck and time.monotonic() >= self._retry_at
+
+    @property
+    def running(self) -> bool:
+        """Whether it is in use, and not only ready."""
+        return self._running
 
     def hasten(self) -> None:
         """Make the next attempt now, because others make theirs: then they are made in their order."""
@@ -176,6 +183,7 @@ class LineKeeper:
         self._lock = threading.Lock()
         self._poked = threading.Event()
         self._thread: threading.Thread | None = None
+        self._rescanned_at = time.monotonic()
 
     def add(self, line: Line) -> None:
         """Look after ``line`` from now on. Idempotent."""
@@ -229,15 +237,23 @@ class LineKeeper:
             return
         for line in lines:
             line.hasten()
-        if any(line.stream for line in lines) and not self._stale():
+        if not (self._stale() or self._free(lines)):
             return
         for line in lines:
             line.drop()
+        self._rescanned_at = time.monotonic()
         try:
             limited("sound driver", self._rescan)
         except DeviceError as error:
             for line in lines:
                 line.fail(error)
+
+    def _free(self, lines: list[Line]) -> bool:
+        """Whether a rescan disturbs nobody, or only what is ready, and that seldom."""
+        if not any(line.stream for line in lines):
+            return True
+        idle = not any(line.running for line in lines)
+        return idle and time.monotonic() - self._rescanned_at >= RESCAN_S
 
 
 def limited(name: str, call: Callable[[], T]) -> T:

@@ -25,6 +25,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         "FIRST_BEAT_S": 0.1,
         "WATCH_S": 0.01,
         "RETRY_S": 0.1,
+        "RESCAN_S": 0.5,
         "CALL_LIMIT_S": 0.2,
     }.items():
         monkeypatch.setattr(lines, name, seconds)
@@ -248,6 +249,20 @@ def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None
         until(lambda: b.rescans == 1)
         until(lambda: good.opened == 2 and good.running)
         assert good.faults == []
+
+
+def test_a_stream_that_is_only_ready_is_sacrificed_now_and_then() -> None:
+    with board() as b:
+        ready, bad = b.rig(), b.rig()
+        until(lambda: ready.opened == 1)
+        bad.plugged, bad.wanted = False, True
+        b.keeper.poke()
+        until(lambda: bool(bad.faults))
+        began = time.monotonic()
+        until(lambda: b.rescans == 2)
+        assert time.monotonic() - began > 0.5
+        until(lambda: ready.opened == 3)
+        assert ready.faults == []
 
 
 def test_a_rescan_that_hangs_is_the_fault_of_all() -> None:

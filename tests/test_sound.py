@@ -77,6 +77,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundServer]:
 @pytest.fixture
 def server(running: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
     monkeypatch.setattr(microphone, "SILENT_DBFS", -999.0)  # nobody breathes in this room: zeros are no sign of death
+    monkeypatch.setattr(microphone, "PATIENCE_S", 3600.0)
+    soundcard.rescan()  # a server that was just started may have been asked too soon
     yield running
     assert soundcard.keeper()._lines == [], "every test gives its lines back"
 
@@ -394,14 +396,14 @@ async def test_a_microphone_of_zeros_is_a_fault_and_cured_by_sound(
 @on_a_loop
 async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell: Callable[..., None]) -> None:
     del server
-    grown = -1
+    grown, second = -1, bytes_of(speech(24000, 1.0))
     for _ in range(TRIES):
         async with Box(ONE) as box:
             await box.listen()
             await asyncio.sleep(0.3)
             before, began, spent = box.glitches, time.perf_counter(), time.process_time()
             while time.perf_counter() - began < XRUN_S:
-                box.speaker.write(bytes_of(speech(24000, 1.0)))
+                box.speaker.write(second)
                 await asyncio.sleep(1.0)
             grown = box.glitches - before
             share = (time.process_time() - spent) / (time.perf_counter() - began)
