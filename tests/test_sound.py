@@ -282,8 +282,8 @@ async def test_flush_silences_within_a_moment(server: SoundServer, tell: Callabl
     assert not box.into + box.out
     flush_ms, trip_ms = (1000 * sorted(each)[2] for each in (delays, trips))
     tell(flush_ms=flush_ms, round_trip_ms=trip_ms)
-    assert flush_ms < 150
-    assert trip_ms < 200
+    assert 1000 * min(delays) < 100, "a busy machine only makes it later"
+    assert 1000 * min(trips) < 150
 
 
 def loud(box: Box) -> float:
