@@ -85,8 +85,8 @@ class TurnSettings:
     )
     barge_in: str = setting(
         "auto",
-        "`voice`: speaking over an answer stops it. `button`: only the button does. `auto`: voice where the microphone "
-        "does not hear the speaker.",
+        "`voice`: speaking over an answer stops it. `button`: only the button does. `auto`: voice while the "
+        "speaker's echo is cancelled well enough (docs/audio.md).",
         choices=("auto", "voice", "button"),
     )
     follow_up_s: float = setting(8.0, "Listening on after an answer.", unit="s", low=0, high=600)

@@ -11,6 +11,7 @@ from agent.vad import webrtc_detector
 if TYPE_CHECKING:
     from agent.config import Settings
     from agent.endpointer import Edge
+    from hardware.ports import Heard
 
 RING_S = 1.0
 """Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
@@ -31,12 +32,12 @@ class Ear:
         self.quiet = False
         """Whether nobody spoke in the last chunk, for all that is known."""
 
-    def feed(self, chunk: bytes, *, deaf: bool) -> Edge | None:
+    def feed(self, heard: Heard, *, deaf: bool) -> Edge | None:
         """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
-        self._ring.append(chunk)
-        samples = memoryview(chunk).cast("h")[::LEVEL_STRIDE]
+        self._ring.append(heard.for_model)
+        samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]
         self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
-        edge = None if deaf else self._endpointer.feed(chunk)
+        edge = (self._endpointer.listen if deaf else self._endpointer.feed)(heard.for_endpointer)
         self.quiet = not (deaf or self._endpointer.voiced)
         return edge
 
