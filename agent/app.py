@@ -55,7 +55,9 @@ from agent.moves import (
 from agent.phrases import Phrase
 from agent.pictures import Pictures
 from agent.state_folder import folder_of
+from agent.surroundings import Surroundings
 from agent.turn import Turn
+from agent.utterances import BYTES_PER_S
 from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class Agent:
             folder_of(settings), limit_mb=settings.notes.limit_mb, wall=wall, on_trouble=self._on_storage
         )
         self.ear = Ear(settings)
+        self.surroundings = Surroundings(settings.turn, self.dispatch, devices.microphone.false_alarm)
         self.conversation = Conversation(
             settings,
             key,
@@ -288,6 +291,7 @@ class Agent:
         self._device_works("microphone")
         conversation = self.conversation
         edge = self.ear.feed(heard, deaf=self._deaf(heard))
+        self.surroundings.chunk(heard, self._loop.time(), voiced=self.ear.voiced, held=self.turn.phase is Phase.TALKING)
         recording = conversation.ledger.recording
         if edge is not None:
             self._devices.microphone.speech(on=edge is Edge.START)
@@ -305,10 +309,17 @@ class Agent:
     def _speech_started(self) -> None:
         chosen = self._settings.endpointer
         over_answer = self.turn.phase is Phase.ANSWERING
+        before = self.conversation.ledger.recording
         self.dispatch(SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000))
+        recording = self.conversation.ledger.recording
+        if recording is not None and recording is not before:
+            self.surroundings.begun(recording.number, over_answer=over_answer)
 
     def _speech_ended(self) -> None:
         self._spoken_until = self._loop.time() - self._settings.endpointer.end_silence_ms / 1000
+        recording = self.conversation.ledger.recording
+        if recording is not None:
+            self.surroundings.ended(len(recording.pcm) / BYTES_PER_S, self._loop.time())
         self.dispatch(SpeechEnded())
         self._spoken_until = 0.0
 
@@ -393,6 +404,7 @@ class Agent:
     # what comes out
 
     def _record(self, record: TurnRecord) -> None:
+        self.surroundings.came_of(record, self._loop.time())
         log.info("%s", record.line())
         self.mark("turn", record=record)
 

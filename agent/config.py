@@ -122,6 +122,11 @@ class EndpointerSettings:
     end_voiced_percent: int = setting(10, "Voice still allowed in the end window.", unit="%", low=0, high=50)
     minimum_ms: int = setting(200, "Shortest utterance.", unit="ms", low=20, high=5000)
     pre_roll_ms: int = setting(400, "Audio sent from before the start was found.", unit="ms", low=0, high=900)
+    silero: bool = setting(
+        default=False,
+        doc="Ask a second, better detector before listening to a drill. Needs the extra `silero`, and 30 times the CPU "
+        "while something is heard.",
+    )
     barge_in_pre_roll_ms: int = setting(600, "The same while an answer plays.", unit="ms", low=0, high=900)
 
 

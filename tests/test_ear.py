@@ -8,6 +8,7 @@ from agent import ear
 from agent.config import EndpointerSettings, Settings, TurnSettings
 from agent.ear import Ear, timings
 from agent.endpointer import Edge, Timings
+from agent.errors import ConfigError
 from hardware.ports import CHUNK_BYTES, Heard
 
 SILENCE = bytes(CHUNK_BYTES)
@@ -119,3 +120,16 @@ def test_no_time_becomes_less_than_one_frame() -> None:
     shortest = replace(EndpointerSettings(), start_voiced_ms=5, start_window_ms=5, minimum_ms=5)
     frames = timings(Settings(endpointer=shortest))
     assert (frames.start_voiced, frames.start_window, frames.minimum) == (1, 1, 1)
+
+
+def test_a_second_opinion_is_asked_where_it_is_wanted_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(endpointer=EndpointerSettings(silero=True))
+    heard = Heard.plain(bytes(CHUNK_BYTES), trusted=True)
+    assert Ear(settings).feed(heard, deaf=False) is None
+
+    def missing() -> None:
+        raise ImportError
+
+    monkeypatch.setattr("agent.ear.silero", missing)
+    with pytest.raises(ConfigError, match=r"\[endpointer\] silero.*silero"):
+        Ear(settings)
