@@ -55,7 +55,9 @@ from agent.moves import (
 from agent.phrases import Phrase
 from agent.pictures import Pictures
 from agent.state_folder import folder_of
+from agent.surroundings import Surroundings
 from agent.turn import Turn
+from agent.utterances import BYTES_PER_S
 from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
@@ -64,10 +66,13 @@ if TYPE_CHECKING:
     from agent.config import Settings
     from agent.moves import Speech
     from agent.troubles import Words
-    from hardware.ports import DeviceError, Devices
+    from hardware.ports import DeviceError, Devices, Heard
 
 log = logging.getLogger(__name__)
 
+ECHO_S = 0.3
+"""After the last sample was handed over its echo still comes: out of the driver, through the room and in again. Not
+more, so that the pre-roll still reaches back to a word that followed a button at once."""
 FAR_BEHIND_S = 2.0
 """Speech later than this is as good as kept for later, and the light says so."""
 
@@ -99,6 +104,7 @@ class Agent:
         self._patient = True
         self._worked: set[str] = set()  # kinds of device that have given a sign of life
         self._failed: asyncio.Future[None] = self._loop.create_future()
+        self._echo_until = 0.0
         self._spoken_until = 0.0  # set while the endpointer's END is being handled
         self.counters = Counters()
         self.turn = Turn(settings.turn, answers_at_once=settings.notes.answers == "at-once")
@@ -106,6 +112,7 @@ class Agent:
             folder_of(settings), limit_mb=settings.notes.limit_mb, wall=wall, on_trouble=self._on_storage
         )
         self.ear = Ear(settings)
+        self.surroundings = Surroundings(settings.turn, self.dispatch, devices.microphone.false_alarm)
         self.conversation = Conversation(
             settings,
             key,
@@ -132,7 +139,8 @@ class Agent:
         """Serve until cancelled.
 
         ``patient``: a daemon, which goes on trying whatever happens; otherwise a first connection that fails raises
-        Refused or Unreachable, and a device that never worked DeviceError. ``listen``: begin awake, as if tapped.
+        Refused or Unreachable, and a device that never worked DeviceError. Either way a device that only a new process
+        can use again raises its DeviceError, with ``fatal``. ``listen``: begin awake, as if tapped.
         """
         self._patient = patient
         tasks: list[asyncio.Future[None]] = []
@@ -278,17 +286,20 @@ class Agent:
 
     # the microphone
 
-    def _on_mic(self, chunk: bytes) -> None:
+    def _on_mic(self, heard: Heard) -> None:
         """Take 20 ms: endpointer, gate, ledger, socket, all before the next one."""
         self._device_works("microphone")
         conversation = self.conversation
-        edge = self.ear.feed(chunk, deaf=self._deaf)
+        edge = self.ear.feed(heard, deaf=self._deaf(heard))
+        self.surroundings.chunk(heard, self._loop.time(), voiced=self.ear.voiced, held=self.turn.phase is Phase.TALKING)
         recording = conversation.ledger.recording
+        if edge is not None:
+            self._devices.microphone.speech(on=edge is Edge.START)
         if edge is Edge.START:
             self._speech_started()
         # An utterance that this edge opened began with its pre-roll, which ends with this very chunk.
         if recording is not None and recording is conversation.ledger.recording:
-            conversation.hear(chunk, quiet=self.ear.quiet)
+            conversation.hear(heard.for_model, quiet=self.ear.quiet)
         if edge is Edge.END:
             self._speech_ended()
         elif self.turn.utterance_open:
@@ -298,23 +309,34 @@ class Agent:
     def _speech_started(self) -> None:
         chosen = self._settings.endpointer
         over_answer = self.turn.phase is Phase.ANSWERING
+        before = self.conversation.ledger.recording
         self.dispatch(SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000))
+        recording = self.conversation.ledger.recording
+        if recording is not None and recording is not before:
+            self.surroundings.begun(recording.number, over_answer=over_answer)
 
     def _speech_ended(self) -> None:
         self._spoken_until = self._loop.time() - self._settings.endpointer.end_silence_ms / 1000
+        recording = self.conversation.ledger.recording
+        if recording is not None:
+            self.surroundings.ended(len(recording.pcm) / BYTES_PER_S, self._loop.time())
         self.dispatch(SpeechEnded())
         self._spoken_until = 0.0
 
-    @property
-    def _deaf(self) -> bool:
+    def _deaf(self, heard: Heard) -> bool:
         """Whether what the microphone hears may be the box's own voice."""
-        if self._settings.turn.barge_in == "voice" or not self._devices.speaker.audible:
+        now = self._loop.time()
+        if self._devices.speaker.audible:
+            self._echo_until = now + ECHO_S
+        chosen = self._settings.turn.barge_in
+        if chosen == "voice" or now >= self._echo_until:
             return False
-        return self._settings.turn.barge_in == "button" or not self._devices.microphone.echo_cancelled
+        return not heard.trusted or (chosen == "button" and self._devices.speaker.audible)
 
     def _end_utterance(self) -> None:
         """End it where the last word was: before the endpointer's silence, or now if a finger ended it."""
         self.pictures.film(on=False)
+        self._devices.microphone.speech(on=False)
         self.ear.restart()
         self.conversation.end_utterance(self._spoken_until or self._loop.time(), listening=self.turn.listening)
 
@@ -344,7 +366,9 @@ class Agent:
         kind = error.device.split()[0]
         log.warning("device: %s", error)
         self.dispatch(FaultRaised(kind))
-        if kind not in self._worked:
+        if error.fatal and not self._failed.done():
+            self._failed.set_exception(error)
+        elif kind not in self._worked:
             self._fail(error)
 
     def _on_storage(self, problem: str) -> None:
@@ -380,6 +404,7 @@ class Agent:
     # what comes out
 
     def _record(self, record: TurnRecord) -> None:
+        self.surroundings.came_of(record, self._loop.time())
         log.info("%s", record.line())
         self.mark("turn", record=record)
 

@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; so also is Ctrl-C or SIGTERM to run, talk and simulate, which know no other end · 2 wrong usage ·
 66 the log has no such conversation or recording · 69 the service cannot be reached or gave no answer · 70 a bug ·
-74 a device or a file cannot be used · 77 the service refused key or model · 78 the configuration is wrong ·
-130 Ctrl-C before the end · 141 nobody reads the output any more.
+74 a device or a file cannot be used · 75 a device's driver hangs, start again · 77 the service refused key or model ·
+78 the configuration is wrong · 130 Ctrl-C before the end · 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.errors import DEVICE_EXIT_CODE, AgentError
+from agent.errors import DEVICE_EXIT_CODE, STUCK_EXIT_CODE, AgentError
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def outcome(arguments: Sequence[str]) -> int:
     except AgentError as error:
         return fail(error, error.exit_code)
     except DeviceError as error:
-        return fail(error, DEVICE_EXIT_CODE)
+        return fail(error, STUCK_EXIT_CODE if error.fatal else DEVICE_EXIT_CODE)
     except BrokenPipeError:
         silence(sys.stdout)
         return CLOSED_PIPE

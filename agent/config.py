@@ -85,8 +85,8 @@ class TurnSettings:
     )
     barge_in: str = setting(
         "auto",
-        "`voice`: speaking over an answer stops it. `button`: only the button does. `auto`: voice where the microphone "
-        "does not hear the speaker.",
+        "`voice`: speaking over an answer stops it. `button`: only the button does. `auto`: voice while the "
+        "speaker's echo is cancelled well enough (docs/audio.md).",
         choices=("auto", "voice", "button"),
     )
     follow_up_s: float = setting(8.0, "Listening on after an answer.", unit="s", low=0, high=600)
@@ -122,6 +122,11 @@ class EndpointerSettings:
     end_voiced_percent: int = setting(10, "Voice still allowed in the end window.", unit="%", low=0, high=50)
     minimum_ms: int = setting(200, "Shortest utterance.", unit="ms", low=20, high=5000)
     pre_roll_ms: int = setting(400, "Audio sent from before the start was found.", unit="ms", low=0, high=900)
+    silero: bool = setting(
+        default=False,
+        doc="Ask a second, better detector before listening to a drill. Needs the extra `silero`, and 30 times the CPU "
+        "while something is heard.",
+    )
     barge_in_pre_roll_ms: int = setting(600, "The same while an answer plays.", unit="ms", low=0, high=900)
 
 

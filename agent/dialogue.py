@@ -40,6 +40,7 @@ class Dialogue:
         self._counters = counters
         self._answers = Answers(self._lost)
         self._playing: TurnRecord | None = None
+        self._epoch = 0  # the speaker's, when that began to play
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # its rest has been asked for
         self._seam = ""  # between an answer that broke off and the first words of its rest
@@ -134,7 +135,7 @@ class Dialogue:
         """Play answers to notes (number, 24 kHz mono s16le) that were kept until now."""
         self._reading += [number for number, _ in answers]
         for _, pcm in answers:
-            self._speaker.write(pcm)
+            self._speaker.write(pcm, self._speaker.epoch)
         self._speaker.finish()
 
     def connection_lost(self) -> list[Event]:
@@ -174,15 +175,18 @@ class Dialogue:
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
             return events
-        answer.record.said.add_audio(seconds)
         if answer.held:
+            answer.record.said.add_audio(seconds)
             self._held += event.pcm
             return events
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
         if self._playing is not answer.record:
             self._begin_playing(answer)
-        self._speaker.write(event.pcm)
+        if self._speaker.write(event.pcm, self._epoch):
+            answer.record.said.add_audio(seconds)
+        else:
+            self._counters.refused_s += seconds
         return events
 
     def _content(self, now: float) -> tuple[Answer | None, list[Event]]:
@@ -200,6 +204,7 @@ class Dialogue:
         self._playing = answer.record
         self._played_before_s = answer.record.played_s  # of an answer whose rest comes after a silence
         answer.record.speaker_done = False
+        self._epoch = self._speaker.epoch
 
     def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
         record, self._playing = self._playing, None

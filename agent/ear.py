@@ -6,11 +6,16 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from agent.endpointer import FRAME_S, Endpointer, Timings
+from agent.errors import ConfigError
 from agent.vad import webrtc_detector
+from agent.vad_silero import SecondOpinion, silero
 
 if TYPE_CHECKING:
-    from agent.config import Settings
+    from collections.abc import Callable
+
+    from agent.config import EndpointerSettings, Settings
     from agent.endpointer import Edge
+    from hardware.ports import Heard
 
 RING_S = 1.0
 """Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
@@ -23,20 +28,38 @@ class Ear:
     """Takes every chunk while the microphone is open."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load the voice detector, so that the first press does not wait for it."""
-        self._endpointer = Endpointer(webrtc_detector(settings.endpointer.aggressiveness), timings(settings))
+        """Load the voice detector, so that the first press does not wait for it. Raises ConfigError."""
+        self._deaf = False
+        self._endpointer = Endpointer(self._detector(settings.endpointer), timings(settings))
         self._ring: deque[bytes] = deque(maxlen=round(RING_S / FRAME_S))
         self.level = 0.0
         """About the peak of the last chunk, 0 to 1."""
         self.quiet = False
         """Whether nobody spoke in the last chunk, for all that is known."""
 
-    def feed(self, chunk: bytes, *, deaf: bool) -> Edge | None:
+    def _detector(self, chosen: EndpointerSettings) -> Callable[[bytes], bool]:
+        detect = webrtc_detector(chosen.aggressiveness)
+        if not chosen.silero:
+            return detect
+        try:
+            network = silero()
+        except ImportError:
+            raise ConfigError("[endpointer] silero: not installed (pip install '.[silero]')") from None
+        # While an answer plays it would miss people over the rest of the echo.
+        return SecondOpinion(detect, lambda: not (self._deaf or self._endpointer.speaking), network)
+
+    @property
+    def voiced(self) -> bool:
+        """The detector's verdict on the last chunk, whether or not anybody acts on it."""
+        return self._endpointer.voiced
+
+    def feed(self, heard: Heard, *, deaf: bool) -> Edge | None:
         """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
-        self._ring.append(chunk)
-        samples = memoryview(chunk).cast("h")[::LEVEL_STRIDE]
+        self._ring.append(heard.for_model)
+        samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]
         self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
-        edge = None if deaf else self._endpointer.feed(chunk)
+        self._deaf = deaf
+        edge = (self._endpointer.listen if deaf else self._endpointer.feed)(heard.for_endpointer)
         self.quiet = not (deaf or self._endpointer.voiced)
         return edge
 

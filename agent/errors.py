@@ -11,6 +11,7 @@
     │       ├── Unreachable    nobody: the network or the service is away, try again    exit 69
     │       └── Refused        the integrator: the service will not have us as we are   exit 77
     └── hardware.ports.DeviceError   a device is away or unusable; retried by the daemon exit 74
+                           ``fatal``: its driver hangs, only a new process can use it    exit 75
 
 Messages are one line and say what, where and what to do. What a peer sends and we cannot read is not an exception: the
 codec reports it as an event (:class:`agent.protocol.Unreadable`), because the conversation goes on.
@@ -49,3 +50,5 @@ class Refused(LinkError):
 
 DEVICE_EXIT_CODE = 74
 """For DeviceError, which lives below this package and knows nothing of exit codes (EX_IOERR)."""
+STUCK_EXIT_CODE = 75
+"""For a DeviceError that is fatal (EX_TEMPFAIL): systemd starts us again, with a driver that has not hung yet."""

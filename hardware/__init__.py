@@ -5,6 +5,7 @@ A driver is imported only when it is chosen, and a simulated device is never the
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from hardware.playback import PlaybackBuffer
     from hardware.ports import Button, Camera, Indicator, Microphone, Speaker
     from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
+    from hardware.sound import CardSound
 
-__all__ = ["open_devices"]
+__all__ = ["hanging", "open_devices"]
 
 
 def open_devices(settings: DeviceSettings, loop: asyncio.AbstractEventLoop) -> Devices:
@@ -27,14 +29,37 @@ def open_devices(settings: DeviceSettings, loop: asyncio.AbstractEventLoop) -> D
     """
     camera = _camera(settings.camera, loop)
     button, light = _button(settings.gpio, loop), _light(settings.gpio, loop)
-    return Devices(_microphone(settings.audio, loop), _speaker(settings.audio, loop), camera, button, light)
+    sound = _sound(settings.audio)
+    microphone, speaker = _microphone(settings.audio, loop, sound), _speaker(settings.audio, loop, sound)
+    if sound is not None:
+        sound.open()
+    return Devices(microphone, speaker, camera, button, light)
+
+
+def hanging() -> bool:
+    """Whether a driver holds a thread that never returns: then only ``os._exit`` ends the process."""
+    return any(thread.name == "sound-call" for thread in threading.enumerate())
 
 
 def _is_path(name: str) -> bool:
     return "/" in name or name.lower().endswith(".wav")
 
 
-def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Microphone:
+def _sound(settings: AudioSettings) -> CardSound | None:
+    """Return what opens the cards that are named, if any are: one object, for both may be the same card."""
+    hears = settings.microphone != "silence" and not _is_path(settings.microphone)
+    speaks = settings.speaker != "none" and not _is_path(settings.speaker)
+    if not (hears or speaks):
+        return None
+    from hardware.soundcard import driver  # noqa: PLC0415 - imported only when chosen
+
+    driver()
+    from hardware.sound import CardSound  # noqa: PLC0415 - numpy, which comes with the driver
+
+    return CardSound(settings, hears=hears, speaks=speaks, buffer=_buffer(settings))
+
+
+def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound: CardSound | None) -> Microphone:
     if settings.microphone == "silence":
         from hardware.simulated_microphones import SilentMicrophone  # noqa: PLC0415 - imported only when chosen
 
@@ -45,10 +70,11 @@ def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Mic
         return WavMicrophone(loop, Path(settings.microphone).expanduser())
     from hardware.microphone import CardMicrophone  # noqa: PLC0415 - imported only when chosen
 
-    return CardMicrophone(loop, settings.microphone)
+    assert sound is not None
+    return CardMicrophone(loop, sound)
 
 
-def _speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Speaker:
+def _speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound: CardSound | None) -> Speaker:
     buffer = _buffer(settings)
     if settings.speaker == "none":
         from hardware.simulated_speakers import SilentSpeaker  # noqa: PLC0415 - imported only when chosen
@@ -60,7 +86,8 @@ def _speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Speake
         return WavSpeaker(loop, Path(settings.speaker).expanduser(), buffer)
     from hardware.speaker import CardSpeaker  # noqa: PLC0415 - imported only when chosen
 
-    return CardSpeaker(loop, settings.speaker, buffer)
+    assert sound is not None
+    return CardSpeaker(loop, sound)
 
 
 def _buffer(settings: AudioSettings) -> PlaybackBuffer:

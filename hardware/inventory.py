@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from hardware.identity import alsa_cards, usb_port
 from hardware.ports import DeviceError, reason
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class SoundCard:
-    """One sound device. ``setting`` is what to write into the configuration to mean it."""
+    """One sound device. ``setting`` is what to write into the configuration to mean it.
+
+    ``port`` may be written instead, and means whatever is plugged in there; empty for what is no USB card.
+    """
 
     name: str
     setting: str
+    port: str
     inputs: int
     outputs: int
     default_rate: int
@@ -79,15 +84,13 @@ def sound_cards() -> Found[SoundCard]:
 
 
 def _sound_card(name: str, into: Card | None, out: Card | None) -> SoundCard:
-    from hardware import soundcard  # noqa: PLC0415 - imported only when asked for
-
-    ids = {f"(hw:{number},": card_id for card_id, number in soundcard.alsa_cards().items()}
-    setting = next((card_id for part, card_id in ids.items() if part in name), name)
     some = into or out
     assert some is not None
+    ids = {number: card_id for card_id, number in alsa_cards().items()}
     return SoundCard(
         name,
-        setting,
+        name if some.number is None else ids.get(some.number, name),
+        "" if some.number is None else usb_port(some.number),
         into.channels if into else 0,
         out.channels if out else 0,
         some.default_rate,

@@ -5,7 +5,8 @@ may never return. So a stream proves that it lives by calling back (a heartbeat)
 a helper thread with a time limit. All of that happens here and not on the event loop, which the driver may not block.
 
     CLOSED --open--> READY --start--> RUNNING --stop--> READY
-    any --failure, silence or hang--> CLOSED, tried again after RETRY_S
+    any --failure or silence--> CLOSED, tried again after RETRY_S
+    any --a driver call that hangs--> STUCK, for good: the thread in it cannot be ended, and what it holds is not freed
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from hardware.ports import DeviceError
@@ -31,8 +31,10 @@ WATCH_S = 0.1
 """How often a running stream is looked at."""
 RETRY_S = 2.0
 """Between two attempts to reopen: somebody is pushing a plug back in."""
-CALL_LIMIT_S = 3.0
-"""A driver call that takes longer hangs; opening a slow USB card takes under one second."""
+RESCAN_S = 10.0
+"""Between two looks for a card that the kernel has nothing new about: it may have been in use when PortAudio looked."""
+CALL_LIMIT_S = 4.0
+"""A driver call that takes longer hangs; opening a slow USB card takes under one second, setting its levels two."""
 
 
 class Stream(Protocol):
@@ -69,6 +71,9 @@ class Line:
         self.leaving = False
         """Set to have it closed and forgotten; ``left`` is set when that is done."""
         self.left = threading.Event()
+        self.stuck = False
+        """Whether only a new process can use it again."""
+        self._again = False
         self._opened = opened
         self._wanted = wanted
         self._on_fault = on_fault
@@ -82,12 +87,30 @@ class Line:
         self._dead_at = time.monotonic() + HEARTBEAT_S
         self._beating = True
 
+    def reopen(self) -> None:
+        """Close and open once more, though nothing failed that can be noticed here; any thread."""
+        self._again = True
+
     def due(self) -> bool:
         """Whether an attempt to open may be made."""
-        return self.stream is None and time.monotonic() >= self._retry_at
+        return self.stream is None and not self.stuck and time.monotonic() >= self._retry_at
+
+    @property
+    def running(self) -> bool:
+        """Whether it is in use, and not only ready."""
+        return self._running
+
+    def hasten(self) -> None:
+        """Make the next attempt now, because others make theirs: then they are made in their order."""
+        self._retry_at = -math.inf
 
     def step(self) -> float:
         """Bring the stream to where it should be. Returns seconds until the next look is needed."""
+        if self.stuck:
+            return math.inf
+        if self._again:
+            self._again = False
+            self.drop()
         if self.stream is None and not self.due():
             return self._retry_at - time.monotonic()
         try:
@@ -99,9 +122,12 @@ class Line:
 
     def fail(self, error: DeviceError) -> None:
         """Report the outage once and give the stream up; the first attempt to reopen comes at once."""
+        if error.fatal:
+            self._give_up(error)
+            return
         pause = RETRY_S
         if self.fault is None:
-            self.fault = DeviceError(self.name, error.problem, error.fix)  # a driver knows cards, people know parts
+            self.fault = error.of(self.name)
             self._on_fault(self.fault)
             pause = 0.0
         self.drop()
@@ -112,9 +138,18 @@ class Line:
         stream, self.stream = self.stream, None
         self._running = False
         if stream is not None:
-            with suppress(DeviceError):  # it may be broken, and then that is why it goes
+            try:
                 limited(self.name, stream.abort)
                 limited(self.name, stream.close)
+            except DeviceError as error:
+                if error.fatal:  # else it is broken, and that is why it goes
+                    self._give_up(error)
+
+    def _give_up(self, error: DeviceError) -> None:
+        self.stuck = True
+        self.stream, self._running = None, False
+        self.fault = error.of(self.name)
+        self._on_fault(self.fault)
 
     def _advance(self) -> None:
         if self.stream is None:
@@ -148,6 +183,7 @@ class LineKeeper:
         self._lock = threading.Lock()
         self._poked = threading.Event()
         self._thread: threading.Thread | None = None
+        self._rescanned_at = time.monotonic()
 
     def add(self, line: Line) -> None:
         """Look after ``line`` from now on. Idempotent."""
@@ -170,17 +206,23 @@ class LineKeeper:
             self.poke()
             line.left.wait(2 * CALL_LIMIT_S)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether the driver holds a thread that may never return."""
+        return any(line.stuck for line in self._lines)
+
     def _run(self) -> None:
         while lines := self._present():
             self._renew(lines)
-            wait = min(line.step() for line in lines)
+            wait = math.inf if self.stuck else min(line.step() for line in lines)
             self._poked.wait(None if wait == math.inf else wait)
             self._poked.clear()
 
     def _present(self) -> list[Line]:
         """Let those that are leaving go, and return the others; none left ends the thread."""
         for line in [line for line in self._lines if line.leaving]:
-            line.drop()
+            if not self.stuck:
+                line.drop()
             with self._lock:
                 self._lines.remove(line)
             line.left.set()
@@ -191,21 +233,31 @@ class LineKeeper:
 
     def _renew(self, lines: list[Line]) -> None:
         """Rescan before another attempt to open, unless that would kill a good stream for nothing."""
-        if not any(line.fault and line.due() for line in lines):
+        if self.stuck or not any(line.fault and line.due() for line in lines):
             return
-        if any(line.stream for line in lines) and not self._stale():
+        for line in lines:
+            line.hasten()
+        if not (self._stale() or self._free(lines)):
             return
         for line in lines:
             line.drop()
+        self._rescanned_at = time.monotonic()
         try:
             limited("sound driver", self._rescan)
         except DeviceError as error:
             for line in lines:
                 line.fail(error)
 
+    def _free(self, lines: list[Line]) -> bool:
+        """Whether a rescan disturbs nobody, or only what is ready, and that seldom."""
+        if not any(line.stream for line in lines):
+            return True
+        idle = not any(line.running for line in lines)
+        return idle and time.monotonic() - self._rescanned_at >= RESCAN_S
+
 
 def limited(name: str, call: Callable[[], T]) -> T:
-    """Return ``call()``, or raise DeviceError after ``CALL_LIMIT_S``; what hangs stays behind in a daemon thread."""
+    """Return ``call()``, or raise a fatal DeviceError after ``CALL_LIMIT_S``: what hangs stays in a daemon thread."""
     results: list[T] = []
     failures: list[DeviceError] = []
 
@@ -219,7 +271,8 @@ def limited(name: str, call: Callable[[], T]) -> T:
     thread.start()
     thread.join(CALL_LIMIT_S)
     if thread.is_alive():
-        raise DeviceError(name, "its driver hangs", "restart the service; unplug the device if that does not help")
+        fix = "restart the service; unplug the device if that does not help"
+        raise DeviceError(name, "its driver hangs", fix, fatal=True)
     if failures:
         raise failures[0]
     if not results:

@@ -29,6 +29,20 @@ def fade_out(pcm: bytes) -> bytes:
     return array("h", [sample * (count - i) // (count + 1) for i, sample in enumerate(samples)]).tobytes()
 
 
+def spread(pcm: bytes, channels: int, channel: int, *, wide: bool = False) -> bytes:
+    """Return mono ``pcm`` as interleaved ``channels``: on the one called ``channel`` (from 1), or on all for 0.
+
+    ``wide``: samples of 32 bit, which are two of ours each, the upper one last.
+    """
+    if channels == 1 and not wide:
+        return pcm
+    step = 2 * channels if wide else channels
+    samples, out = array("h", pcm), array("h", bytes(len(pcm) * step))
+    for each in range(channels) if channel == 0 else (channel - 1,):
+        out[(2 * each + 1 if wide else each) :: step] = samples
+    return out.tobytes()
+
+
 def two_thirds(pcm: bytes) -> bytes:
     """Convert 24 kHz to 16 kHz by taking one sample and the mean of the next two; a multiple of 6 bytes."""
     samples = array("h", pcm)

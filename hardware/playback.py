@@ -21,6 +21,8 @@ FADE_S = 0.005
 """Long enough that a cut does not click, short enough to be part of the same output period."""
 GROWTH = 2.0
 """The prebuffer after running dry: one doubling outlasts the pause that a 200-290 ms piece of the service leaves."""
+KEPT_S = 60.0
+"""Of the last answer, from its start, 2.9 MB: longer than anybody wants to hear twice."""
 DECAY = 0.75
 """The prebuffer after an answer without a break: slower than it grows, so that a bad hour is not forgotten at once."""
 
@@ -52,11 +54,15 @@ class PlaybackBuffer:
         self._pcm = bytearray()
         self._fading = b""
         self._chimes: list[bytearray] = []
+        self._kept = bytearray()
         self._finishing = False
         self._clean = True
         self._paused = 0  # bytes pulled since the last write
         self._played = 0
         self._dropped = 0
+        self._refused = 0
+        self.epoch = 1
+        """Number that each flush raises."""
         self.answer = 1
         """Number of the present answer: tells a late report about the last one from a report about this one."""
         self.underruns = 0
@@ -78,6 +84,11 @@ class PlaybackBuffer:
         return SPEAKER_FORMAT.seconds_in(self._dropped)
 
     @property
+    def refused_s(self) -> float:
+        """Seconds that came after their answer was cut, over the buffer's life."""
+        return SPEAKER_FORMAT.seconds_in(self._refused)
+
+    @property
     def prebuffer_s(self) -> float:
         """Seconds collected at present before an answer starts or goes on."""
         return self._prebuffer
@@ -92,27 +103,34 @@ class PlaybackBuffer:
         """Whether there is no answer at present: none begun, or the last one flushed or drained."""
         return self._phase in (Phase.EMPTY, Phase.DRAINED)
 
-    def write(self, pcm: bytes) -> None:
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
         """Append answer audio; after ``finish`` it continues the same answer, which then needs another ``finish``.
 
-        Raises ValueError for half a sample.
+        Returns False, and takes nothing, if there was a flush since ``epoch``. Raises ValueError for half a sample.
         """
         if len(pcm) % BYTES_PER_SAMPLE:
             raise ValueError(f"{len(pcm)} bytes are not whole samples")
-        if not pcm:
-            return
         with self._lock:
-            if self.over:
-                self._begin()
-            elif self._phase is Phase.DRY:
-                self._resume()
-            self._finishing = False
-            self._paused = 0
-            self._pcm += pcm
-            surplus = len(self._pcm) - SPEAKER_FORMAT.bytes_in(CAPACITY_S)
-            if surplus > 0:
-                del self._pcm[:surplus]
-                self._dropped += surplus
+            if epoch not in (None, self.epoch):
+                self._refused += len(pcm)
+                return False
+            if pcm:
+                self._append(pcm)
+        return True
+
+    def last_answer(self) -> bytes:
+        """Return the last answer that began, played or not, at most ``KEPT_S`` of it."""
+        with self._lock:
+            return bytes(self._kept)
+
+    def repeat(self) -> float:
+        """Play the last answer once more, as an answer of its own, instead of what plays; returns its seconds."""
+        pcm = self.last_answer()
+        self.flush()
+        self.write(pcm)
+        if pcm:
+            self.finish()
+        return SPEAKER_FORMAT.seconds_in(len(pcm))
 
     def finish(self) -> None:
         """Say that the answer is whole: what is left plays at once, then ``pull`` reports drained."""
@@ -135,6 +153,7 @@ class PlaybackBuffer:
             self._finishing = False
             self._phase = Phase.EMPTY
             self.answer += 1
+            self.epoch += 1
         return played
 
     def chime(self, pcm: bytes) -> None:
@@ -157,8 +176,23 @@ class PlaybackBuffer:
                 self._end()
             return sound[:size], self.answer if drained else 0
 
+    def _append(self, pcm: bytes) -> None:
+        if self.over:
+            self._begin()
+        elif self._phase is Phase.DRY:
+            self._resume()
+        self._finishing = False
+        self._paused = 0
+        self._pcm += pcm
+        self._kept += pcm[: max(0, SPEAKER_FORMAT.bytes_in(KEPT_S) - len(self._kept))]
+        surplus = len(self._pcm) - SPEAKER_FORMAT.bytes_in(CAPACITY_S)
+        if surplus > 0:
+            del self._pcm[:surplus]
+            self._dropped += surplus
+
     def _begin(self) -> None:
         self._phase = Phase.PRIMING
+        self._kept.clear()
         self._played = 0
         self._clean = True
         self.answer += 1

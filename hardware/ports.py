@@ -42,15 +42,49 @@ CHUNK_S = 0.020
 CHUNK_BYTES = MICROPHONE_FORMAT.bytes_in(CHUNK_S)
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One chunk, ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known about it."""
+
+    for_model: bytes
+    for_endpointer: bytes
+    """The same moment, up to 6 ms later: without noise and without what the speaker plays."""
+    trusted: bool
+    """Whether speech in it, while the speaker plays, is a person's and not the speaker's."""
+    trust: str = ""
+    """Why, in words for the log."""
+    erle_db: float = 0.0
+    """How much quieter the speaker's sound leaves than it came."""
+    level_dbfs: float = 0.0
+    """Rms as captured."""
+    clipping: float = 0.0
+    """Share of captured samples at full scale, 0 to 1."""
+    dead: bool = False
+    """Whether the microphone has delivered nothing but zeros for a while."""
+
+    @classmethod
+    def plain(cls, pcm: bytes, *, trusted: bool) -> Heard:
+        """Return ``pcm`` for both listeners."""
+        return cls(pcm, pcm, trusted)
+
+
 class DeviceError(Exception):
     """A device cannot be used now: ``device`` names it, ``problem`` says what is wrong, ``fix`` what to do."""
 
-    def __init__(self, device: str, problem: str, fix: str) -> None:
-        """Keep the three parts; the message is all of them in one line."""
+    def __init__(self, device: str, problem: str, fix: str, *, fatal: bool = False) -> None:
+        """Keep the parts; the message is the three texts in one line.
+
+        ``fatal``: only a new process can use it again, because its driver holds a thread that never returns.
+        """
         super().__init__(f"{device}: {problem} ({fix})")
         self.device = device
         self.problem = problem
         self.fix = fix
+        self.fatal = fatal
+
+    def of(self, device: str) -> DeviceError:
+        """Return the same trouble under another name: a driver knows cards, people know parts."""
+        return DeviceError(device, self.problem, self.fix, fatal=self.fatal)
 
 
 def reason(error: BaseException) -> str:
@@ -75,17 +109,19 @@ class Rhythm(Enum):
 
 
 class Microphone(Protocol):
-    """A source of 16 kHz mono chunks of exactly ``CHUNK_BYTES``."""
+    """A source of 20 ms chunks."""
 
-    @property
-    def echo_cancelled(self) -> bool:
-        """Whether the chunks are free of what the speaker plays, so that speech during an answer is the person's."""
-
-    def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin capture; returns at once. Trouble, now or later, comes through ``on_fault``."""
 
     def stop(self) -> None:
         """End capture; no chunk is delivered after this returns. Idempotent."""
+
+    def speech(self, *, on: bool) -> None:
+        """Take that somebody is, or is no longer, judged to speak: that part of the sound is no echo."""
+
+    def false_alarm(self) -> None:
+        """Take that the last interruption of an answer was nobody's speech: trust none for a while."""
 
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
@@ -96,6 +132,10 @@ class Speaker(Protocol):
 
     One *answer* is what is written between two ``flush``/drained points. Positions count from its first sample.
     """
+
+    @property
+    def epoch(self) -> int:
+        """Number that each ``flush`` raises; what is written with an earlier one comes too late and is refused."""
 
     @property
     def played_s(self) -> float:
@@ -112,14 +152,17 @@ class Speaker(Protocol):
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Open the output. ``on_drained`` is called once after ``finish`` when the last sample is handed over."""
 
-    def write(self, pcm: bytes) -> None:
-        """Append answer audio, any even length."""
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        """Append answer audio, any even length. Returns False if ``epoch`` is over: an answer that was cut."""
 
     def finish(self) -> None:
         """Say that the answer is whole; play out what is left, then report drained."""
 
     def flush(self) -> float:
         """Silence the answer within one output period and forget the rest; returns the seconds that were played."""
+
+    def repeat(self) -> float:
+        """Play the last answer again from its first sample, as far as it is kept; returns its seconds, 0.0 for none."""
 
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays; does not count as answer."""

@@ -32,12 +32,37 @@ class AudioSettings:
 
     microphone: str = setting(
         "default",
-        "`default`, an ALSA card id or a part of a device name, `silence`, or a path to a 16 kHz mono s16le WAV "
-        "that is played in real time instead of a microphone.",
+        "`default`, an ALSA card id (`Device`), a USB port (`usb-1-1.3`) or a part of a device name, as "
+        "`field-agent devices` prints them; `silence`, or a path to a 16 kHz mono s16le WAV that is played in real "
+        "time instead of a microphone.",
     )
     speaker: str = setting(
         "default",
-        "`default`, an ALSA card id or a part of a device name, `none`, or a path to a WAV that is written instead.",
+        "The same for the loudspeaker; `none`, or a path to a WAV that is written instead. Where both are one card, "
+        "one stream does both and the echo is found soonest.",
+    )
+    microphone_channel: int = setting(1, "Channel of the card that the microphone is on.", low=1, high=32)
+    speaker_channel: int = setting(0, "Channel to play on; 0 for all.", low=0, high=32)
+    capture_percent: int = setting(
+        -1,
+        "Level of the card's microphone, set and unmuted with `amixer` whenever the card is opened; -1 leaves it.",
+        unit="%",
+        low=-1,
+        high=100,
+    )
+    playback_percent: int = setting(
+        -1, "The same for the level of its loudspeaker; -1 leaves it.", unit="%", low=-1, high=100
+    )
+    volume_db: float = setting(
+        0.0, "Gain on everything that is played; above 0 loud passages are clipped.", unit="dB", low=-60, high=20
+    )
+    keep_alive_s: float = setting(
+        0.0,
+        "Keep the loudspeaker awake so long after a sound, with noise that cannot be heard, where it swallows first "
+        "syllables; 86400 for always, 0 lets it rest. A card that does both captures meanwhile, for nobody.",
+        unit="s",
+        low=0,
+        high=86_400,
     )
     prebuffer_ms: int = setting(100, "Answer audio collected before playing starts.", unit="ms", low=0, high=2000)
     max_prebuffer_ms: int = setting(

@@ -16,6 +16,7 @@ from hardware.ports import (
     CHUNK_S,
     MICROPHONE_FORMAT,
     DeviceError,
+    Heard,
     reason,
 )
 from hardware.room import quiet_chunk
@@ -34,12 +35,13 @@ class PacedMicrophone:
     """Delivers what ``hear(end)`` returns for each 20 ms that end at loop time ``end``."""
 
     echo_cancelled = True
+    """Whether what it hears is free of what a speaker plays; its chunks say so."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, hear: Callable[[float], bytes]) -> None:
         """``hear`` returns exactly one chunk."""
         self._loop = loop
         self._hear = hear
-        self._on_chunk: Callable[[bytes], None] | None = None
+        self._on_chunk: Callable[[Heard], None] | None = None
         self._metronome = Metronome(loop, CHUNK_S, self._deliver)
         self._end = 0.0
 
@@ -48,7 +50,7 @@ class PacedMicrophone:
         """Whether chunks are being delivered."""
         return self._metronome.running
 
-    def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver from now on, the first chunk in 20 ms; may follow ``stop`` any number of times. Never faults."""
         del on_fault
         self._on_chunk = on_chunk
@@ -60,6 +62,12 @@ class PacedMicrophone:
         """No chunk after this returns. Idempotent."""
         self._metronome.stop()
 
+    def speech(self, *, on: bool) -> None:
+        """Know no echo to tell it from."""
+
+    def false_alarm(self) -> None:
+        """Have no trust to lose."""
+
     async def aclose(self) -> None:
         """Stop. Idempotent."""
         self.stop()
@@ -67,7 +75,7 @@ class PacedMicrophone:
     def _deliver(self) -> None:
         self._end += CHUNK_S
         assert self._on_chunk is not None
-        self._on_chunk(self._hear(self._end))
+        self._on_chunk(Heard.plain(self._hear(self._end), trusted=self.echo_cancelled))
 
 
 class RoomMicrophone(PacedMicrophone):
@@ -109,7 +117,7 @@ class WavMicrophone(PacedMicrophone):
         self.seconds = MICROPHONE_FORMAT.seconds_in(self._wav.size)
         """Length of the file."""
 
-    def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver from now on; the file begins with the first call."""
         if self._origin is None:
             self._origin = self._loop.time()

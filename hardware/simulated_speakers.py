@@ -59,6 +59,11 @@ class PacedSpeaker:
         return self.buffer.buffered_s
 
     @property
+    def epoch(self) -> int:
+        """Raised by each flush."""
+        return self.buffer.epoch
+
+    @property
     def audible(self) -> bool:
         """Whether anything sounds or is about to."""
         return self.buffer.audible
@@ -69,10 +74,11 @@ class PacedSpeaker:
         self._on_fault = on_fault
         self._wake()
 
-    def write(self, pcm: bytes) -> None:
-        """Append answer audio."""
-        self.buffer.write(pcm)
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        """Append answer audio, unless its answer was cut."""
+        taken = self.buffer.write(pcm, epoch)
         self._wake()
+        return taken
 
     def finish(self) -> None:
         """Say that the answer is whole."""
@@ -85,6 +91,12 @@ class PacedSpeaker:
         if not self.buffer.audible:
             self._fall_silent()
         return played
+
+    def repeat(self) -> float:
+        """Play the last answer again."""
+        seconds = self.buffer.repeat()
+        self._wake()
+        return seconds
 
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over."""

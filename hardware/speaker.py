@@ -1,52 +1,33 @@
-"""The real loudspeaker: a playback buffer that a sound card pulls from.
-
-The rate is converted in PortAudio's callback: a queue of converted audio would go on sounding after a flush. The output
-runs until ``IDLE_S`` after the last sound, because starting it takes milliseconds and clicks on some cards, and because
-a box asleep should not wake a hundred times a second.
-"""
+"""The real loudspeaker: a playback buffer that a sound card pulls from."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
-from hardware.lines import Line
-from hardware.microphone import converter
-from hardware.playback import PlaybackBuffer
-from hardware.ports import SPEAKER_FORMAT, DeviceError
-from hardware.soundcard import CardStream, driver, keeper, open_stream
+from hardware.soundcard import keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BLOCK_S = 0.010
-"""One output period: how long a flush may take to reach the driver."""
-BLOCK_BYTES = SPEAKER_FORMAT.bytes_in(BLOCK_S)
-IDLE_S = 10.0
-"""Longer than a follow-up window, so that a conversation starts the output once."""
+    from hardware.ports import DeviceError
+    from hardware.sound import CardSound
 
 
 class CardSpeaker:
     """A speaker on a sound card that may be unplugged and come back; what is written meanwhile waits for it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wanted: str, buffer: PlaybackBuffer | None = None) -> None:
-        """Open the card that ``wanted`` names (see :func:`hardware.soundcard.find`) with ``start``.
-
-        Raises DeviceError if the sound library is not installed.
-        """
-        driver()
-        self.buffer = buffer or PlaybackBuffer()
-        self._wanted = wanted
+    def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
+        """Sound through ``sound``."""
+        self.buffer = sound.buffer
+        self._sound = sound
+        self._line = sound.speaker
         self._on_drained: Callable[[], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
         self._drains: Inlet[int] = Inlet(loop, self._drained, 4)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
-        self._stream: CardStream | None = None
-        self._audible_at = -math.inf
-        self._line = Line(f"speaker '{wanted}'", self._open, self._should_run, self._faults.post)
+        sound.on_drained, sound.on_speaker_fault = self._drains.post, self._faults.post
 
     @property
     def fault(self) -> DeviceError | None:
@@ -56,7 +37,16 @@ class CardSpeaker:
     @property
     def glitches(self) -> int:
         """Underruns that the driver reported since the card was last opened."""
-        return self._stream.glitches if self._stream else 0
+        return self._sound.glitches(self._line)
+
+    @property
+    def volume_db(self) -> float:
+        """Gain on everything that is played; changes within 10 ms, without a click."""
+        return self._sound.volume.db
+
+    @volume_db.setter
+    def volume_db(self, db: float) -> None:
+        self._sound.volume.db = db
 
     @property
     def played_s(self) -> float:
@@ -69,20 +59,27 @@ class CardSpeaker:
         return self.buffer.buffered_s
 
     @property
+    def epoch(self) -> int:
+        """Raised by each flush."""
+        return self.buffer.epoch
+
+    @property
     def audible(self) -> bool:
         """Whether anything is sounding or about to."""
         return self.buffer.audible
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Open the output in the background. An outage is reported once, then the card is tried every 2 s."""
+        """Begin to report. An outage is reported once, then the card is tried every 2 s."""
         self._on_drained = on_drained
         self._on_fault = on_fault
-        keeper().add(self._line)  # adding it twice changes nothing
+        if self._line.fault is not None:
+            self._faults.post(self._line.fault)
 
-    def write(self, pcm: bytes) -> None:
-        """Append answer audio; never waits."""
-        self.buffer.write(pcm)
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        """Append answer audio, unless its answer was cut; never waits."""
+        taken = self.buffer.write(pcm, epoch)
         keeper().poke()
+        return taken
 
     def finish(self) -> None:
         """Say that the answer is whole."""
@@ -92,6 +89,12 @@ class CardSpeaker:
     def flush(self) -> float:
         """Silence the answer within one block and what the driver holds; returns the seconds that were played."""
         return self.buffer.flush()
+
+    def repeat(self) -> float:
+        """Play the last answer again; returns its seconds."""
+        seconds = self.buffer.repeat()
+        keeper().poke()
+        return seconds
 
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays."""
@@ -103,28 +106,6 @@ class CardSpeaker:
         self._drains.close()
         self._faults.close()
         await asyncio.to_thread(keeper().remove, self._line)
-
-    def _should_run(self) -> bool:
-        now = time.monotonic()
-        if self.buffer.audible:
-            self._audible_at = now
-        return now - self._audible_at < IDLE_S
-
-    def _open(self) -> CardStream:
-        stream = open_stream("output", self._wanted, SPEAKER_FORMAT.rate, BLOCK_S)
-        convert = converter(SPEAKER_FORMAT.rate, stream.rate)
-
-        def play(size: int) -> bytes:
-            del size  # a block of the card is a block of ours
-            self._line.beat()
-            pcm, drained = self.buffer.pull(BLOCK_BYTES)
-            if drained:
-                self._drains.post(drained)
-            return convert(pcm)
-
-        stream.block = play
-        self._stream = stream
-        return stream
 
     def _drained(self, answer: int) -> None:
         if answer == self.buffer.answer and self._on_drained is not None:  # else flushed or gone on meanwhile

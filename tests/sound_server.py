@@ -4,13 +4,15 @@
 
 Needs pulseaudio, pulseaudio-utils (pactl, paplay, parec) and libasound2-plugins. What is played into the sink
 ``micfeed`` is heard by the ALSA device ``usbmic``; what is played to the ALSA device ``usbspk`` is recorded from the
-monitor of the sink ``speaker``.
+monitor of the sink ``speaker``. ``usbcard`` is both in one. ``room`` is a card whose microphone hears its own speaker,
+half as loud, and whatever else is played into the sink ``room``.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -24,14 +26,18 @@ if TYPE_CHECKING:
 
 MICROPHONE = "usbmic"
 SPEAKER = "usbspk"
+CARD = "usbcard"
+ROOM = "room"
 READY_S = 5.0
 
 # norewinds: without it a null sink renders two seconds ahead and each output stream stalls once
 MODULES = """\
 load-module module-native-protocol-unix auth-anonymous=1 socket={socket}
-load-module module-null-sink norewinds=1 sink_name=micfeed rate=48000 channels=1 format=s16le
+load-module module-null-sink norewinds=1 sink_name=micfeed rate={rate} channels=1 format=s16le
 load-module module-remap-source master=micfeed.monitor source_name=usbmic remix=no
-load-module module-null-sink norewinds=1 sink_name=speaker rate=48000 channels=2 format=s16le
+load-module module-null-sink norewinds=1 sink_name=speaker rate={rate} channels=2 format=s16le
+load-module module-null-sink norewinds=1 sink_name=room rate=48000 channels=1 format=s16le
+load-module module-remap-source master=room.monitor source_name=roommic remix=no
 set-default-sink speaker
 set-default-source usbmic
 """
@@ -39,6 +45,10 @@ ALSA = """\
 </usr/share/alsa/alsa.conf>
 pcm.usbmic {{ type pulse server "unix:{socket}" device usbmic hint {{ show on description "microphone" }} }}
 pcm.usbspk {{ type pulse server "unix:{socket}" device speaker hint {{ show on description "speaker" }} }}
+pcm.usbcard {{ type asym playback.pcm "usbspk" capture.pcm "usbmic" hint {{ show on description "both" }} }}
+pcm.roommic {{ type pulse server "unix:{socket}" device roommic }}
+pcm.roomspk {{ type pulse server "unix:{socket}" device room }}
+pcm.room {{ type asym playback.pcm "roomspk" capture.pcm "roommic" hint {{ show on description "echo" }} }}
 pcm.!default {{ type asym playback.pcm "usbspk" capture.pcm "usbmic" }}
 """
 
@@ -51,12 +61,12 @@ def missing() -> str:
 class SoundServer:
     """Runs while the ``with`` block does; may be killed and started again inside."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rate: int = 48000) -> None:
         self.folder = folder
         self.socket = folder / "pa.sock"
         alsa = folder / "asound.conf"
         alsa.write_text(ALSA.format(socket=self.socket))
-        (folder / "pulse.pa").write_text(MODULES.format(socket=self.socket))
+        (folder / "pulse.pa").write_text(MODULES.format(socket=self.socket, rate=rate))
         self.environment = {"ALSA_CONFIG_PATH": str(alsa), "PULSE_SERVER": f"unix:{self.socket}"}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -94,6 +104,15 @@ class SoundServer:
             if time.monotonic() > limit:
                 raise TimeoutError((self.folder / "pulse.log").read_text())
             time.sleep(0.02)
+        self.run("pactl", "set-source-volume", "roommic", "50%")
+
+    def freeze(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -104,9 +123,9 @@ class SoundServer:
     def run(self, *command: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, env=os.environ | self.environment, capture_output=True, check=False)
 
-    def play(self, wav: Path) -> subprocess.Popen[bytes]:
+    def play(self, wav: Path, sink: str = "micfeed") -> subprocess.Popen[bytes]:
         """Let the microphone hear ``wav``, from about 45 ms on."""
-        return subprocess.Popen(["paplay", "--device=micfeed", str(wav)], env=os.environ | self.environment)
+        return subprocess.Popen(["paplay", f"--device={sink}", str(wav)], env=os.environ | self.environment)
 
     def record(self, rate: int) -> AbstractContextManager[Path]:
         """Record what the speaker plays, as raw mono s16le at ``rate``."""

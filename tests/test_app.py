@@ -14,7 +14,7 @@ from agent.errors import Refused, Unreachable
 from agent.moves import LinkState, Phase
 from agent.simulator import SimulatorSettings, Style, parse
 from agent.wire_events import Interrupted
-from hardware.ports import DeviceError, Rhythm
+from hardware.ports import DeviceError, Heard, Rhythm
 from tests.stage import ASSETS, play, question, stage
 
 if TYPE_CHECKING:
@@ -413,6 +413,35 @@ def test_a_device_that_fails_shows_a_fault_until_it_works_again(monkeypatch: pyt
             s.box.microphone.start(s.agent._on_mic, faults[0])
             await asyncio.sleep(0.1)
             assert s.box.light.rhythm is Rhythm.LISTENING
+
+    play(scene())
+
+
+def test_a_device_that_only_a_new_process_can_use_again_ends_even_a_patient_run() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            s.agent._device_fault(DeviceError("microphone", "hangs", "restart", fatal=True))
+            s.agent._device_fault(DeviceError("speaker", "hangs", "restart", fatal=True))
+            await asyncio.wait([s.task], timeout=2)
+            with pytest.raises(DeviceError, match="microphone: hangs"):
+                s.task.result()
+            assert not s.box.microphone.open
+
+    play(scene())
+
+
+def test_it_is_deaf_to_its_own_voice_for_a_moment_longer_than_it_speaks() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            echo, clean = (Heard.plain(b"", trusted=trusted) for trusted in (False, True))
+            s.box.speaker.chime(bytes(4800))
+            for deaf, after_s in ((True, 0.0), (True, 0.2), (False, 0.4)):
+                await asyncio.sleep(after_s)
+                assert s.agent._deaf(echo) is deaf
+                assert not s.agent._deaf(clean)
 
     play(scene())
 

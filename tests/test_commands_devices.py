@@ -21,13 +21,16 @@ def give(monkeypatch: pytest.MonkeyPatch, name: str, *items: T, note: str = "") 
 def test_what_is_there_is_listed_with_the_name_to_put_into_the_configuration(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    both = SoundCard("USB Audio", "Headset", 1, 2, 48_000, (16_000, 48_000), ())
-    give(monkeypatch, "sound_cards", both, SoundCard("HDMI", "vc4hdmi", 0, 8, 44_100, (), (44_100,)))
+    both = SoundCard("USB Audio", "Headset", "usb-1-1.3", 1, 2, 48_000, (16_000, 48_000), ())
+    give(monkeypatch, "sound_cards", both, SoundCard("HDMI", "vc4hdmi", "", 0, 8, 44_100, (), (44_100,)))
     give(monkeypatch, "cameras", CameraModule("imx708", "/base/soc/i2c"))
     give(monkeypatch, "gpio_chips", GpioChip("/dev/gpiochip0", "pinctrl-bcm2711", 58))
     assert cli.main(["devices"]) == 0
     sound, hdmi, camera, chip = (line for line in capsys.readouterr().out.splitlines() if line.startswith("  "))
-    assert sound == ("  USB Audio (setting: 'Headset'; default 48000 Hz; in 1 ch 16/48 kHz; out 2 ch busy)")
+    assert sound == (
+        "  USB Audio (setting: 'Headset' or 'usb-1-1.3', whatever is plugged in there; default 48000 Hz; "
+        "in 1 ch 16/48 kHz; out 2 ch busy)"
+    )
     assert hdmi == "  HDMI (setting: 'vc4hdmi'; default 44100 Hz; out 8 ch 44.1 kHz)"
     assert camera == "  imx708 at /base/soc/i2c"
     assert "/dev/gpiochip0" in chip

@@ -69,8 +69,15 @@ class FakeSpeaker:
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         pass
 
-    def write(self, pcm: bytes) -> None:
+    @property
+    def epoch(self) -> int:
+        return self.flushes
+
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        if epoch != self.flushes:
+            return False
         self.written += pcm
+        return True
 
     def finish(self) -> None:
         self.finishes += 1
@@ -80,6 +87,9 @@ class FakeSpeaker:
         self.written.clear()
         self.flushes += 1
         return played
+
+    def repeat(self) -> float:
+        return 0.0
 
     def chime(self, pcm: bytes) -> None:
         pass
@@ -198,6 +208,19 @@ def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> Non
     rig.play_out()
     rig.feed(DONE)
     assert len(rig.records) == 1
+
+
+def test_what_the_speaker_refuses_is_counted_and_was_not_said() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(0.5))
+    rig.speaker.flush()  # somebody else silenced it, and what was on its way comes too late
+    rig.feed(audio(0.25))
+    assert rig.counters.refused_s == pytest.approx(0.25)
+    assert not rig.speaker.written
+    rig.feed(GenerationComplete(), DONE)
+    rig.play_out()
+    assert [record.said.audio_s for record in rig.records] == [0.5]
 
 
 def test_a_record_waits_for_the_service_when_the_speaker_is_done_first() -> None:

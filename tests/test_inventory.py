@@ -24,12 +24,13 @@ def test_sound_cards_are_listed_with_the_setting_that_means_them(monkeypatch: py
         "output": [Card(0, "default", 2, 44100), Card(1, "USB: Audio (hw:1,0)", 2, 48000)],
     }
     monkeypatch.setattr(soundcard, "cards", present.__getitem__)
-    monkeypatch.setattr(soundcard, "alsa_cards", lambda: {"Device": 1})
+    monkeypatch.setattr(inventory, "alsa_cards", lambda: {"Device": 1})
+    monkeypatch.setattr(inventory, "usb_port", lambda number: f"usb-1-1.{number}")
     monkeypatch.setattr(soundcard, "accepts", lambda card, _, rate: card.index == 0 or rate == 48000)
     assert inventory.sound_cards() == Found(
         (
-            SoundCard("USB: Audio (hw:1,0)", "Device", 1, 2, 48000, (48000,), (48000,)),
-            SoundCard("default", "default", 0, 2, 44100, (), inventory.RATES),
+            SoundCard("USB: Audio (hw:1,0)", "Device", "usb-1-1.1", 1, 2, 48000, (48000,), (48000,)),
+            SoundCard("default", "default", "", 0, 2, 44100, (), inventory.RATES),
         )
     )
     present["input"] = present["output"] = []

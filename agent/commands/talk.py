@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agent import config, secrets
 from agent.cli import config_option, fail, not_negative, positive, start_log
 from agent.commands.audience import SCREEN, Audience, Tally, event_file
+from agent.commands.run import to_the_end
 from agent.commands.view import Lines
 from agent.errors import ConfigError, LinkError
 from agent.moves import Phase
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_log(arguments.log_level)
     settings = overridden(config.load(arguments.config), arguments)
     secrets.api_key(settings)
-    return asyncio.run(talk(settings, arguments))
+    return to_the_end(talk(settings, arguments))
 
 
 def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:

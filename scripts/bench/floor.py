@@ -129,7 +129,7 @@ class Devices:
         from hardware.simulated import WavMicrophone, WavSpeaker  # noqa: PLC0415 - not part of the bare floor
 
         loop = asyncio.get_running_loop()
-        self.chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        self.chunks: asyncio.Queue[object] = asyncio.Queue()
         self.speaker = WavSpeaker(loop, wav.with_suffix(".floor.wav"))
         self.speaker.start(lambda: None, lambda error: None)  # noqa: ARG005 - it does not fail
         self.microphone = WavMicrophone(loop, wav)

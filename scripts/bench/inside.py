@@ -24,7 +24,7 @@ from hardware.simulated import PacedMicrophone, SimulatedBox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.ports import DeviceError
+    from hardware.ports import DeviceError, Heard
     from hardware.simulated import Room
 
 FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
@@ -47,10 +47,10 @@ class TappedMicrophone(PacedMicrophone):
         self._due = end
         return self._room.hear(end)
 
-    def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver to ``on_chunk`` with the taps around it."""
 
-        def tapped(chunk: bytes) -> None:
+        def tapped(chunk: Heard) -> None:
             woke, before = time.monotonic(), self._wire.audio_sent
             on_chunk(chunk)
             if self._wire.audio_sent == before + 1:  # neither silence nor a pre-roll
@@ -81,12 +81,13 @@ class Bench:
         """Take the time when answer audio is in the speaker's buffer, and when it is thrown out."""
         write, flush, last = PlaybackBuffer.write, PlaybackBuffer.flush, 0.0
 
-        def tapped_write(buffer: PlaybackBuffer, pcm: bytes) -> None:
+        def tapped_write(buffer: PlaybackBuffer, pcm: bytes, epoch: int | None = None) -> bool:
             nonlocal last
-            write(buffer, pcm)
+            taken = write(buffer, pcm, epoch)
             now = time.monotonic()
             self.pieces.append((now - self.wire.got_at, now - last > NEW_ANSWER_S))
             last = now
+            return taken
 
         def tapped_flush(buffer: PlaybackBuffer) -> float:
             played = flush(buffer)

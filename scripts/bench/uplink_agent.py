@@ -22,7 +22,7 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 from agent.app import Agent
 from agent.config import Settings
 from hardware.clock import Metronome
-from hardware.ports import CHUNK_S, Devices
+from hardware.ports import CHUNK_S, Devices, Heard
 from hardware.simulated import NoLight, ScriptedButton, SilentSpeaker
 
 if TYPE_CHECKING:
@@ -37,15 +37,13 @@ MESSAGES = ("link", "uplink", "rate")
 class BenchMicrophone:
     """Plays the speech, 20 ms at a time, from its first start on; silence never comes."""
 
-    echo_cancelled = True
-
     def __init__(self, speech: bytes) -> None:
         """Stand still until ``start``."""
         self._speech = speech
         self._at = 0
         self._metronome = Metronome(asyncio.get_running_loop(), CHUNK_S, self._deliver)
 
-    def start(self, on_chunk: Callable[[bytes], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin; tells when."""
         del on_fault
         self._on_chunk = on_chunk
@@ -56,6 +54,12 @@ class BenchMicrophone:
         """Deliver no more."""
         self._metronome.stop()
 
+    def speech(self, *, on: bool) -> None:
+        """Know no echo."""
+
+    def false_alarm(self) -> None:
+        """Know none."""
+
     async def aclose(self) -> None:
         """Stop."""
         self.stop()
@@ -64,7 +68,7 @@ class BenchMicrophone:
         chunk = self._speech[self._at : self._at + CHUNK_BYTES]
         self._at += CHUNK_BYTES
         if len(chunk) == CHUNK_BYTES:
-            self._on_chunk(chunk)
+            self._on_chunk(Heard.plain(chunk, trusted=True))
 
 
 class BenchCamera:
