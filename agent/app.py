@@ -120,7 +120,7 @@ class Agent:
             self.counters,
             self.archive,
             emit=self.dispatch,
-            mark=self.mark,
+            mark=self._on_mark,
             on_record=self._record,
             on_failure=self._fail,
         )
@@ -259,6 +259,11 @@ class Agent:
         """Tell the observer of something that is neither event nor effect."""
         if self._observer is not None:
             self._observer(name, fields)
+
+    def _on_mark(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - as above
+        if name == "heard" and fields["text"].strip():
+            self.surroundings.understood(self._loop.time())
+        self.mark(name, **fields)
 
     def _note(self, move: Event | Effect) -> None:
         if self._observer is not None and not isinstance(move, ServerHeard | Tick):

@@ -36,6 +36,7 @@ class NoiseWatch:
         """Begin in a quiet place."""
         self.noisy = False
         """Whether hands-free listening should be off."""
+        self._only_busy = False  # nothing else spoke for noise
         self._seconds: deque[tuple[int, int, int]] = deque()  # which second, frames, voiced frames
         self._false_starts: deque[float] = deque()
         self._confirmed = self._trouble = -math.inf
@@ -58,10 +59,16 @@ class NoiseWatch:
                 self._settle()
         elif now - self._confirmed >= BUSY_S and self._share(now, BUSY_S, unknown=0.0) >= BUSY_SHARE:
             self._alarm(now)
+            self._only_busy = True
 
     def confirmed(self, now: float) -> None:
-        """Somebody did speak: the service understood words, or a better detector agreed."""
+        """Somebody did speak: the service understood words, or a better detector agreed.
+
+        A long sentence is nothing but voice until it is understood, which is at its end: then it was no noise.
+        """
         self._confirmed = now
+        if self.noisy and self._only_busy:
+            self._settle()
 
     def false_start(self, now: float) -> None:
         """An utterance or a barge-in turned out to be nothing."""
@@ -76,7 +83,7 @@ class NoiseWatch:
         self._alarm(now)
 
     def _alarm(self, now: float) -> None:
-        self.noisy, self._trouble = True, now
+        self.noisy, self._only_busy, self._trouble = True, False, now
 
     def _settle(self) -> None:
         self.noisy = False

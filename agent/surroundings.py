@@ -54,12 +54,15 @@ class Surroundings:
         if seconds >= self._settings.max_utterance_s - LAST_CHUNKS_S:
             self._watch.endless(now)
 
+    def understood(self, now: float) -> None:
+        """Note that the service understood words."""
+        self._watch.confirmed(now)
+
     def came_of(self, record: TurnRecord, now: float) -> None:
         """Take what came of an utterance: words, or nothing."""
         over_answer = self._begun.pop(record.utterance or 0, None)
-        if record.heard.strip():
-            self._watch.confirmed(now)
-        elif over_answer is not None and not record.said.audio_s:
+        nothing = not record.heard.strip() and not record.said.audio_s
+        if over_answer is not None and nothing:
             self._watch.false_start(now)
             if over_answer:
                 self._false_alarm()

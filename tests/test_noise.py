@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.noise import FALSE_STARTS, FORGET_S, NoiseWatch
+from agent.noise import BUSY_S, FALSE_STARTS, FORGET_S, NoiseWatch
 
 
 def listen(watch: NoiseWatch, start: float, seconds: float, voiced: float) -> float:
@@ -149,3 +149,15 @@ def test_whatever_happens_ten_quiet_seconds_bring_it_to_rest(events: list[tuple[
                 now = listen(watch, now, 1, voiced=float(kind == "voiced"))
     listen(watch, now, 11.1, voiced=0)
     assert not watch.noisy
+
+
+def test_a_long_sentence_that_was_understood_was_no_noise() -> None:
+    watch = NoiseWatch()
+    for frame in range(round(50 * (BUSY_S + 2))):
+        watch.frame(100 + frame / 50, voiced=True)
+    assert watch.noisy
+    watch.confirmed(125.0)
+    assert not watch.noisy
+    watch.endless(126.0)
+    watch.confirmed(127.0)
+    assert watch.noisy

@@ -164,15 +164,20 @@ class Speaker:
     """Plays at once what it is told is whole."""
 
     played_s = 0.0
+    epoch = 0
 
-    def write(self, pcm: bytes) -> None:
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        if epoch != self.epoch:
+            return False
         self.played_s += len(pcm) / 48_000
+        return True
 
     def finish(self) -> None:
         pass
 
     def flush(self) -> float:
         played, self.played_s = self.played_s, 0.0
+        self.epoch += 1
         return played
 
 

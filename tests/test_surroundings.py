@@ -60,6 +60,7 @@ def test_words_confirm_that_it_was_somebody() -> None:
     for number in range(1, 4):
         place.hear(BUSY_S / 2, voiced=True)
         place.answered(number, "Is it hot?")
+        place.surroundings.understood(place.now)
     assert place.events == []
 
 
