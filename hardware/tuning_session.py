@@ -173,8 +173,10 @@ class Session:
         first = self._names[0]
         if len(self._rigs) == 1:
             return first
-        chosen = loudest(self._found) or first
-        self._screen.line(f"    the loudest clean one is {chosen}")
+        heard = loudest(self._found)
+        chosen = heard or first
+        why = "the loudest clean one is" if heard else "none heard a voice, going on with"
+        self._screen.line(f"    {why} {chosen}")
         for name in [each for each in self._rigs if each != chosen or chosen != first]:
             await self._rigs.pop(name).aclose()
         if chosen != first:
