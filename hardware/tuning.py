@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,13 +33,22 @@ CHIRP_PEAK = 10 ** (-12 / 20)
 """-12 dBFS: as loud as an answer, and far from the end of an amplifier."""
 FADE_S = 0.03
 HIGH_PASS_HZ = 100.0
+FILTER_S = 0.06
+"""Length of the high pass: steep enough to close at 50 Hz, and a blow is over when it is over."""
 BLOCK_S = 0.02
 LAGS_S = (-0.1, 1.0)
 """Where an echo is looked for: before what is played, if the reference came late; and as late as radio headsets are."""
 SMOOTHING_HZ = 100.0
 """Width over which a spectrum is made flat: a hum loses its say, an echo keeps its shape."""
-CLEAR_PEAK = 8.0
-"""Over the correlation's own noise; the largest of 4000 chances is 4, ten seconds of anything reach 5."""
+BANDS = 5
+"""Parts of the chirp's range, each as long in it as the others. One partial of a struck pipe looks like an echo in one
+of them, a chirp that was heard sounds in all; most must agree."""
+AROUND_S = 0.12
+"""An echo begins within milliseconds, a struck pipe rings on: a peak is judged by what is around it as well."""
+CLEAR_PEAK = 4.2
+"""In 800 trials noise, speech and blows on metal came to 3.9 at most, chirps 10 dB under the noise to 4.6 at least."""
+NEAR_S = (0.02, 0.005)
+"""Around the moment that the bands agree on: in a narrow band reflections hide the first arrival."""
 FIRST_SHARE = 0.5
 """Of the highest peak: the sound's first arrival may be weaker than a reflection of it."""
 ROOM_S = 0.2
@@ -165,9 +175,14 @@ def clipping(near: Samples) -> float:
 
 def _powers(samples: Samples, rate: int) -> Sound:
     """Return the power of each block of 20 ms, in units of one sample step."""
-    spectrum = np.fft.rfft(samples.astype(np.float64))
-    spectrum[: math.ceil(HIGH_PASS_HZ * len(samples) / rate)] = 0
-    sound = np.fft.irfft(spectrum, len(samples))
+    half = round(FILTER_S * rate) // 2
+    t = np.arange(-half, half + 1)
+    low = np.sinc(2 * HIGH_PASS_HZ / rate * t) * np.blackman(len(t))
+    whole = np.pad(samples.astype(np.float64), min(2 * half, max(0, len(samples) - 1)), "reflect", reflect_type="odd")
+    size = 1 << (len(whole) + len(t)).bit_length()
+    smooth = np.fft.irfft(np.fft.rfft(whole, size) * np.fft.rfft(low / low.sum(), size), size)
+    edge = (len(whole) - len(samples)) // 2
+    sound = samples - smooth[edge + half : edge + half + len(samples)]
     size = round(BLOCK_S * rate)
     blocks = sound[: len(sound) // size * size].reshape(-1, size)
     powers: Sound = (blocks**2).mean(axis=1)
@@ -195,24 +210,49 @@ def find_chirp(near: Samples, far: Samples, rate: int) -> tuple[float, float] | 
         return None
     width = max(1, round(SMOOTHING_HZ * size / rate))
     flat = np.sqrt(_smooth(heard, width) * _smooth(played, width)) + 1e-9
-    lag = _first_peak(_envelope(np.where(band, heard * played.conj() / flat, 0), size), rate)
-    if lag is None:
+    cross = heard * played.conj() / flat
+    edges = np.geomspace(*CHIRP_HZ, BANDS + 1)
+    bands = [_lags(np.where((frequencies >= a) & (frequencies < b), cross, 0), rate) for a, b in pairwise(edges)]
+    about = _agreed(bands, rate)
+    if about is None:
         return None
+    lag = _first_peak(_lags(np.where(band, cross, 0), rate), about, rate)
     return 1000 * lag / rate, _loudness(heard, played, band, rate, lag)
 
 
-def _first_peak(envelope: Sound, rate: int) -> int | None:
-    """Return the lag in samples at which the echo begins, if there is one that stands out."""
-    first, last = (round(each * rate) for each in LAGS_S)
-    lags = np.concatenate((envelope[first:], envelope[:last]))
-    median = float(np.median(lags))
-    highest = float(lags.max())
-    if highest < CLEAR_PEAK * median / math.sqrt(math.log(4)):  # the median of a Rayleigh distribution, as its sigma
-        return None
-    at = int(np.argmax(lags >= FIRST_SHARE * highest))
+def _agreed(bands: list[Sound], rate: int) -> int | None:
+    """Return where most bands have a peak that stands out from their own noise, if they have one."""
+    clear = np.median([_clearness(each, round(AROUND_S * rate)) for each in bands], axis=0)
+    return int(clear.argmax()) if clear.max() >= CLEAR_PEAK else None
+
+
+def _clearness(lags: Sound, width: int) -> Sound:
+    """Return by how much each lag stands out, of all and of those around it."""
+    padded = np.concatenate((np.zeros(width // 2 + 1), lags, np.zeros(width)))
+    total = np.cumsum(padded)
+    around = (total[width:] - total[:-width])[: len(lags)] / width
+    clear: Sound = lags / (np.median(lags) + around + 1e-12)
+    return clear
+
+
+def _first_peak(lags: Sound, about: int, rate: int) -> int:
+    """Return the lag in samples at which the echo begins."""
+    start = max(0, about - round(NEAR_S[0] * rate))
+    near = lags[start : about + round(NEAR_S[1] * rate)]
+    at = start + int(np.argmax(near >= FIRST_SHARE * near.max()))
     while at + 1 < len(lags) and lags[at + 1] > lags[at]:
         at += 1
-    return at + first
+    return at + round(LAGS_S[0] * rate)
+
+
+def _lags(spectrum: Spectrum, rate: int) -> Sound:
+    """Return the correlation's envelope over ``LAGS_S``."""
+    whole = np.zeros(2 * (len(spectrum) - 1), dtype=np.complex128)
+    whole[: len(spectrum)] = spectrum
+    envelope = np.abs(np.fft.ifft(whole))
+    first, last = (round(each * rate) for each in LAGS_S)
+    lags: Sound = np.concatenate((envelope[first:], envelope[:last]))
+    return lags
 
 
 def _loudness(heard: Spectrum, played: Spectrum, band: npt.NDArray[np.bool_], rate: int, lag: int) -> float:
@@ -230,12 +270,6 @@ def _loudness(heard: Spectrum, played: Spectrum, band: npt.NDArray[np.bool_], ra
 
     alone = energy(start) - energy(min(start, 0) - length)  # before the sound there is only noise
     return _decibels(alone / (CHIRP_S * rate))
-
-
-def _envelope(spectrum: Spectrum, size: int) -> Sound:
-    whole = np.zeros(size, dtype=np.complex128)
-    whole[: len(spectrum)] = spectrum
-    return np.abs(np.fft.ifft(whole))
 
 
 def _smooth(spectrum: Spectrum, width: int) -> Sound:
