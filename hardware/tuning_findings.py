@@ -147,13 +147,14 @@ def _delay(findings: Findings) -> Iterator[Verdict]:
     if delay is None or least <= delay <= most:
         return
     problem = f"sound after {delay:.0f} ms ({least:.0f} to {most:.0f} wanted)"
+    setting = "" if findings.interruptible else BUTTON_ONLY
     if delay > most:
         change = "no Bluetooth; one card for both"
-        yield Verdict("chirp", "too late", problem, change, ("tune_delay",), setting=BUTTON_ONLY)
+        yield Verdict("chirp", "too late", problem, change, ("tune_delay",), setting=setting)
     else:
         change = "one card for both"
         phrases = ("tune_echo_poor", "hold_to_interrupt")
-        yield Verdict("chirp", "too early", problem, change, phrases, setting=BUTTON_ONLY)
+        yield Verdict("chirp", "too early", problem, change, phrases, setting=setting)
 
 
 def _speaker(findings: Findings) -> Iterator[Verdict]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent import cli
+from agent import cli, config
 from agent.commands import tune
 from agent.tuned import load
 from hardware.inventory import Found, SoundCard
@@ -79,10 +79,10 @@ def test_a_script_gets_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
 def test_microphones_are_compared_and_the_better_one_is_to_be_copied(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text('[audio]\nmicrophone = "Pocket"\n')
+    file = tmp_path / "config.toml"
+    file.write_text('[audio]\nmicrophone = "Pocket"\n')
     nearer = f"{ROOM},speech_dbfs=-22"
-    arguments = ["tune", "--config", str(config), "--microphones", "Collar, Pocket"]
+    arguments = ["tune", "--config", str(file), "--microphones", "Collar, Pocket"]
     assert cli.main([*arguments, "--simulated", nearer]) == 0
     out = capsys.readouterr().out
     assert "    Collar " in out
@@ -92,8 +92,8 @@ def test_microphones_are_compared_and_the_better_one_is_to_be_copied(
 
 def test_a_microphone_that_is_better_than_the_configured_one_is_to_be_copied() -> None:
     outcome = tune_outcome("Collar")
-    assert tune.to_copy(outcome, tune.config.Settings())[1:] == ["    [audio]", '    microphone = "Collar"']
-    assert tune.to_copy(tune_outcome("default"), tune.config.Settings()) == []
+    assert tune.to_copy(outcome, config.Settings())[1:] == ["    [audio]", '    microphone = "Collar"']
+    assert tune.to_copy(tune_outcome("default"), config.Settings()) == []
 
 
 def tune_outcome(microphone: str) -> Outcome:
@@ -106,14 +106,14 @@ def test_all_means_every_input_but_the_one_that_is_configured(monkeypatch: pytes
         SoundCard(**blank | {"setting": name, "inputs": inputs}) for name, inputs in (("A", 1), ("B", 0), ("C", 2))
     ]
     monkeypatch.setattr("hardware.inventory.sound_cards", lambda: Found(tuple(cards)))
-    settings = tune.config.override(tune.config.Settings(), {"audio": {"microphone": "A"}}, where="here")
+    settings = config.override(config.Settings(), {"audio": {"microphone": "A"}}, where="here")
     assert tune.inputs(settings) == ["C"]
 
 
 def test_a_file_is_no_card_to_tune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text('[audio]\nmicrophone = "silence"\n')
-    assert cli.main(["tune", "--config", str(config)]) == 74
+    file = tmp_path / "config.toml"
+    file.write_text('[audio]\nmicrophone = "silence"\n')
+    assert cli.main(["tune", "--config", str(file)]) == 74
     assert "is no sound card" in capsys.readouterr().err
 
 

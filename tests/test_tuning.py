@@ -29,12 +29,13 @@ QUIET_S = 1.2
 
 def room(**special: Any) -> Room:
     """At the rate that is reckoned fastest."""
-    return Room(**({"rate": 16_000} | special))
+    given: dict[str, Any] = {"rate": 16_000, **special}
+    return Room(**given)
 
 
 def question() -> bytes:
     with wave.open(str(QUESTIONS / "report.wav")) as file:
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))
 
 
 def take(room: Room, pcm: bytes, seconds: float, cue: bytes = b"") -> Recording:
@@ -201,7 +202,7 @@ def test_an_echo_within_reach_is_taken_out_and_one_beyond_is_not() -> None:
 GOOD = Findings(
     frozenset({"quiet", "speech", "chirp", "phrase"}), -58, -26, 0.0, -26, 60, -28, 0.0, 40, interruptible=True
 )
-WRONG = [
+WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"dead": True}, "microphone_silent", "quiet"),
     ({"delay_ms": None, "chirp_dbfs": None, "echo_dbfs": None}, "tune_no_sound_heard", "chirp"),
     ({"speech_clipping": 0.002}, "tune_microphone_clipping", "speech"),
