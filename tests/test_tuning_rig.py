@@ -1,0 +1,141 @@
+"""The box as a rig: blocks of both directions become one recording, and trouble is told, not waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from hardware import tuning_rig
+from hardware.ports import DeviceError
+from hardware.settings import AudioSettings
+from hardware.tuning_rig import CardRig, recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Block(NamedTuple):
+    capture: Any
+    captured: bytes
+    rate_out: int
+    played: bytes
+    key: int = 1
+
+
+def block(rate_in: int = 48_000, rate_out: int = 48_000, value: int = 1, played: bytes | None = None) -> Block:
+    heard = np.full(rate_in // 100, value, dtype="<i2").tobytes()
+    return Block(SimpleNamespace(rate=rate_in), heard, rate_out, played or bytes(2 * rate_out // 100))
+
+
+class Sound:
+    """What opens cards; a test feeds it."""
+
+    opened: Sound
+
+    def __init__(self, audio: AudioSettings, *, speaks: bool) -> None:
+        Sound.opened = self
+        self.audio, self.speaks = audio, speaks
+        self.key = 0
+        self.buffer = SimpleNamespace(chime=self.play)
+        self.microphone, self.speaker = "the microphone", "the speaker"
+        self.played = b""
+        self.cleaner: Any = None
+        self.on_microphone_fault: Callable[[DeviceError], None]
+
+    def play(self, pcm: bytes) -> None:
+        self.played += pcm
+        for value in range(20):
+            self.cleaner.feed(block(value=value))
+
+    def open(self) -> None:
+        assert self.key
+        assert self.cleaner.alive
+        self.cleaner.prepare(48_000, 48_000)
+
+
+def card(wanted: str, direction: str) -> Any:
+    return SimpleNamespace(name=f"{wanted} {direction}: - (hw:1,0)", number=1)
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    gone: list[str] = []
+    modules: dict[str, Any] = {
+        "hardware.sound": SimpleNamespace(CardSound=Sound),
+        "hardware.soundcard": SimpleNamespace(find=card, keeper=lambda: SimpleNamespace(remove=gone.append)),
+        "hardware.identity": SimpleNamespace(usb_port=lambda number: f"usb-{number}-1"),
+        "hardware.dsp": SimpleNamespace(mono=lambda block: np.frombuffer(block.captured, dtype="<i2")),
+    }
+    monkeypatch.setattr(tuning_rig, "import_module", modules.__getitem__)
+    return gone
+
+
+AUDIO = AudioSettings(microphone="Clip", speaker="Horn")
+
+
+def test_a_recording_begins_with_what_is_played(removed: list[str]) -> None:
+    async def tuned() -> None:
+        rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=True)
+        assert rig.device == "Clip input at usb-1-1 > Horn output at usb-1-1"
+        Sound.opened.cleaner.feed(block(value=99))  # before anybody wants it
+        await rig.ready()
+        near, far, rate = await rig.play_and_record(b"pcm!", 0.1)
+        assert (Sound.opened.played, rate, len(near), len(far)) == (b"pcm!", 48_000, 4800, 4800)
+        assert list(near[::480]) == list(range(10))
+        await rig.aclose()
+
+    asyncio.run(tuned())
+    assert removed == ["the microphone", "the speaker"]
+    assert Sound.opened.key == 0
+
+
+def test_a_microphone_alone_plays_nothing(removed: list[str]) -> None:
+    async def tuned() -> None:
+        rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=False)
+        assert rig.device == "Clip input at usb-1-1"
+        assert not Sound.opened.speaks
+        asyncio.get_running_loop().call_soon(Sound.opened.play, b"")
+        await rig.play_and_record(b"pcm!", 0.1)
+        assert Sound.opened.played == b""
+        await rig.aclose()
+
+    asyncio.run(tuned())
+    assert removed == ["the microphone"]
+
+
+def test_cards_of_two_rates_become_one() -> None:
+    played = np.full(240, 1000, dtype="<i2").tobytes()
+    with pytest.MonkeyPatch.context() as patch:
+        mono = SimpleNamespace(mono=lambda block: np.frombuffer(block.captured, dtype="<i2"))
+        patch.setattr(tuning_rig, "import_module", lambda _: mono)
+        near, far, rate = recording([block(16_000, 24_000, 7, played)] * 20)
+    assert (rate, len(near), len(far)) == (16_000, 3200, 3200)
+    assert abs(int(far[1600]) - 1000) <= 1
+
+
+@pytest.mark.usefixtures("removed")
+def test_a_card_that_is_busy_says_so_at_once_and_one_that_gives_nothing_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning_rig, "PATIENCE_S", 0.05)
+
+    async def tuned() -> None:
+        rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=True)
+        with pytest.raises(DeviceError, match="gives no sound"):
+            await rig.ready()
+        Sound.opened.on_microphone_fault(DeviceError("Clip", "is busy", "end it"))
+        with pytest.raises(DeviceError, match="is busy"):
+            await rig.ready()
+
+    asyncio.run(tuned())
+
+
+@pytest.mark.parametrize("name", ["silence", "a/b", "x.wav"])
+def test_what_is_no_card_is_refused(name: str) -> None:
+    async def tuned() -> None:
+        CardRig(asyncio.get_running_loop(), AudioSettings(microphone=name), speaks=False)
+
+    with pytest.raises(DeviceError, match="no sound card"):
+        asyncio.run(tuned())
