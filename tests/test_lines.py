@@ -38,6 +38,7 @@ class FakeStream:
         self.rig = rig
         self.started = False
         self.closed = False
+        self.spinning = False
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
@@ -213,6 +214,17 @@ def test_a_line_can_be_opened_anew_without_an_outage() -> None:
         until(lambda: rig.running)
         rig.line.reopen()
         b.keeper.poke()
+        until(lambda: rig.opened == 2 and rig.running)
+        assert rig.faults == []
+
+
+def test_a_driver_that_spins_is_opened_again_without_a_fault() -> None:
+    with board() as b:
+        rig = b.rig()
+        rig.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.running)
+        rig.line.stream.spinning = True  # type: ignore[union-attr, misc] # it is there, and a fake one
         until(lambda: rig.opened == 2 and rig.running)
         assert rig.faults == []
 

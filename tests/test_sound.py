@@ -416,6 +416,24 @@ async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell
 
 
 @on_a_loop
+async def test_a_hiccup_of_the_card_leaves_no_thread_spinning(server: SoundServer) -> None:
+    async with Box(ONE) as box:
+        await box.listen()
+        box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(20)))
+        await asyncio.sleep(0.5)
+        server.freeze()
+        await asyncio.sleep(0.2)
+        server.thaw()
+        await asyncio.sleep(3.0)
+        spent = time.process_time()
+        await asyncio.sleep(1.0)
+        spent = time.process_time() - spent
+        count = len(box.chunks)
+        await until(lambda: len(box.chunks) > count, 1)
+    assert spent < 0.5
+
+
+@on_a_loop
 async def test_a_frozen_card_is_fatal_within_a_few_seconds(
     server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None]
 ) -> None:
