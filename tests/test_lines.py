@@ -241,8 +241,9 @@ def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
         until(lambda: bool(first.faults and second.faults))
         order.clear()
         second.line._retry_at += 1
-        until(lambda: len(order) >= 4)
-        assert order[:4] == ["first", "second"] * 2
+        until(lambda: len(order) >= 6)
+        begin = order.index("first")  # it may have been in the middle of a round
+        assert order[begin : begin + 4] == ["first", "second"] * 2
 
 
 def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None:

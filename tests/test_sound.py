@@ -401,11 +401,12 @@ async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell
         async with Box(ONE) as box:
             await box.listen()
             await asyncio.sleep(0.3)
+            stream = box.sound._output
             before, began, spent = box.glitches, time.perf_counter(), time.process_time()
             while time.perf_counter() - began < XRUN_S:
                 box.speaker.write(second)
                 await asyncio.sleep(1.0)
-            grown = box.glitches - before
+            grown = box.glitches - before if box.sound._output is stream else -1  # opened again: it counts anew
             share = (time.process_time() - spent) / (time.perf_counter() - began)
         tell(seconds=XRUN_S, xruns=grown, processor_percent=100 * share)
         if not grown:
