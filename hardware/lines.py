@@ -11,6 +11,7 @@ a helper thread with a time limit. All of that happens here and not on the event
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.3
 """A stream without a callback for this long is dead: a loaded machine delays one by 80 ms at most."""
@@ -39,6 +42,10 @@ CALL_LIMIT_S = 4.0
 
 class Stream(Protocol):
     """What a driver must offer. Every method may raise DeviceError."""
+
+    @property
+    def spinning(self) -> bool:
+        """Whether it works and burns the processor, which opening it again cures."""
 
     def start(self) -> None:
         """Begin to call back."""
@@ -160,6 +167,10 @@ class Line:
             self.fault = None
         if self._running and time.monotonic() > self._dead_at:
             raise DeviceError(self.name, "stopped delivering", "check that it is plugged in")
+        if self._running and self.stream.spinning:
+            log.warning("%s: its driver burns the processor and is opened again", self.name)
+            self.drop()
+            self._advance()
 
     def _switch(self, stream: Stream) -> None:
         if self._running:

@@ -191,6 +191,8 @@ class CardSound:
 class Rider:
     """The microphone's side of a duplex stream, which the speaker's line looks after."""
 
+    spinning = False
+
     def start(self) -> None:
         """Need nothing: the stream runs while somebody listens."""
 

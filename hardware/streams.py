@@ -6,6 +6,7 @@ together by construction, and so the echo of what is played keeps its distance f
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ BLOCK_S = 0.010
 """The echo canceller's frame, and how long a flush may take to reach the driver."""
 COMMON_RATES = (48_000, 44_100, 32_000, 16_000, 24_000, 96_000)
 """What cards run at, most frequent first. None is left to a converter: plain ALSA's has no filter, and aliases."""
+SPIN_BLOCKS = 100
+SPIN_SHARE = 0.5
+"""Of a core, over ``SPIN_BLOCKS``: a block costs 3 %. After an underrun PortAudio may poll without ever waiting."""
 WIDE = "int32"
 DEPTHS = ("int16", WIDE)
 """16 bits are what is needed; some I2S microphones and amplifiers know only 32."""
@@ -58,6 +62,10 @@ class CardStream:
         self.block: Callable[[bytes], bytes] = lambda _: b""
         self.glitches = 0
         """Over- and underruns that the driver reported."""
+        self.spinning = False
+        """Whether the driver's thread burns the processor, although it goes on calling back."""
+        self._calls = 0
+        self._clocks = 0.0, 0.0
         side = into or out
         assert side is not None
         self.name = f"sound card '{side.card.name}'"
@@ -113,18 +121,26 @@ class CardStream:
 
     def _hear(self, data: Any, frames: int, when: Any, status: Any) -> None:  # noqa: ANN401 - untyped library
         del frames, when
-        self.glitches += bool(status)
+        self._count(status)
         self.block(bytes(data))
 
     def _play(self, data: Any, frames: int, when: Any, status: Any) -> None:  # noqa: ANN401 - untyped library
         del frames, when
-        self.glitches += bool(status)
+        self._count(status)
         self._fill(data, self.block(b""))
 
     def _both(self, heard: Any, data: Any, frames: int, when: Any, status: Any) -> None:  # noqa: ANN401 - untyped library
         del frames, when
-        self.glitches += bool(status)
+        self._count(status)
         self._fill(data, self.block(bytes(heard)))
+
+    def _count(self, status: Any) -> None:  # noqa: ANN401 - untyped library
+        self.glitches += bool(status)
+        self._calls += 1
+        if self._calls % SPIN_BLOCKS == 0:
+            wall, spent = time.monotonic(), time.thread_time()
+            self.spinning = spent - self._clocks[1] > SPIN_SHARE * (wall - self._clocks[0])
+            self._clocks = wall, spent
 
     def _fill(self, data: Any, pcm: bytes) -> None:  # noqa: ANN401 - untyped library
         assert self.out is not None

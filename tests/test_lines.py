@@ -38,6 +38,7 @@ class FakeStream:
         self.rig = rig
         self.started = False
         self.closed = False
+        self.spinning = False
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
@@ -217,6 +218,17 @@ def test_a_line_can_be_opened_anew_without_an_outage() -> None:
         assert rig.faults == []
 
 
+def test_a_driver_that_spins_is_opened_again_without_a_fault() -> None:
+    with board() as b:
+        rig = b.rig()
+        rig.wanted = True
+        b.keeper.poke()
+        until(lambda: rig.running)
+        rig.line.stream.spinning = True  # type: ignore[union-attr, misc] # it is there, and a fake one
+        until(lambda: rig.opened == 2 and rig.running)
+        assert rig.faults == []
+
+
 def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
     with board() as b:
         first, second = b.rig(), b.rig()
@@ -229,8 +241,9 @@ def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
         until(lambda: bool(first.faults and second.faults))
         order.clear()
         second.line._retry_at += 1
-        until(lambda: len(order) >= 4)
-        assert order[:4] == ["first", "second"] * 2
+        until(lambda: len(order) >= 6)
+        begin = order.index("first")  # it may have been in the middle of a round
+        assert order[begin : begin + 4] == ["first", "second"] * 2
 
 
 def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None:

@@ -30,6 +30,7 @@ class FakeStream:
     """Calls back when a test says so."""
 
     depth, wide, channels, latency_s, glitches = "int16", False, (1, 1), (0.02, 0.02), 0
+    spinning = False
 
     def __init__(self, into: Side | None, out: Side | None, rate: int) -> None:
         self.into, self.out, self.rate = into, out, rate

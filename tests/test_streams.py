@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,19 @@ def test_32_bit_cards_get_16_bits_in_the_upper_half(monkeypatch: pytest.MonkeyPa
     out = bytearray(16)
     fake.options["callback"](out, 2, None, 0)
     assert np.frombuffer(out, dtype="<i4").tolist() == [0, -65536, 0, 7 << 16]
+
+
+def test_a_driver_that_burns_the_processor_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = use(monkeypatch, FakeDriver(48000))
+    stream = open_stream(side(1), None)
+    wall = spent = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: wall)
+    monkeypatch.setattr(time, "thread_time", lambda: spent)
+    for share, spins in ((0.03, False), (0.9, True), (0.03, False)):
+        for _ in range(streams.SPIN_BLOCKS):
+            wall, spent = wall + 0.01, spent + 0.01 * share
+            fake.options["callback"](words(1), 1, None, 0)
+        assert stream.spinning is spins
 
 
 def test_what_fails_later_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
