@@ -370,6 +370,7 @@ class Agent:
         """Take a device's trouble; its kind is the first word of its name."""
         kind = error.device.split()[0]
         log.warning("device: %s", error)
+        self.archive.event("device", str(error))
         self.dispatch(FaultRaised(kind))
         if error.fatal and not self._failed.done():
             self._failed.set_exception(error)
@@ -385,6 +386,7 @@ class Agent:
         self._worked.add(kind)
         if kind in self.turn.standing.faults:
             log.info("device: %s works again", kind)
+            self.archive.event("device", f"{kind} works again")
             self.dispatch(FaultCleared(kind))
 
     def _fail(self, error: Exception) -> None:

@@ -94,7 +94,9 @@ class Archive:
 
         def job() -> None:
             stills, turns = self._journal.stills_before(before), self._journal.turns_before(before)
-            self._journal.forget(before)
+            count = self._journal.forget(before)
+            if count:
+                log.info("archive: %d conversations and events older than %d days are forgotten", count, days)
             for file in stills:
                 (self.stills / file).unlink(missing_ok=True)
             for row in turns:

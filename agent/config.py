@@ -66,6 +66,9 @@ class SessionSettings:
         ),
     )
     search: bool = setting(default=False, doc="Let the model search the web.")
+    repeat: bool = setting(
+        default=True, doc='Let the model have the box play its last answer again ("repeat that"), word for word.'
+    )
 
 
 @dataclass(frozen=True, slots=True)

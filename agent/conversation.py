@@ -19,7 +19,7 @@ from agent.moves import Delivered, Drained, LinkChanged, LinkState, NoteSaved, S
 from agent.outbox import Outbox, Outgoing
 from agent.postman import Postman
 from agent.replay import missed
-from agent.session import HANDLE_LIFE_S, Session
+from agent.session import HANDLE_LIFE_S, REPEAT, Session, repeated
 from agent.verdicts import Next, Verdict
 from agent.wire_events import (
     GenerationComplete,
@@ -81,6 +81,8 @@ class Conversation:
         self._to_read = False  # answers to notes are being fetched
         self._starting_over = False  # another conversation begins with the next connection
         self._losses = 0  # of connections
+        self._lost_at: float | None = None  # when the connection was, or the first attempt failed
+        self._frames = self._dropped = 0  # sent since the last question; dropped until then
         self._archive = archive
         self.session = Session(settings)
         self.keeper = Keeper(
@@ -108,7 +110,6 @@ class Conversation:
     def begin(self) -> None:
         """Take up the last conversation, if it is young enough; else begin one."""
         past = self._archive.past.conversation
-        self._archive.forget(self._settings.notes.keep_days)
         if past is None or self.keeper.stale:
             self.keeper.begin_conversation()
         else:
@@ -264,11 +265,14 @@ class Conversation:
         """Take note of what left."""
         if outgoing.is_frame:
             self._counters.frames_sent += 1
+            self._frames += 1
             self._counters.frame_bytes += len(outgoing.message)
         utterance = outgoing.completes
         self.postman.heard()
         if utterance is not None and (utterance.marked or utterance.text):
-            self.dialogue.asked(utterance, self._loop.time())
+            dropped = self._counters.frames_dropped.total()
+            self.dialogue.asked(utterance, self._loop.time(), self._frames, dropped - self._dropped)
+            self._frames, self._dropped = 0, dropped
             self.keeper.sent(utterance, self.link.connections)
             if not (utterance.note or utterance.withdrawn):
                 self._emit(Delivered())
@@ -310,6 +314,12 @@ class Conversation:
         elif state is LinkState.UP:
             log.info("link: up, connection %d", self.link.connections)
         self._failing = state in FAILING or (self._failing and state is LinkState.CONNECTING)
+        if verdict is not None and self._lost_at is None:
+            self._lost_at = self._loop.time()
+            self._archive.event("network", f"no connection: {verdict}")
+        elif state is LinkState.UP and self._lost_at is not None:
+            self._archive.event("network", f"connected again after {self._loop.time() - self._lost_at:.0f} s")
+            self._lost_at = None
 
     def _connection_lost(self) -> None:
         self._losses += 1
@@ -322,6 +332,9 @@ class Conversation:
     def _take_up(self) -> None:
         """Go on with the conversation over a new connection: resumed, or told what was said, or begun."""
         self._starting_over = False
+        if self._settings.service.url.startswith("wss:") and self.link.connections == 1:
+            # A certificate was valid just now, so the clock is about right: one that is years ahead would forget all.
+            self._archive.forget(self._settings.notes.keep_days)
         self.ledger.known = self.session.known
         self.ledger.preface = missed(self.session.missed())
         seed = self.session.seed()
@@ -357,22 +370,33 @@ class Conversation:
         self.postman.look()
 
     def _answer_calls(self, event: ToolCall) -> None:
-        """Answer every call once: no tools are declared, and an unanswered call would mute the model."""
+        """Answer every call once, and only after it is on disk: an unanswered one would mute the model."""
         self._counters.tool_calls += len(event.calls)
         losses = self._losses
         for call in event.calls:
-            result = {"error": f"no tool named {call.name}", "retryable": False}
 
-            def answer(number: int, call: FunctionCall = call, result: dict[str, Any] = result) -> None:
-                self._archive.call_ended(number, result)
-                if self._losses == losses:  # else the call went down with its connection
-                    response = {"id": call.id, "name": call.name, "response": result}
-                    self.outbox.control(protocol.tool_response([response]))
-                    self.link.pump()
+            def answer(number: int, call: FunctionCall = call) -> None:
+                if self._losses != losses:  # it went down with its connection
+                    self._archive.call_ended(number, {"error": "the connection was lost"})
+                    return
+                response = self._made(call)
+                self._archive.call_ended(number, response["response"])
+                self.outbox.control(protocol.tool_response([response]))
+                self.link.pump()
 
             latest = self.dialogue.latest
             turn = latest.utterance if latest is not None else None
             self._archive.call(turn, call.id, call.name, call.args, answer)
+
+    def _made(self, call: FunctionCall) -> dict[str, Any]:
+        """Make a function call; return the response."""
+        if call.name != REPEAT or not self._settings.session.repeat:
+            result = {"error": f"no tool named {call.name}", "retryable": False}
+            return {"id": call.id, "name": call.name, "response": result}
+        seconds, moves = self.dialogue.repeat()
+        for move in moves:
+            self._emit(move)
+        return repeated(self._settings.session.model, call.id, seconds)
 
     def _unreadable(self, event: Unreadable) -> None:
         self._counters.unreadable += 1

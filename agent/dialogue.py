@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.answers import Answer, Answers
-from agent.moves import AnswerGenerated, Drained
+from agent.moves import AnswerBegan, AnswerGenerated, Drained
 from agent.wire_events import (
     AudioOut,
     GenerationComplete,
@@ -68,14 +68,16 @@ class Dialogue:
         current = self._answers.current
         return current.record if current is not None else self._last
 
-    def asked(self, utterance: Utterance, now: float) -> None:
-        """Note that the whole of ``utterance`` has been handed to the service."""
+    def asked(self, utterance: Utterance, now: float, frames: int = 0, frames_dropped: int = 0) -> None:
+        """Note that the whole of ``utterance`` has been handed to the service, with so many ``frames``."""
         broken = self._broken
         goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
         rest = broken if goes_on else None
         number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
         answer = self._answers.expect(number, now, wanted=utterance.wanted, held=utterance.note, record=rest)
         answer.record.typed = utterance.text
+        answer.record.frames += frames
+        answer.record.frames_dropped += frames_dropped
         self._seam, self._heard_again = (" ", True) if rest is not None else ("", False)
         if utterance.note and utterance.said:
             answer.record.said.add_text(utterance.said + " ")
@@ -138,6 +140,11 @@ class Dialogue:
             self._speaker.write(pcm, self._speaker.epoch)
         self._speaker.finish()
 
+    def repeat(self) -> tuple[float, list[Event]]:
+        """Play the last answer again: its seconds, 0 if there is none, and what the turn machine must know."""
+        seconds = self._speaker.repeat()
+        return seconds, [AnswerBegan(), AnswerGenerated()] if seconds else []
+
     def connection_lost(self) -> list[Event]:
         """Play on what has come, and have the rest asked for, if the question is still at hand."""
         answer = self._answers.current
@@ -161,6 +168,8 @@ class Dialogue:
     def _heard(self, text: str) -> None:
         """Note the technician's words. Where only the service knows of the utterance, they come before its answer."""
         newest = self._answers.newest
+        if newest is not None and newest.record.typed:
+            return  # its words are known, and what the model was told beside them is nobody's
         if newest is not None:
             newest.record.heard = text if self._heard_again else newest.record.heard + text
             self._heard_again = False

@@ -168,7 +168,8 @@ class Keeper:
         for entry in self.ledger.acknowledge(number):
             if not entry.note or entry.number == number:
                 self.notes.remove(entry.number)
-                self._archive.settled(entry.number, "answered" if entry.wanted else "cut")
+                broken = entry.answered_in_part and entry.number != number  # its rest made way for this answer
+                self._archive.settled(entry.number, "answered" if entry.wanted and not broken else "cut")
         if self.notes.remove(number):  # answered late, when it had become a note
             self._archive.settled(number, "answered")
         self.tell()
@@ -207,10 +208,10 @@ class Keeper:
         """Write down a turn that is over."""
         self._remember(record)
         columns = record.columns()
-        if record.utterance is None:
-            self._archive.unasked(self.ledger.take_number(), **columns)
-        else:
+        if record.utterance is not None:
             self._archive.update(record.utterance, **columns)
+        elif record.said.text or record.said.audio_s:  # else only the end of what a half-sent utterance began
+            self._archive.unasked(self.ledger.take_number(), **columns)
         self._last_at = self._archive.wall()
         self._on_record(record)
 

@@ -43,8 +43,9 @@ HEARTBEAT_S = 1.0
 queue where the kernel sees none of it."""
 PROMPT_S = 2.0
 """A service that has ever answered a ping faster than this is expected to go on doing so."""
-SILENCE_S = 10.0
-"""From such a service nothing at all for so long, not even a pong: it is gone though the line acknowledges."""
+SILENCE_S = 8.0
+"""From such a service nothing at all for so long, not even a pong: it is gone though the line acknowledges. Sooner than
+an answer is given up (``turn.response_timeout_s``), so that its rest is asked for."""
 RESOLVER_LOOK_S = 2.0
 """How often a waiting link looks whether other name servers are asked: nothing tells of that."""
 BACK_PAUSE_S = 0.5

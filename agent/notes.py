@@ -8,6 +8,8 @@ from math import inf
 FIRST_WAIT_S = 30.0
 """Before a note that was not answered is tried again, doubling each time."""
 LONGEST_WAIT_S = 1800.0
+LONGEST_AGE_S = 366 * 86_400.0
+"""Nobody waits longer for an answer; a box without a clock begins in 1970."""
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
@@ -69,6 +71,8 @@ def label(clock: str, age_s: float) -> str:
     """Return what the model is told before a note: when it was said (``clock``, as 14:05) and how long ago."""
     if age_s < MINUTE_S:
         return "(This was said a moment ago, while there was no connection.)"
+    if age_s > LONGEST_AGE_S:  # a clock that had not been set
+        return "(This is a note that the technician recorded earlier, while there was no connection.)"
     return (
         f"(This is a note that the technician recorded while there was no connection, said {clock}, {ago(age_s)}. "
         "Begin your answer by naming that time, because the technician hears it later.)"

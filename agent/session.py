@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent.config import Settings
     from agent.wire_events import GoAway, ResumptionUpdate
 
+REPEAT = "repeat_last_answer"
 HANDLE_LIFE_S = 2 * 3600.0
 """How long a handle is good after its connection ended (Developer API; Vertex AI says 24 h)."""
 GO_AWAY_MARGIN_S = 5.0
@@ -50,9 +51,29 @@ def setup_fields(settings: Settings, handle: str, *, seeding: bool = False) -> d
         fields["systemInstruction"] = {"parts": [{"text": session.system_instruction}]}
     if seeding:
         fields["historyConfig"] = {"initialHistoryInClientContent": True}
-    if session.search:
-        fields["tools"] = [{"googleSearch": {}}]
+    tools: list[dict[str, Any]] = (
+        [{"functionDeclarations": [repeat_declaration(session.model)]}] if session.repeat else []
+    )
+    tools += [{"googleSearch": {}}] if session.search else []
+    if tools:
+        fields["tools"] = tools
     return fields
+
+
+def repeat_declaration(model: str) -> dict[str, Any]:
+    """Return the declaration of the function that plays the last answer again."""
+    quietly = "NON_BLOCKING" in rules_for(model).tool_behaviors
+    behavior = {"behavior": "NON_BLOCKING"} if quietly else {}
+    told = "Plays your last answer on the box once more, word for word. Call it when asked to repeat, and say nothing."
+    return {"name": REPEAT, "description": told, **behavior}
+
+
+def repeated(model: str, call_id: str, seconds: float) -> dict[str, Any]:
+    """Return the response to that function, after which the model need not speak."""
+    result = {"output": f"playing {seconds:.0f} s again"} if seconds else {"error": "nothing was said yet"}
+    rules = rules_for(model)
+    silent = seconds and rules.tool_scheduling and "NON_BLOCKING" in rules.tool_behaviors
+    return {"id": call_id, "name": REPEAT, "response": result} | ({"scheduling": "SILENT"} if silent else {})
 
 
 def _generation_config(settings: Settings) -> dict[str, Any]:

@@ -67,6 +67,10 @@ class _Stored(NamedTuple):
     size: int
 
 
+RATES = range(4_000, 192_001)
+"""What a header can say; else it is damaged."""
+
+
 def private_folder(folder: Path) -> None:
     """Make ``folder`` and those above it that are missing, for this user alone, and for good."""
     if not folder.is_dir():
@@ -298,9 +302,9 @@ def _repair(each: _Stored) -> None:
         found = os.read(descriptor, HEADER.size)
         rate = HEADER.unpack(found)[7]
         size = (each.size - HEADER.size) // 2 * 2
-        if found == _header(rate, size):
+        if rate in RATES and found == _header(rate, size):
             return
-        known = _without_lengths(found) == _without_lengths(_header(rate, None))
+        known = rate in RATES and _without_lengths(found) == _without_lengths(_header(rate, None))
         _complete(descriptor, rate if known else ANSWER_RATE if each.answer else SPEECH_RATE)
     finally:
         os.close(descriptor)

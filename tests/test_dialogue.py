@@ -698,3 +698,13 @@ def test_an_interruption_while_the_rest_is_still_to_be_asked_for_is_about_someth
     rig.play_out()
     (record,) = rig.records
     assert (record.said.text, record.interrupted) == ("Once upon a time.", False)
+
+
+def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_the_remark() -> None:
+    rig = Rig()
+    rig.ledger.add_text("How hot?", 1.0)
+    rig.deliver()
+    rig.feed(heard("(The connection broke ...) How hot?"), audio(0.5), GenerationComplete(), DONE)
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.typed, record.heard) == ("How hot?", "")

@@ -261,3 +261,64 @@ def test_a_refused_key_is_said_with_its_code(tmp_path: Path) -> None:
             assert said[4800:48_000] in sounded
 
     play(scene())
+
+
+def test_frames_and_lost_lines_are_in_the_log(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage("reset", paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(1)
+            await s.ask("gauge")
+            await asyncio.sleep(1)
+            await s.ask("valve")
+        assert all(row.frames for row in rows(tmp_path))
+        journal = Journal(tmp_path / "journal.db", read_only=True)
+        lost, back = [event.text for event in journal.events() if event.kind == "network"]
+        journal.close()
+        assert lost.startswith("no connection: connection dropped")
+        assert back == "connected again after 0 s"
+
+    play(scene())
+
+
+def test_a_recording_that_a_bad_card_has_spoilt_does_not_keep_the_box_from_starting(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(service=AWAY, paths={"state": str(tmp_path)}) as s:
+            await leave_note(s, "gauge")
+        spoil(tmp_path)
+        async with stage(paths={"state": str(tmp_path)}) as s:
+            await s.until_light(Rhythm.MESSAGE)
+            assert question("gauge") in bytes(s.simulator.utterances[0].pcm)
+
+    play(scene())
+
+
+def spoil(state: Path) -> None:
+    """Flip the rate and what follows from it in the header."""
+    (recording,) = (state / "spool" / "unsent").glob("*.wav")
+    content = bytearray(recording.read_bytes())
+    content[24:32] = b"\xff" * 8
+    recording.write_bytes(content)
+
+
+def test_repeat_that_plays_the_last_answer_again_word_for_word(tmp_path: Path) -> None:
+    asked = faulty('[[call]]\nturn = 2\nname = "repeat_last_answer"\nargs = {}\n[[turn]]\nnumber = 2\nempty = false\n')
+
+    async def scene() -> None:
+        async with stage(asked, paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(1)
+            await s.ask("gauge")
+            await asyncio.sleep(1)
+            first = bytes(s.box.speaker.sounds[-1].pcm)
+            await s.say("interjection")
+            await s.until(Phase.ANSWERING)
+            await s.rest()
+            again = b"".join(bytes(sound.pcm) for sound in list(s.box.speaker.sounds)[2:])
+            assert first[9600:96_000] in again
+            (response,) = s.simulator.report()["tool_responses"]
+            assert "playing" in str(response)
+        journal = Journal(tmp_path / "journal.db", read_only=True)
+        (call,) = journal.calls(1)
+        journal.close()
+        assert (call.name, call.result) == ("repeat_last_answer", {"output": "playing 5 s again"})
+
+    play(scene())

@@ -162,3 +162,8 @@ def test_the_model_is_told_how_far_its_answer_came() -> None:
     told = rest_wanted("It shows about four bar.")
     assert '"It shows about four bar."' in told
     assert "Go on exactly where that ends" in told
+
+
+def test_an_age_that_no_note_has_is_not_told() -> None:
+    assert "ago" not in label("00:00", 20_000 * 86_400.0)
+    assert "ago" in label("14:05", 86_400.0)

@@ -11,15 +11,18 @@ from agent.session import (
     GO_AWAY_RETRY_S,
     HANDLE_LIFE_S,
     MAX_SHORT,
+    REPEAT,
     SHORT_S,
     Session,
+    repeated,
     setup_fields,
 )
 from agent.wire_events import GoAway, ResumptionUpdate
 
 
 def fields(session: SessionSettings | None = None, turn: TurnSettings | None = None, handle: str = "") -> Any:
-    return setup_fields(Settings(session=session or SessionSettings(), turn=turn or TurnSettings()), handle)
+    chosen = session or SessionSettings()
+    return setup_fields(Settings(session=replace(chosen, repeat=False), turn=turn or TurnSettings()), handle)
 
 
 # the setup message
@@ -365,3 +368,25 @@ def test_the_settings_of_one_session_do_not_reach_another() -> None:
     other = replace(settings, session=replace(settings.session, voice="Kore"))
     assert "speechConfig" not in json.loads(Session(settings).setup(0.0))["setup"]["generationConfig"]
     assert "speechConfig" in json.loads(Session(other).setup(0.0))["setup"]["generationConfig"]
+
+
+# repeat that
+
+
+@pytest.mark.parametrize(
+    ("model", "behavior", "silent"),
+    [
+        ("gemini-3.8-live", "NON_BLOCKING", True),
+        ("gemini-3.8-live-extended-thinking", "NON_BLOCKING", False),
+        ("gemini-3.1-flash-live-preview", None, False),
+    ],
+)
+def test_the_box_can_be_asked_to_repeat_in_the_way_that_the_model_takes(
+    model: str, behavior: str | None, *, silent: bool
+) -> None:
+    thinking = "HIGH" if "thinking" in model else ""
+    settings = Settings(session=SessionSettings(model=model, thinking_level=thinking))
+    ((declared,),) = (tool["functionDeclarations"] for tool in setup_fields(settings, "")["tools"])
+    assert (declared["name"], declared.get("behavior")) == (REPEAT, behavior)
+    assert (repeated(model, "1", 4.2).get("scheduling") == "SILENT") is silent
+    assert repeated(model, "1", 0.0)["response"] == {"error": "nothing was said yet"}
