@@ -54,7 +54,8 @@ class PlaybackBuffer:
         self._pcm = bytearray()
         self._fading = b""
         self._chimes: list[bytearray] = []
-        self._kept = bytearray()
+        self._kept = bytearray()  # of the present answer
+        self._whole = b""  # the last one that was finished, or cut
         self._finishing = False
         self._clean = True
         self._paused = 0  # bytes pulled since the last write
@@ -119,9 +120,9 @@ class PlaybackBuffer:
         return True
 
     def last_answer(self) -> bytes:
-        """Return the last answer that began, played or not, at most ``KEPT_S`` of it."""
+        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not one that still comes."""
         with self._lock:
-            return bytes(self._kept)
+            return self._whole
 
     def repeat(self) -> float:
         """Play the last answer once more, as an answer of its own, instead of what plays; returns its seconds."""
@@ -136,6 +137,7 @@ class PlaybackBuffer:
         """Say that the answer is whole: what is left plays at once, then ``pull`` reports drained."""
         with self._lock:
             self._finishing = self._phase is not Phase.DRAINED
+            self._keep()
             if self._phase is Phase.PRIMING:
                 self._phase = Phase.PLAYING
 
@@ -145,6 +147,7 @@ class PlaybackBuffer:
         A second flush returns 0.0. Chimes play on.
         """
         with self._lock:
+            self._keep()
             if self._phase is Phase.PLAYING:
                 self._fading = fade_out(bytes(self._pcm[: SPEAKER_FORMAT.bytes_in(FADE_S)]))
             self._pcm.clear()
@@ -189,6 +192,10 @@ class PlaybackBuffer:
         if surplus > 0:
             del self._pcm[:surplus]
             self._dropped += surplus
+
+    def _keep(self) -> None:
+        if self._kept and not self.over:
+            self._whole = bytes(self._kept)
 
     def _begin(self) -> None:
         self._phase = Phase.PRIMING

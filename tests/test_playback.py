@@ -288,7 +288,11 @@ def test_the_last_answer_is_repeated_from_its_first_sample() -> None:
     buffer.write(tone(1.0, 3))
     pull(buffer, 0.4)
     number = buffer.answer
-    assert buffer.repeat() == pytest.approx(1.0), "also what was cut, and as far as it has come"
+    assert buffer.repeat() == pytest.approx(0.2), "not what still comes, since it may be about the repeating"
+    buffer.flush()
+    buffer.write(tone(1.0, 3))
+    buffer.flush()
+    assert buffer.repeat() == pytest.approx(1.0), "also what was cut, as far as it had come"
     assert buffer.answer > number
     assert buffer.played_s == 0.0
 
@@ -297,6 +301,7 @@ def test_of_a_long_answer_the_first_minute_is_kept() -> None:
     buffer = PlaybackBuffer(0.0)
     buffer.write(tone(KEPT_S - 1, 1))
     buffer.write(tone(3, 2))
+    buffer.finish()
     kept = buffer.last_answer()
     assert SPEAKER_FORMAT.seconds_in(len(kept)) == KEPT_S
     assert array("h", kept[-2:])[0] == 2
