@@ -421,13 +421,14 @@ class Agent:
         self._announcer.say((*self.turn.standing.troubles, self._network_words(), *_count(notes)))
         log.info(
             "status: link %s, %d notes waiting, %d answers unheard, late by %.0f ms, line %.0f kbit/s, "
-            "%.0f ms buffered",
+            "%.0f ms buffered, %s",
             link.state.value,
             len(self.conversation.keeper.notes),
             self.conversation.keeper.unspoken,
             1000 * self.conversation.lag_s,
             link.uplink.rate / 125,
             link.buffered_ms,
+            self.surroundings.echo,
         )
         log.info("so far: %s", self._tally())
 

@@ -30,10 +30,14 @@ class Surroundings:
         self._watch = NoiseWatch()
         self._noisy = False
         self._trusted = True
+        self.echo = "no echo known"
+        """How far the canceller is trusted, in words for the log."""
         self._begun: dict[int, bool] = {}  # utterances that a voice began: whether over an answer
 
     def chunk(self, heard: Heard, now: float, *, voiced: bool, held: bool) -> None:
         """Take 20 ms; ``held``: the button is, so that they are somebody's speech and no noise."""
+        if heard.trust:
+            self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust}"
         if not held:
             self._watch.frame(now, voiced=voiced)
         if self._watch.noisy is not self._noisy:

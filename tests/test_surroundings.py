@@ -105,3 +105,11 @@ def test_a_voice_that_cannot_interrupt_is_told(barge_in: str, *, trusted: bool, 
     place = Place(barge_in)
     place.hear(0.1, voiced=False, trusted=trusted)
     assert place.events == ([TrustChanged(trusted=False)] if told else [])
+
+
+def test_what_the_canceller_takes_out_is_told() -> None:
+    place = Place()
+    assert place.surroundings.echo == "no echo known"
+    heard = Heard(SILENCE, SILENCE, trusted=True, trust="trusted", erle_db=37.4)
+    place.surroundings.chunk(heard, 1.0, voiced=False, held=False)
+    assert place.surroundings.echo == "echo 37 dB down, trusted"
