@@ -6,6 +6,7 @@ the technician may stop an answer that the service has long finished sending.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from agent.answers import Answer, Answers
@@ -47,7 +48,7 @@ class Dialogue:
         self._heard_again = False  # the question was put again: its transcript comes again, too
         self._held = bytearray()  # audio of the answer that is kept instead of played
         self._played_before_s = 0.0
-        self._reading: list[int] = []  # notes whose answers are being played
+        self._reading: list[tuple[int, float]] = []  # notes whose answers are being played, each from which second on
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
         self.answered = 0
         """The last utterance of which an answer has come, at least in part."""
@@ -118,7 +119,7 @@ class Dialogue:
         self._answers.cut()
         self._keeper.cut()
         self.give_up_rest()
-        self._read_out()
+        self._read_out(played_s)
         self._speaker_done(played_s, interrupted=True)
 
     def drop_held(self) -> None:
@@ -129,15 +130,17 @@ class Dialogue:
     def drained(self, now: float) -> list[Event]:
         """Take the speaker's word that the answer has been played."""
         self.watch_playback(now)
-        self._read_out()
+        self._read_out(inf)
         self._speaker_done(self._speaker.played_s)
         return [Drained()]
 
     def read(self, answers: list[tuple[int, bytes]]) -> None:
         """Play answers to notes (number, 24 kHz mono s16le) that were kept until now."""
-        self._reading += [number for number, _ in answers]
-        for _, pcm in answers:
+        begins = 0.0
+        for number, pcm in answers:
+            self._reading.append((number, begins))
             self._speaker.write(pcm, self._speaker.epoch)
+            begins += SPEAKER_FORMAT.seconds_in(len(pcm))
         self._speaker.finish()
 
     def repeat(self) -> tuple[float, list[Event]]:
@@ -253,11 +256,11 @@ class Dialogue:
             record.reason = "connection lost"
             self._service_done(record)
 
-    def _read_out(self) -> None:
-        """Note that the answers to notes were played, or as much of them as somebody wanted to hear."""
-        if self._reading:
-            self._keeper.spoken(self._reading)
-            self._reading = []
+    def _read_out(self, played_s: float) -> None:
+        """Note which answers to notes were played, at least as far as somebody wanted to hear them."""
+        heard, self._reading = [number for number, begins in self._reading if begins < played_s], []
+        if heard:
+            self._keeper.spoken(heard)
 
     def _service_done(self, record: TurnRecord) -> None:
         if record is self._broken:

@@ -708,3 +708,11 @@ def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_th
     rig.play_out()
     (record,) = rig.records
     assert (record.typed, record.heard) == ("How hot?", "")
+
+
+def test_of_answers_to_notes_that_are_cut_those_that_had_not_begun_still_wait() -> None:
+    rig = Rig()
+    rig.dialogue.read([(3, bytes(48_000)), (5, bytes(48_000)), (8, bytes(48_000))])
+    rig.speaker.played_s = 1.5
+    rig.dialogue.cut(3.0)
+    assert rig.keeper.heard == [3, 5]
