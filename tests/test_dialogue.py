@@ -643,6 +643,7 @@ def test_answers_to_notes_are_played_one_after_the_other_and_then_they_were_hear
 def test_answers_to_notes_that_are_cut_were_heard_as_far_as_anybody_wanted() -> None:
     rig = Rig()
     rig.dialogue.read([(3, b"\1\0")])
+    rig.speaker.played_s = 0.1
     rig.dialogue.cut(1.0)
     assert rig.keeper.heard == [3]
     assert not rig.speaker.written
