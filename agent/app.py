@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
+from agent import status
 from agent.announcer import Announcer
 from agent.archive import Archive
 from agent.conversation import Conversation
@@ -34,7 +35,6 @@ from agent.moves import (
     FaultCleared,
     FaultRaised,
     FinishAnswer,
-    LinkState,
     OpenUtterance,
     Phase,
     Play,
@@ -52,7 +52,6 @@ from agent.moves import (
     Tick,
     Typed,
 )
-from agent.phrases import Phrase
 from agent.pictures import Pictures
 from agent.state_folder import folder_of
 from agent.surroundings import Surroundings
@@ -65,7 +64,6 @@ if TYPE_CHECKING:
 
     from agent.config import Settings
     from agent.moves import Speech
-    from agent.troubles import Words
     from hardware.ports import DeviceError, Devices, Heard
 
 log = logging.getLogger(__name__)
@@ -73,8 +71,6 @@ log = logging.getLogger(__name__)
 ECHO_S = 0.3
 """After the last sample was handed over its echo still comes: out of the driver, through the room and in again. Not
 more, so that the pre-roll still reaches back to a word that followed a button at once."""
-FAR_BEHIND_S = 2.0
-"""Speech later than this is as good as kept for later, and the light says so."""
 
 
 class Agent:
@@ -178,7 +174,7 @@ class Agent:
         await self.archive.aclose()
         if self._timer is not None:
             self._timer.cancel()
-        log.info("in all: %s", self._tally())
+        log.info("in all: %s", status.tally(self.counters, self.conversation))
 
     def type(self, text: str) -> None:
         """Say something by keyboard."""
@@ -273,7 +269,7 @@ class Agent:
 
     def _show(self) -> None:
         rhythm = self.turn.rhythm
-        if rhythm in (Rhythm.HEARING, Rhythm.THINKING) and self.conversation.lag_s > FAR_BEHIND_S:
+        if rhythm in (Rhythm.HEARING, Rhythm.THINKING) and self.conversation.lag_s > status.FAR_BEHIND_S:
             rhythm = Rhythm.OFFLINE  # connected, but what is said now arrives much later
         self._devices.indicator.show(rhythm, self.ear.level)
 
@@ -416,42 +412,6 @@ class Agent:
         self.mark("turn", record=record)
 
     def _speak_status(self) -> None:
-        """Say whether the service can be reached, what is wrong, and what waits."""
-        link, notes = self.conversation.link, len(self.conversation.keeper.notes)
-        self._announcer.say((*self.turn.standing.troubles, self._network_words(), *_count(notes)))
-        log.info(
-            "status: link %s, %d notes waiting, %d answers unheard, late by %.0f ms, line %.0f kbit/s, "
-            "%.0f ms buffered, %s",
-            link.state.value,
-            len(self.conversation.keeper.notes),
-            self.conversation.keeper.unspoken,
-            1000 * self.conversation.lag_s,
-            link.uplink.rate / 125,
-            link.buffered_ms,
-            self.surroundings.echo,
-        )
-        log.info("so far: %s", self._tally())
-
-    def _network_words(self) -> Phrase:
-        if self.conversation.link.state in (LinkState.OFFLINE, LinkState.REFUSED):
-            return Phrase.NO_NETWORK
-        return Phrase.NETWORK_SLOW if self.conversation.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD
-
-    def _tally(self) -> str:
-        """Return what was counted, as one line; what was lost or left out is shown, not only known."""
-        counters, conversation = self.counters, self.conversation
-        outbox, ledger = conversation.outbox, conversation.ledger
-        dropped = counters.frames_dropped.total() + outbox.frames_replaced + outbox.frames_lost
-        return (
-            f"{counters.turns} turns, {conversation.link.connections} connections, {counters.frames_sent} frames sent, "
-            f"{dropped} dropped, {counters.stills} stills, {counters.tool_calls} tool calls, "
-            f"{counters.notes} notes saved, {counters.unanswered} questions refused, "
-            f"{ledger.trimmed_s:.1f} s of pauses and {ledger.skipped_s:.1f} s of speech left out, "
-            f"{counters.refused_s:.1f} s of answers refused, {counters.unreadable} messages unreadable"
-        )
-
-
-def _count(notes: int) -> Words:
-    if notes == 1:
-        return (Phrase.NOTE_WAITING,)
-    return (notes, Phrase.NOTES_WAITING) if notes else (Phrase.NO_NOTES,)
+        self._announcer.say(status.words(self.turn.standing.troubles, self.conversation))
+        log.info("status: %s", status.line(self.conversation, self.surroundings.echo))
+        log.info("so far: %s", status.tally(self.counters, self.conversation))
