@@ -15,7 +15,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.errors import ConfigError
 from agent.journal import Journal, JournalError
 from agent.recovery import recover
 from agent.spool import Spool, SpoolError, private_folder
@@ -56,7 +55,8 @@ class Archive:
     ) -> None:
         """Open ``folder``, or begin it. ``on_trouble`` is told on the loop what is wrong, and "" when it no longer is.
 
-        Blocks for some milliseconds. Raises ConfigError if another process has it or it cannot be written.
+        Blocks for some milliseconds. Raises ConfigError if another process has it or it may not be written, SpoolError
+        or JournalError if the disk fails.
         """
         self.folder = folder
         self.stills = folder / "stills"
@@ -67,9 +67,9 @@ class Archive:
         try:
             self._spool = Spool(folder / "spool", limit_mb * MB)
             self._journal = Journal(folder / "journal.db")
-        except (SpoolError, JournalError) as error:
+        except (SpoolError, JournalError):
             self._lock.close()
-            raise ConfigError(str(error)) from error
+            raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="archive")
         self._trouble = ""
         self._speech: dict[int, bytearray] = {}  # not yet handed to the thread

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import DEVICE_EXIT_CODE, STUCK_EXIT_CODE, AgentError
+from agent.visible import visible
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def start_log(level: str) -> None:
 def fail(error: Exception | str, code: int) -> int:
     """Print an error as one line."""
     with suppress(OSError):
-        print(f"field-agent: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
+        print(f"field-agent: {visible(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
     return code
 
 

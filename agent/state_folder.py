@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from typing import IO
 
     from agent.config import Settings
+    from agent.errors import AgentError
+
+FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""The disk's fault and not the configuration's: another start may find it mended."""
 
 
 def folder_of(settings: Settings) -> Path:
@@ -38,12 +43,15 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def locked(folder: Path) -> IO[str]:
-    """Return the open lock file of ``folder``. Raises ConfigError if another process has it."""
+    """Return the open lock file of ``folder``.
+
+    Raises ConfigError if another process has it or it cannot be written, SpoolError if the disk is full or failing.
+    """
     try:
         private_folder(folder)
-        file = (folder / "lock").open("w")
-    except (OSError, SpoolError) as error:
-        raise ConfigError(f"{folder}: cannot be written: {error} (mend it, or name another as [paths] state)") from None
+        file = _lock_file(folder / "lock")
+    except OSError as error:
+        raise unwritable(folder, error) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -52,3 +60,17 @@ def locked(folder: Path) -> IO[str]:
             f"{folder}: another field-agent is using it (stop that one, or name another folder as [paths] state)"
         ) from None
     return file
+
+
+def unwritable(path: Path, error: OSError) -> AgentError:
+    """Return what to raise where ``path`` cannot be written: SpoolError for the disk's fault, else ConfigError."""
+    if error.errno in FAILING:
+        return SpoolError(path, str(error.strerror), "make room, or replace the card: see dmesg")
+    return ConfigError(f"{path}: cannot be written: {error} (mend it, or name another as [paths] state)")
+
+
+def _lock_file(path: Path) -> IO[str]:
+    """Open ``path`` for this user alone, also where an earlier version left it readable for others."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "w")

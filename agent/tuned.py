@@ -8,9 +8,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import ConfigError
-from agent.spool import SpoolError, private_folder
-from agent.state_folder import write_whole
+from agent.spool import private_folder
+from agent.state_folder import unwritable, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,15 +63,15 @@ def load(folder: Path, device: str) -> Stored | None:
 
 
 def store(folder: Path, stored: Stored) -> None:
-    """Put ``stored`` in the place of what there was of its device. Raises ConfigError if it cannot be written."""
+    """Put ``stored`` in the place of what there was of its device. Raises ConfigError, SpoolError."""
     entry = asdict(stored)
     del entry["device"]
     content = {"schema": SCHEMA, "devices": _read(folder) | {stored.device: entry}}
     try:
         private_folder(folder)
         write_whole(folder / NAME, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
-    except (OSError, SpoolError) as error:
-        raise ConfigError(f"{folder / NAME}: cannot be written: {error} (name another [paths] state)") from None
+    except OSError as error:
+        raise unwritable(folder / NAME, error) from None
 
 
 def first_boot(folder: Path, device: str) -> bool:

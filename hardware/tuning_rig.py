@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hardware.bridge import Inlet
+from hardware.dsp import mono
+from hardware.identity import usb_port
 from hardware.ports import DeviceError
 from hardware.resample import Resampler
+from hardware.sound import CardSound
+from hardware.soundcard import find, keeper
 from hardware.tuning import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hardware.dsp import Block
     from hardware.settings import AudioSettings
+    from hardware.soundcard import Card
 
 PATIENCE_S = 5.0
 """Over what was asked for; opening a card takes a second on a slow box."""
@@ -29,14 +34,14 @@ class Recorder:
     dropped = 0
     alive = True
 
-    def __init__(self, deliver: Callable[[Any], None]) -> None:
+    def __init__(self, deliver: Callable[[Block], None]) -> None:
         """Give each block to ``deliver``, in the card's thread."""
         self._deliver = deliver
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
         """Need nothing: each block says its rates."""
 
-    def feed(self, block: Any) -> None:  # noqa: ANN401 - hardware.dsp.Block, which comes with the card
+    def feed(self, block: Block) -> None:
         """Take 10 ms."""
         self._deliver(block)
 
@@ -53,14 +58,14 @@ class CardRig:
             if wanted in ("silence", "none") or "/" in wanted or wanted.lower().endswith(".wav"):
                 raise DeviceError(f"{name} '{wanted}'", "is no sound card", "name one: field-agent devices")
         self.device = device(audio, speaks=speaks)
-        self._inlet: Inlet[Any] = Inlet(loop, self._take, BLOCKS_PER_S)
+        self._inlet: Inlet[Block] = Inlet(loop, self._take, BLOCKS_PER_S)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._fail, 4)
-        self._sound = import_module("hardware.sound").CardSound(audio, speaks=speaks)
-        self._sound.cleaner = Recorder(self._inlet.post)
+        self._sound = CardSound(audio, speaks=speaks)
+        self._sound.cleaner = Recorder(self._inlet.post)  # type: ignore[assignment] # does all that a card asks of one
         self._sound.on_microphone_fault = self._sound.on_speaker_fault = self._faults.post
         self._sound.key = 1  # somebody listens from now on, so that the stream runs on between the steps
         self._sound.open()
-        self._blocks: list[Any] = []
+        self._blocks: list[Block] = []
         self._wanted = 0
         self._speaks = speaks
         self._fault: DeviceError | None = None
@@ -84,9 +89,8 @@ class CardRig:
         self._sound.key = 0
         self._inlet.close()
         self._faults.close()
-        keeper = import_module("hardware.soundcard").keeper()
         for line in (self._sound.microphone, self._sound.speaker)[: 1 + self._speaks]:
-            await asyncio.to_thread(keeper.remove, line)
+            await asyncio.to_thread(keeper().remove, line)
 
     async def _reached(self, event: asyncio.Event, seconds: float = 0.0) -> None:
         """Wait for ``event``, a while longer than ``seconds``. Raises DeviceError."""
@@ -98,7 +102,7 @@ class CardRig:
         if self._fault is not None:
             raise self._fault
 
-    def _take(self, block: Any) -> None:  # noqa: ANN401 - hardware.dsp.Block, which comes with the card
+    def _take(self, block: Block) -> None:
         self._running.set()
         if len(self._blocks) < self._wanted:
             self._blocks.append(block)
@@ -111,9 +115,8 @@ class CardRig:
         self._full.set()
 
 
-def recording(blocks: list[Any]) -> Recording:
+def recording(blocks: list[Block]) -> Recording:
     """Return blocks as one recording at the microphone's rate."""
-    mono = import_module("hardware.dsp").mono
     rate, played_at = blocks[0].capture.rate, blocks[0].rate_out
     near = np.concatenate([mono(each) for each in blocks])
     played = np.frombuffer(b"".join(each.played for each in blocks), dtype="<i2")
@@ -127,13 +130,12 @@ def device(audio: AudioSettings, *, speaks: bool = True) -> str:
 
     Raises DeviceError if one is not there.
     """
-    find = import_module("hardware.soundcard").find
     into = _identity(find(audio.microphone, "input"))
     return f"{into} > {_identity(find(audio.speaker, 'output'))}" if speaks else into
 
 
-def _identity(card: Any) -> str:  # noqa: ANN401 - hardware.soundcard.Card, which comes with PortAudio
+def _identity(card: Card) -> str:
     """A USB card is known by its kind and its port, because ids of two alike change places; others by their name."""
-    name = str(card.name).partition(": - (hw:")[0].partition(" (hw:")[0]
-    port = "" if card.number is None else import_module("hardware.identity").usb_port(card.number)
+    name = card.name.partition(": - (hw:")[0].partition(" (hw:")[0]
+    port = "" if card.number is None else usb_port(card.number)
     return f"{name} at {port}" if port else name

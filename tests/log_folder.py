@@ -21,7 +21,8 @@ JPEG = b"\xff\xd8 a picture \xff\xd9"
 SPEECH_S = 0.1
 SPEECH = array("h", [100] * 1600).tobytes()
 ANSWER = array("h", [200] * 2400).tobytes()
-ANSWERED = {"state": "answered", "connections": 1}
+ANSWERED = {"state": "answered", "connections": 1, "attempts": 1}
+"""Put to the service once, as a turn is for which nothing went wrong."""
 
 
 class LogFolder:
@@ -64,8 +65,8 @@ def filled(path: Path) -> LogFolder:
     journal.add_still(talk, 2, BEGAN + 5, PHOTO, len(JPEG))
     journal.add_still(talk, None, BEGAN + 20, LOST, 411_204)
     journal.add_event(BEGAN + 31, "network", "lost for 4 s", talk)
-    kept = {"saved_at": BEGAN + 45, "answered_at": BEGAN + 900, "answer_audio": "000003-answer.wav", "attempts": 1}
-    made.spoken(3, talk, BEGAN + 40, heard="Is it the same seal?", said="Yes.", answer_s=0.1, **kept, **ANSWERED)
+    kept = {"saved_at": BEGAN + 45, "answered_at": BEGAN + 900, "answer_audio": "000003-answer.wav", "attempts": 2}
+    made.spoken(3, talk, BEGAN + 40, heard="Is it the same seal?", said="Yes.", answer_s=0.1, **ANSWERED | kept)
     made.spool.write_answer(3, ANSWER)
     (path / "spool" / PICTURE).write_bytes(JPEG)
     journal.update_turn(3, still=PICTURE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def no_key_of_our_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(check_config, "DEFAULT_PATH", tmp_path / "default.toml")
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
 
 
 def configured(folder: Path, text: str = "") -> str:
@@ -96,6 +99,47 @@ source = "{picture}"
     (tmp_path / "new").mkdir()
     assert cli.main(["check-config", "--config", file]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_recordings_must_be_playable_where_they_are_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, words: bool
+) -> None:
+    (tmp_path / "voice").mkdir()
+    (tmp_path / "voice" / "ready.wav").write_text("no WAV")
+    file = configured(tmp_path, f'[voice]\nrecordings = "{tmp_path}/voice"\nwords = {str(words).lower()}\n')
+    assert cli.main(["check-config", "--config", file]) == (78 if words else 0)
+    error = capsys.readouterr().err
+    assert error.startswith(f"field-agent: [voice] recordings: {tmp_path}/voice/ready.wav: not a PCM WAV") == words
+
+
+def test_the_state_folder_must_be_possible_and_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for state, why in (("file", "is no folder"), ("file/below", "is no folder"), ("new/below", "")):
+        file = configured(tmp_path, f'[paths]\nstate = "{tmp_path}/{state}"\n')
+        assert cli.main(["check-config", "--config", file]) == (78 if why else 0)
+        printed = capsys.readouterr().err
+        assert printed.startswith(
+            f"field-agent: [paths] state: {tmp_path}/{state}: {tmp_path}/file {why} (" if why else ""
+        )
+        assert printed.count("\n") == bool(why)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_nearest_folder_above_the_state_must_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Path] = []
+
+    def refuse(path: Path, _: int) -> bool:
+        asked.append(path)
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)  # whoever runs the tests as root may write anywhere
+    file = configured(tmp_path, f'[paths]\nstate = "{tmp_path}/new/state"\n')
+    assert cli.main(["check-config", "--config", file]) == 78
+    assert f"{tmp_path} cannot be written by this user" in capsys.readouterr().err
+    assert asked == [tmp_path]
 
 
 def test_without_a_file_there_is_nothing_to_check_but_the_defaults_can_be_shown(

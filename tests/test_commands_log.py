@@ -151,7 +151,6 @@ def test_an_empty_log_is_no_error(tmp_path: Path, said: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        ({"text": ""}, "(nothing was said)"),
         ({"text": "", "said": "Battery low."}, "(told) Battery low."),
         ({"text": "", "audio": "000001.wav"}, "(not heard yet by the service)"),
         ({"heard": "Heard."}, "Heard."),
@@ -161,10 +160,41 @@ def test_a_conversation_without_a_question_says_what_there_is(
     tmp_path: Path, said: Any, columns: dict[str, Any], shown: str
 ) -> None:
     folder = bare(tmp_path / "s", "typed", **columns)
-    if shown == "(nothing was said)":
-        with closing(Journal(folder / "journal.db")) as journal:
-            journal.begin_conversation("a-model", BEGAN)
     assert said("--state", folder).splitlines()[1].endswith(f"  {shown}")
+
+
+def test_conversations_in_which_nothing_happened_are_listed_only_with_all(tmp_path: Path, said: Any) -> None:
+    folder = bare(tmp_path / "s", "first", "second")
+    with closing(Journal(folder / "journal.db")) as journal:
+        empty, photo, call = (journal.begin_conversation("a-model", BEGAN) for _ in range(3))
+        journal.add_still(photo, None, BEGAN, "a.jpg", 1)
+        journal.begin_call(call, None, "c", "look", {}, BEGAN)
+        journal.add_event(BEGAN, "network", "lost", empty)
+        journal.begin_conversation("a-model", BEGAN)
+
+    def numbers(*options: object) -> list[str]:
+        return [line.split()[0] for line in said("--state", folder, *options).splitlines()[1:]]
+
+    assert numbers() == ["5", "4", "2", "1"]
+    assert numbers("-n", 3) == ["5", "4", "2", "and"]
+    assert numbers("-n", 4) == ["5", "4", "2", "1"]
+    assert numbers("--all") == ["6", "5", "4", "3", "2", "1"]
+    assert "    6  2026-05-12 09:14      0 s      0  (nothing was said)" in said("--state", folder, "--all")
+
+
+def test_a_log_in_which_nothing_happened_is_an_empty_one(tmp_path: Path, said: Any) -> None:
+    with closing(LogFolder(tmp_path / "s")) as made:
+        made.journal.begin_conversation("a-model", BEGAN)
+    assert said("--state", tmp_path / "s").startswith("Nothing has been said yet.")
+
+
+@pytest.mark.parametrize(("attempts", "shown"), [(0, ""), (1, ""), (2, "sent again 1 time"), (4, "sent again 3 times")])
+def test_only_what_was_put_to_the_service_more_than_once_was_sent_again(
+    tmp_path: Path, said: Any, attempts: int, shown: str
+) -> None:
+    told = said("show", "1", "--state", bare(tmp_path / "s", "typed", attempts=attempts))
+    assert told.count("sent again") == bool(shown)
+    assert shown in told
 
 
 def test_what_is_still_recorded_or_was_cut_short_is_not_called_a_note(tmp_path: Path, said: Any) -> None:
@@ -250,7 +280,7 @@ def test_nothing_that_was_said_commands_the_terminal(tmp_path: Path, said: Any) 
 
 def test_a_moment_that_no_calendar_has_is_a_question_mark(tmp_path: Path, said: Any) -> None:
     with closing(LogFolder(tmp_path / "s")) as made:
-        made.journal.begin_conversation("a-model", 1e300)
+        made.journal.begin_turn(1, made.journal.begin_conversation("a-model", 1e300), "typed", 1e300)
     assert "????-??-?? ??:??" in said("--state", tmp_path / "s")
     assert "????-??-?? ??:??" in said("show", "1", "--state", tmp_path / "s")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
 import signal
 import threading
 import time
@@ -10,6 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent import archive, state_folder
+from agent.archive import Archive
+from agent.commands.run import end_once
+from agent.errors import AgentError, ConfigError
+from agent.journal import JournalError
+from agent.spool import SpoolError
+from agent.state_folder import locked
 from tests.command import PATIENCE_S, field_agent, simulating, started
 from tests.stage import ASSETS
 
@@ -85,7 +95,7 @@ def stop(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 @pytest.mark.real_time
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_soon_and_in_order(tmp_path: Path, number: signal.Signals) -> None:
     with simulating() as url, running(configuration(tmp_path, url)) as (process, log):
         log.until("link: up")
@@ -96,6 +106,43 @@ def test_a_signal_ends_it_soon_and_in_order(tmp_path: Path, number: signal.Signa
     assert text.rstrip().endswith("stopped")
     assert "Traceback" not in text
     assert (tmp_path / "played.wav").stat().st_size > 44
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_while_it_ends_change_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    with simulating() as url, running(configuration(tmp_path, url)) as (process, log):
+        log.until("light: answering")
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.005)
+        text = log.end()
+    assert process.returncode == 0
+    assert text.rstrip().endswith("stopped")
+    assert "in all: " in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.real_time
+def test_what_does_not_end_can_be_killed(tmp_path: Path) -> None:
+    with running(configuration(tmp_path, "ws://127.0.0.1:1")) as (process, log):
+        log.until("ready: model")
+        process.send_signal(signal.SIGQUIT)
+        assert process.wait(PATIENCE_S) == -signal.SIGQUIT
+
+
+def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked() -> list[int]:
+        loop, installed = asyncio.get_running_loop(), list[int]()
+        monkeypatch.setattr(loop, "add_signal_handler", lambda number, _: installed.append(number))
+        end_once(loop, loop.stop)
+        return installed
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert asyncio.run(asked()) == [signal.SIGTERM, signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_it_goes_on_trying_when_nobody_is_there_and_ends_all_the_same(tmp_path: Path) -> None:
@@ -132,3 +179,47 @@ def test_a_missing_key_ends_it_before_anything_is_opened(tmp_path: Path) -> None
     assert done.returncode == 78
     assert done.stderr.startswith("field-agent: no API key")
     assert not (tmp_path / "played.wav").exists()
+
+
+# the state folder at the start
+
+
+def test_the_lock_is_for_this_user_alone(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        (tmp_path / "lock").touch(0o666)  # as an earlier version left it
+        for folder in (tmp_path, tmp_path / "new"):
+            locked(folder).close()
+            assert (folder / "lock").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(umask)
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 74), (errno.EIO, 74), (errno.EACCES, 78)])
+def test_a_full_or_failing_disk_is_no_matter_of_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(state_folder, "private_folder", refuse)
+    with pytest.raises(SpoolError if code == 74 else ConfigError, match=os.strerror(number)) as caught:
+        locked(tmp_path)
+    assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Spool", SpoolError), ("Journal", JournalError)])
+def test_a_disk_that_fails_while_the_archive_is_opened_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[SpoolError | JournalError]
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise kind(path, "No space left on device", "make room")
+
+    async def opened() -> None:
+        Archive(tmp_path, limit_mb=100)
+
+    monkeypatch.setattr(archive, name, refuse)
+    with pytest.raises(AgentError) as caught:
+        asyncio.run(opened())
+    locked(tmp_path).close()
+    assert caught.value.exit_code == 74

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.commands.audience import SCREEN, Audience, Tally, plain
+from agent.commands.view import Lines
 from agent.earcons import Earcon
 from agent.metrics import TurnRecord
 from tests.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating, started
@@ -102,6 +104,26 @@ def test_the_first_words_may_be_the_boxes_own(service: str) -> None:
     done = field_agent("talk", *NO_DEVICES, "--url", service, "--initial-message", GAUGE, "--for", "2.5")
     assert done.returncode == 0
     assert "speaking" in done.stdout
+
+
+def test_nothing_that_was_said_commands_the_terminal() -> None:
+    evil, out = "red \x1b[31m bell \x07\0 \x9b2J", io.StringIO()
+    lines = Lines(lambda: 0.0, out)
+    lines.observe("heard", {"text": evil})
+    lines.observe("AnswerBegan", {})
+    lines.observe("link", {"state": "refused", "problem": evil})
+    typing = Lines(lambda: 0.0, out, typed=lambda: evil)
+    typing.say("box", "asleep")
+    shown = out.getvalue().replace("\r\x1b[K", "")
+    assert shown.count("red [31m bell  2J") == 3
+    assert all(char.isprintable() for char in shown.replace("\n", ""))
+
+
+def test_a_complaint_of_the_service_commands_no_terminal() -> None:
+    tally = Tally()
+    tally.observe("SendText", {"text": "?"})
+    tally.observe("link", {"state": "connecting", "problem": "quota\x1b[2J"})
+    assert tally.complaint() == "no answer came: quota[2J"
 
 
 def test_what_json_does_not_know_is_written_as_a_name_or_text(tmp_path: Path) -> None:

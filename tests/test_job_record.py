@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import time
+import unicodedata
 import wave
 import zipfile
 from contextlib import closing
@@ -172,7 +173,7 @@ def test_the_json_of_a_turn(state: Path, here: Path) -> None:
         "picture": None,
         "ttfab_s": 0.77,
         "tokens": 1390,
-        "attempts": 0,
+        "attempts": 1,
         "connections": 1,
         "frames": 7,
         "frames_dropped": 2,
@@ -190,13 +191,16 @@ def test_json_stays_json_whatever_a_function_returned(
     with closing(LogFolder(tmp_path / "s")) as made:
         talk = made.journal.begin_conversation("a-model", 1e300)
         call = made.journal.begin_call(talk, None, "c", "f", {"a": [float("inf"), {"b": float("nan")}]}, BEGAN)
-        made.journal.end_call(call, {"lone": "\ud800", "line": "\u2028"}, BEGAN)
+        made.journal.end_call(call, {"lone": "\ud800", "line": "\u2028", "bell \x07 \x7f \x9b2J": 1}, BEGAN)
     assert cli.main(["log", "export", "1", "--state", str(tmp_path / "s"), "--format", "json", "--out", "-"]) == 0
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    told = json.loads(capsysbinary.readouterr().out.decode("utf-8"), parse_constant=refuse)
+    text = capsysbinary.readouterr().out.decode("utf-8")
+    assert not [char for char in text if unicodedata.category(char) == "Cc" and char != "\n"]
+    told = json.loads(text, parse_constant=refuse)
+    assert "bell \x07 \x7f \x9b2J" in told["calls"][0]["result"]
     assert told["calls"][0]["arguments"] == {"a": [None, {"b": None}]}
     assert told["conversation"]["began_at"] is None
 
@@ -230,6 +234,21 @@ def test_nothing_that_anybody_said_becomes_markup(hostile: Path) -> None:
     # heard, said, reason, model, call, name and value of its argument, name of its result, typed, played, event (2)
     assert shown.text.count(EVIL) + shown.text.count(json.dumps(EVIL)) == 12 + 1
     assert f"gone {EVIL_FILE}" in shown.text
+
+
+def test_no_control_character_gets_into_the_page(tmp_path: Path, here: Path) -> None:
+    evil = "a\x1b[31m\0\x07\x7f\x9b2J\nb\tc"
+    with closing(LogFolder(tmp_path / "state")) as made:
+        for _ in range(2):
+            talk = made.journal.begin_conversation(evil, BEGAN)
+        made.spoken(1, talk, BEGAN, heard=evil, said=evil, reason=evil, state="unanswered")
+        made.journal.end_call(made.journal.begin_call(talk, 1, "c", evil, {evil: evil}, BEGAN), {evil: evil}, BEGAN)
+        made.journal.add_still(talk, 1, BEGAN, evil, 1)
+        made.journal.add_event(BEGAN, evil, evil, talk)
+    html_of(tmp_path / "state")
+    content = (here / "page.html").read_text(encoding="utf-8")
+    assert not [char for char in content if unicodedata.category(char) == "Cc" and char not in "\n\t"]
+    assert content.count("a[31m2J\nb\tc") >= 10
 
 
 def test_the_page_of_an_archive_escapes_too(hostile: Path, here: Path) -> None:

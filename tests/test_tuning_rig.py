@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from hardware import tuning_rig
+from hardware.dsp import Block, Capture
 from hardware.ports import DeviceError
 from hardware.settings import AudioSettings
 from hardware.tuning_rig import CardRig, recording
@@ -18,17 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Block(NamedTuple):
-    capture: Any
-    captured: bytes
-    rate_out: int
-    played: bytes
-    key: int = 1
-
-
 def block(rate_in: int = 48_000, rate_out: int = 48_000, value: int = 1, played: bytes | None = None) -> Block:
     heard = np.full(rate_in // 100, value, dtype="<i2").tobytes()
-    return Block(SimpleNamespace(rate=rate_in), heard, rate_out, played or bytes(2 * rate_out // 100))
+    return Block(Capture(rate_in, 1, 1, wide=False), heard, rate_out, played or bytes(2 * rate_out // 100), key=1)
 
 
 class Sound:
@@ -64,13 +57,14 @@ def card(wanted: str, direction: str) -> Any:
 @pytest.fixture
 def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     gone: list[str] = []
-    modules: dict[str, Any] = {
-        "hardware.sound": SimpleNamespace(CardSound=Sound),
-        "hardware.soundcard": SimpleNamespace(find=card, keeper=lambda: SimpleNamespace(remove=gone.append)),
-        "hardware.identity": SimpleNamespace(usb_port=lambda number: f"usb-{number}-1"),
-        "hardware.dsp": SimpleNamespace(mono=lambda block: np.frombuffer(block.captured, dtype="<i2")),
+    stand_ins: dict[str, Any] = {
+        "CardSound": Sound,
+        "find": card,
+        "keeper": lambda: SimpleNamespace(remove=gone.append),
+        "usb_port": lambda number: f"usb-{number}-1",
     }
-    monkeypatch.setattr(tuning_rig, "import_module", modules.__getitem__)
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setattr(tuning_rig, name, stand_in)
     return gone
 
 
@@ -109,10 +103,7 @@ def test_a_microphone_alone_plays_nothing(removed: list[str]) -> None:
 
 def test_cards_of_two_rates_become_one() -> None:
     played = np.full(240, 1000, dtype="<i2").tobytes()
-    with pytest.MonkeyPatch.context() as patch:
-        mono = SimpleNamespace(mono=lambda block: np.frombuffer(block.captured, dtype="<i2"))
-        patch.setattr(tuning_rig, "import_module", lambda _: mono)
-        near, far, rate = recording([block(16_000, 24_000, 7, played)] * 20)
+    near, far, rate = recording([block(16_000, 24_000, 7, played)] * 20)
     assert (rate, len(near), len(far)) == (16_000, 3200, 3200)
     assert abs(int(far[1600]) - 1000) <= 1
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.cli import CANNOT_WRITE, CLOSED_PIPE, fail, silence
 from agent.errors import ConfigError
 from agent.metrics import TurnRecord
+from agent.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ class Tally:
         """Return one line if all questions were in vain, else nothing."""
         if not self.asked or self.answered:
             return ""
-        return f"no answer came: {self.problem or 'the service said nothing'}"
+        return f"no answer came: {visible(self.problem) or 'the service said nothing'}"
 
 
 @contextlib.contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import config, secrets
 from agent.cli import config_option, fail
+from agent.commands.tune import phrases_of
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
+from agent.state_folder import folder_of
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     path = arguments.config or DEFAULT_PATH
     settings = config.load(path)
-    problems = missing_files(settings)
+    problems = [*missing_files(settings), *unusable_voice(settings), *unusable_state(folder_of(settings))]
     try:
         key = secrets.origin(settings)
     except ConfigError as error:
@@ -54,6 +57,29 @@ def missing_files(settings: Settings) -> list[str]:
     if camera not in ("picamera2", "none") and not Path(camera).expanduser().exists():
         problems.append(f"[camera] source: {camera}: no such file or folder (name one, or picamera2, or none)")
     return problems
+
+
+def unusable_voice(settings: Settings) -> list[str]:
+    """Return one line if the recordings of the box's own words cannot be used."""
+    if not settings.voice.words:  # then they are not looked at
+        return []
+    try:
+        phrases_of(settings)
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def unusable_state(folder: Path) -> list[str]:
+    """Return one line if the state folder can be neither written nor made. Makes nothing."""
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        why = f"{there} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        why = f"{there} cannot be written by this user"
+    else:
+        return []
+    return [f"[paths] state: {folder}: {why} (mend it, or name another folder)"]
 
 
 def is_path(name: str) -> bool:

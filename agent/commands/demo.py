@@ -24,6 +24,7 @@ from agent.commands.technician import Technician
 from agent.commands.view import Lines, Panel, can_be_drawn_on, figures
 from agent.errors import ConfigError, LinkError
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
+from agent.visible import visible
 from hardware.ports import SPEAKER_FORMAT, Devices
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def summary(records: list[TurnRecord], report: dict[str, Any], width: int = 80) 
     column = max(LEAST_COLUMN, min(MOST_COLUMN, width - 7 - max(map(len, right), default=0)))
     lines = [f"turn  {shortened('heard by the service', column):<{column}} figures"]
     for number, record in enumerate(records, 1):
-        lines.append(f"{number:>4}  {shortened(record.heard.strip(), column):<{column}} {right[number - 1]}")
+        lines.append(f"{number:>4}  {shortened(visible(record.heard.strip()), column):<{column}} {right[number - 1]}")
     spoken = sum(utterance["seconds"] for utterance in report["utterances"])
     frames = report["frames"]
     lines.append(

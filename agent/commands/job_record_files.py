@@ -19,13 +19,15 @@ from agent.errors import ConfigError
 from agent.spool import ANSWER_RATE, HEADER, SPEECH_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from agent.commands.job_record import Record
 
 STDOUT = Path("-")
 HIGHEST_RATE = 192_000
 """A header that says more is a damaged one."""
+ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""DEL and C1 may stand in JSON, but not on a terminal; the other controls are escaped anyway."""
 FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 """No archive tells an earlier time; a box without a clock starts earlier."""
 
@@ -62,8 +64,7 @@ def whole_wav(pcm: bytes, rate: int) -> bytes:
 
 def write_json(record: Record, out: BinaryIO, made_at: float) -> None:
     """Write what programs read."""
-    content = as_json(record, record.files(), made_at)
-    out.write(json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n")
+    out.write(_told(record, record.files(), made_at))
 
 
 def write_html(record: Record, out: BinaryIO, made_at: float, *, audio: bool) -> None:
@@ -88,8 +89,7 @@ def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
             if content is not None:  # else it has made room just now
                 archive.writestr(_entry(name, made_at), content)
                 kept[name] = path
-        told = json.dumps(as_json(record, kept, made_at), ensure_ascii=False, indent=2)
-        archive.writestr(_entry("record.json", made_at), told.encode("utf-8", "replace") + b"\n")
+        archive.writestr(_entry("record.json", made_at), _told(record, kept, made_at))
 
         def image(name: str) -> str:
             return _embedded("image/jpeg", kept, name)
@@ -100,6 +100,11 @@ def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
         with archive.open(_entry("record.html", made_at), "w") as html:
             for piece in page(record, image, player, made_at):
                 html.write(piece.encode("utf-8", "replace"))
+
+
+def _told(record: Record, kept: Collection[str], made_at: float) -> bytes:
+    told = json.dumps(as_json(record, kept, made_at), ensure_ascii=False, indent=2)
+    return told.translate(ESCAPED).encode("utf-8", "replace") + b"\n"
 
 
 def _entry(name: str, made_at: float) -> zipfile.ZipInfo:

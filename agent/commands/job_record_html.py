@@ -1,6 +1,6 @@
 """The job record as one page that needs nothing else: no network, no script, pictures and sounds within it.
 
-Whatever people or the service said is text here and never markup: all of it passes :func:`html.escape`, and the page
+Whatever people or the service said is text here and never markup: all of it passes :func:`_shown`, and the page
 forbids itself every script and every address by its content security policy.
 """
 
@@ -24,6 +24,7 @@ from agent.commands.job_record import (
 from agent.commands.job_record_style import STYLE
 from agent.commands.job_record_text import clock, count, day, facts, fate, span, stopped
 from agent.journal import CallRow, EventRow, StillRow, TurnRow
+from agent.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,18 +50,18 @@ def page(record: Record, image: Source, sound: Source, made_at: float) -> Iterat
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
-    yield f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+    yield f"<title>{_shown(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
     yield _header(record)
     yield '<ol class="timeline">\n'
     today = day(record.conversation.began_at)
     for at, item in record.timeline():
         if day(at) != today:
             today = day(at)
-            yield f'<li class="day">{escape(_date(at))}</li>\n'
+            yield f'<li class="day">{_shown(_date(at))}</li>\n'
         yield from _item(record, at, item, image, sound)
     yield "</ol>\n"
     made = f"Made {day(made_at)} {clock(made_at)}. Times are {_zone(record.conversation.began_at)}."
-    yield f"<footer><p>{escape(made)} Of an answer that was stopped, only what was heard is shown.</p></footer>\n"
+    yield f"<footer><p>{_shown(made)} Of an answer that was stopped, only what was heard is shown.</p></footer>\n"
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -74,16 +75,16 @@ def _header(record: Record) -> str:
     figures = {"Record": str(row.number), "Model": row.model or "unknown"}
     if tokens := sum(turn.tokens for turn in record.turns):
         figures["Tokens"] = str(tokens)
-    shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in figures.items())
+    shown = "".join(f"<div><dt>{name}</dt><dd>{_shown(value)}</dd></div>" for name, value in figures.items())
     return (
-        f'<header>\n<p class="kind">Job record</p>\n<h1>{escape(_date(row.began_at))}</h1>\n'
-        f'<p class="sum">{escape(", ".join(parts))}</p>\n<dl class="facts">{shown}</dl>\n</header>\n'
+        f'<header>\n<p class="kind">Job record</p>\n<h1>{_shown(_date(row.began_at))}</h1>\n'
+        f'<p class="sum">{_shown(", ".join(parts))}</p>\n<dl class="facts">{shown}</dl>\n</header>\n'
     )
 
 
 def _item(record: Record, at: float, item: Item, image: Source, sound: Source) -> Iterator[str]:
     if isinstance(item, EventRow):
-        words = f"<b>{escape(item.kind)}</b> {escape(item.text)}"
+        words = f"<b>{_shown(item.kind)}</b> {_shown(item.text)}"
         yield f'<li class="event">{_stamp(at)}<span dir="auto">{words}</span></li>\n'
         return
     yield f"<li>{_stamp(at, item)}<div>\n"
@@ -106,7 +107,7 @@ def _stamp(at: float, item: Item | None = None) -> str:
 def _turn(record: Record, turn: TurnRow, image: Source, sound: Source) -> Iterator[str]:
     asked = question(turn)
     if asked or turn.kind != "unasked":
-        words = escape(asked) if asked else '<span class="none">No transcript yet</span>'
+        words = _shown(asked) if asked else '<span class="none">No transcript yet</span>'
         yield f'<span class="who">Technician</span><p class="question" dir="auto">{words}</p>\n'
     yield _sound(sound(recording_name(turn)))
     if turn.still:
@@ -119,20 +120,20 @@ def _turn(record: Record, turn: TurnRow, image: Source, sound: Source) -> Iterat
     if fate(turn):
         quiet = " quiet" if turn.state == "answered" and (turn.saved_at is None or turn.spoken_at is not None) else ""
         yield f'<p class="fate{quiet}">{_sentence(fate(turn))}</p>\n'
-    yield f'<p class="meta">{"".join(f"<span>{escape(fact)}</span>" for fact in facts(turn))}</p>\n'
+    yield f'<p class="meta">{"".join(f"<span>{_shown(fact)}</span>" for fact in facts(turn))}</p>\n'
 
 
 def _answer(turn: TurnRow, sound: Source) -> str:
-    words = escape(answer(turn))
+    words = _shown(answer(turn))
     if turn.interrupted:
-        mark = escape(stopped(turn).strip("[]"))
+        mark = _shown(stopped(turn).strip("[]"))
         words = f'{words}{" … " if words else ""}<span class="stopped">{mark}</span>'
     player = _sound(sound(answer_name(turn)))
     return f'<div class="answer"><span class="who">Assistant</span><p dir="auto">{words}</p>{player}</div>\n'
 
 
 def _sound(source: str) -> str:
-    return f'<audio controls preload="metadata" src="{escape(source)}"></audio>\n' if source else ""
+    return f'<audio controls preload="metadata" src="{_shown(source)}"></audio>\n' if source else ""
 
 
 def _still(still: StillRow, image: Source) -> str:
@@ -142,9 +143,9 @@ def _still(still: StillRow, image: Source) -> str:
 
 def _figure(source: str, caption: str, otherwise: str) -> str:
     if not source:
-        return f'<p class="gone">{escape(otherwise)}</p>\n'
-    shown = f'<img src="{escape(source)}" alt="{escape(caption)}">'
-    return f"<figure>{shown}<figcaption>{escape(caption)}</figcaption></figure>\n"
+        return f'<p class="gone">{_shown(otherwise)}</p>\n'
+    shown = f'<img src="{_shown(source)}" alt="{_shown(caption)}">'
+    return f"<figure>{shown}<figcaption>{_shown(caption)}</figcaption></figure>\n"
 
 
 def _call(call: CallRow) -> str:
@@ -153,7 +154,7 @@ def _call(call: CallRow) -> str:
     else:
         given = f'<span class="none">{"cancelled" if call.ended_at else "none"}</span>'
     return (
-        f'<div class="call"><span class="who">Function call</span><b>{escape(call.name)}</b>{_pairs(call.arguments)}'
+        f'<div class="call"><span class="who">Function call</span><b>{_shown(call.name)}</b>{_pairs(call.arguments)}'
         f'<span class="who">Result</span>{given}</div>\n'
     )
 
@@ -162,12 +163,16 @@ def _pairs(values: dict[str, Any]) -> str:
     pairs = (
         (name, each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)) for name, each in values.items()
     )
-    shown = "".join(f'<dt>{escape(name)}</dt><dd dir="auto">{escape(text)}</dd>' for name, text in pairs)
+    shown = "".join(f'<dt>{_shown(name)}</dt><dd dir="auto">{_shown(text)}</dd>' for name, text in pairs)
     return f"<dl>{shown}</dl>" if shown else ""
 
 
+def _shown(text: str) -> str:
+    return escape(visible(text))
+
+
 def _sentence(text: str) -> str:
-    return escape(text[:1].upper() + text[1:])
+    return _shown(text[:1].upper() + text[1:])
 
 
 def _date(at: float) -> str:

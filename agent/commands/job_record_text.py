@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import textwrap
 import unicodedata
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from agent.commands.job_record import (
@@ -48,8 +49,12 @@ MINUTE_S, HOUR_S = 60, 3600
 
 
 def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
-    """Give the lines of the list: the newest conversations, then the notes, at most ``width`` columns wide."""
-    wanted = journal.conversations(None if limit is None else limit + 1)
+    """Give the lines of the list: the newest conversations, then the notes, at most ``width`` columns wide.
+
+    ``limit`` None: all, also those in which nothing happened.
+    """
+    rows = iter(journal.conversations())
+    wanted = list(rows if limit is None else islice((row for row in rows if happened(journal, row)), limit + 1))
     unsent, unspoken = journal.unsent(), journal.unspoken()
     if not wanted:
         yield "Nothing has been said yet. The log begins with the first press of the button."
@@ -64,6 +69,11 @@ def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
         yield f"Notes: {len(unsent)} waiting, {len(unspoken)} answered and not heard yet"
         for turn in (*unsent, *unspoken):
             yield f" turn {turn.number:>4}  {_note(turn)}"
+
+
+def happened(journal: Journal, row: ConversationRow) -> bool:
+    """Whether anything was said, photographed or called in a conversation."""
+    return bool(journal.turns(row.number) or journal.stills(row.number) or journal.calls(row.number))
 
 
 def _conversation(row: ConversationRow, turns: list[TurnRow], width: int) -> str:
@@ -179,8 +189,8 @@ def facts(turn: TurnRow) -> list[str]:
         found.append(f"{count(turn.frames, 'frame')}{dropped}")
     if turn.connections > 1:
         found.append(f"connection {turn.connections}")
-    if turn.attempts:
-        found.append(f"sent again {count(turn.attempts, 'time')}")
+    if turn.attempts > 1:
+        found.append(f"sent again {count(turn.attempts - 1, 'time')}")
     return found
 
 

@@ -42,7 +42,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options and what it can be asked to do."""
     _where(sub)
     sub.add_argument("-n", type=number, default=SHOWN, metavar="N", help=f"list the newest N (default: {SHOWN})")
-    sub.add_argument("--all", action="store_true", help="list all conversations")
+    sub.add_argument("--all", action="store_true", help="list all, also those in which nothing happened")
     sub.set_defaults(action=show_list)
     actions = sub.add_subparsers(metavar="show|play|export", title="what else")
     show = _action(

@@ -19,11 +19,14 @@ from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from agent.config import Settings
 
 T = TypeVar("T")
+
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""SIGQUIT is left alone: it kills what does not end."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT, or until a driver hangs. Raises ConfigError, DeviceError."""
+    """Serve until SIGTERM, SIGINT or SIGHUP, or until a driver hangs. Raises ConfigError, DeviceError."""
     settings = config.load(arguments.config or DEFAULT_PATH)
     start_log(settings.log.level)
     if settings.gpio.button == "none":
@@ -71,19 +74,38 @@ def end(code: int) -> None:
 
 async def serve(settings: Settings) -> None:
     """Run the agent on the configured devices until a signal comes."""
+    task = asyncio.ensure_future(_serve(settings))
+    end_once(asyncio.get_running_loop(), task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    log.info("stopped")
+
+
+async def _serve(settings: Settings) -> None:
     from agent.app import Agent  # noqa: PLC0415 - after the configuration is known to be good
+    from agent.commands import first_boot  # noqa: PLC0415 - the same
     from hardware import open_devices  # noqa: PLC0415 - the same
 
-    loop = asyncio.get_running_loop()
-    devices = open_devices(settings.devices, loop)
+    await first_boot.prepare(settings)
+    devices = open_devices(settings.devices, asyncio.get_running_loop())
     try:
         agent = Agent(settings, devices, lambda: secrets.api_key(settings))
-        task = asyncio.ensure_future(agent.run(patient=True, listen=settings.turn.always_listening))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
         log.info("ready: model %s at %s", settings.session.model, settings.service.url)
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        log.info("stopped")
+        await agent.run(patient=True, listen=settings.turn.always_listening)
     finally:
         await devices.aclose()
+
+
+def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
+    """Call ``end`` at the first of the signals that end us, and ignore all that follow, to the end of the process."""
+    # What is ignored already stays so: nohup asks that of SIGHUP.
+    asked = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def ended() -> None:
+        for number in asked:
+            loop.remove_signal_handler(number)  # else the loop, when it closes, would let the signal kill us again
+            signal.signal(number, signal.SIG_IGN)
+        end()
+
+    for number in asked:
+        loop.add_signal_handler(number, ended)

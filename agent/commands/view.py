@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.moves import LinkState, Phase
+from agent.visible import visible
 from hardware.rhythm import brightness, picture
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Lines:
 
     def say(self, who: str, what: str) -> None:
         """Print one line."""
-        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {what}\n"
-        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{self._typed()}")
+        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {visible(what)}\n"
+        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{visible(self._typed())}")
         self._out.flush()
 
     def observe(self, name: str, fields: dict[str, Any]) -> None:
@@ -210,8 +211,8 @@ class Panel:
         from rich.text import Text  # noqa: PLC0415 - as above
 
         shown = record.spoken if record.speaker_done else record.said.text
-        text = Text(f"technician  {record.heard.strip() or '…'}\n", style="green")
-        text.append(f"box         {shown or '…'}{' …' if record.interrupted else ''}", style="white")
+        text = Text(f"technician  {visible(record.heard.strip()) or '…'}\n", style="green")
+        text.append(f"box         {visible(shown) or '…'}{' …' if record.interrupted else ''}", style="white")
         return text
 
 
