@@ -178,9 +178,13 @@ class Keeper:
         """Keep the answer to a note (24 kHz mono s16le)."""
         self.ledger.forget(number)
         self.notes.remove(number)
-        self.unspoken += 1
         columns = {"heard": record.heard.strip(), "said": record.said.text, "answer_s": record.said.audio_s}
-        self._archive.keep_answer(number, pcm, self.tell, **columns)
+
+        def kept() -> None:
+            self.unspoken += 1
+            self.tell()
+
+        self._archive.keep_answer(number, pcm, kept, **columns)
 
     def spoken(self, numbers: list[int]) -> None:
         """Note that the answers to these notes were played."""
