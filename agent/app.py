@@ -170,10 +170,10 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.conversation.end()
-        await self.archive.aclose()
         if self._timer is not None:
             self._timer.cancel()
+        self.conversation.end()
+        await self.archive.aclose()
         log.info("in all: %s", status.tally(self.counters, self.conversation))
 
     def type(self, text: str) -> None:

@@ -34,6 +34,8 @@ WRITE_S = 0.5
 WRITE_BYTES = round(WRITE_S * 32_000)
 ROOM_BYTES = 4_000_000
 """One utterance of the longest kind."""
+READ_BYTES = 100 * 48_000
+"""100 s of answers at a time: the speaker's buffer holds two minutes."""
 MB = 1_000_000
 DAY_S = 86_400.0
 
@@ -74,6 +76,7 @@ class Archive:
         self._trouble = ""
         self._speech: dict[int, bytearray] = {}  # not yet handed to the thread
         self._full = False
+        self._closed = False
         self.past = recover(self._journal, self._spool, wall())
         self._conversation = self.past.number  # changed by the thread alone
 
@@ -172,10 +175,10 @@ class Archive:
 
         self._write(job)
 
-    def save(self, number: int, then: Callable[[], None]) -> None:
+    def save(self, number: int, then: Callable[[], None], otherwise: Callable[[], None] = nothing) -> None:
         """Make a note of an utterance that is over."""
         at = self.wall()
-        self._write(lambda: self._journal.update_turn(number, saved_at=at), lambda _: then())
+        self._write(lambda: self._journal.update_turn(number, saved_at=at), lambda _: then(), otherwise)
 
     def picture(self, number: int, jpeg: bytes) -> None:
         """Keep what the camera saw when an utterance began that could not be sent."""
@@ -194,7 +197,8 @@ class Archive:
 
         def job() -> tuple[TurnRow, bytes, bytes]:
             row = self._journal.turn(number)
-            assert row is not None, "notes are in the journal"
+            if row is None:
+                raise LookupError(f"no turn {number}")
             file = self.folder / "spool" / row.still
             jpeg = file.read_bytes() if row.still and file.exists() else b""
             return row, self._spool.read(number) if row.audio else b"", jpeg
@@ -228,7 +232,14 @@ class Archive:
 
         self._write(job)
 
-    def keep_answer(self, number: int, pcm: bytes, then: Callable[[], None], **columns: Any) -> None:  # noqa: ANN401 - as above
+    def keep_answer(
+        self,
+        number: int,
+        pcm: bytes,
+        then: Callable[[], None],
+        otherwise: Callable[[], None] = nothing,
+        **columns: Any,  # noqa: ANN401 - as above
+    ) -> None:
         """Keep the answer to a note (24 kHz mono s16le) until somebody is there to hear it."""
         at = self.wall()
 
@@ -238,15 +249,29 @@ class Archive:
             self._journal.update_turn(number, state="answered", answered_at=at, answer_audio=file, **columns)
             self._settle_recording(number)
 
-        self._write(job, lambda _: then())
+        self._write(job, lambda _: then(), otherwise)
 
     def load_answers(self, then: Callable[[list[tuple[int, bytes]]], None]) -> None:
-        """Read the answers that nobody has heard yet, oldest first."""
+        """Read the answers that nobody has heard yet, oldest first, at most ``READ_BYTES`` of them but one at least.
+
+        What cannot be read any more is passed over for good. ``then`` is called in any case.
+        """
 
         def job() -> list[tuple[int, bytes]]:
-            return [(row.number, self._spool.read_answer(row.number)) for row in self._journal.unspoken()]
+            found: list[tuple[int, bytes]] = []
+            for row in self._journal.unspoken():
+                try:
+                    pcm = self._spool.read_answer(row.number)
+                except SpoolError as error:
+                    log.warning("archive: an answer is lost: %s", error)
+                    self._journal.update_turn(row.number, spoken_at=self.wall(), reason="its recording is lost")
+                    continue
+                if found and sum(len(each) for _, each in found) + len(pcm) > READ_BYTES:
+                    break
+                found.append((row.number, pcm))
+            return found
 
-        self._write(job, then)
+        self._write(job, then, lambda: then([]))
 
     def spoken(self, numbers: list[int]) -> None:
         """Note that these answers were played."""
@@ -267,7 +292,7 @@ class Archive:
         def job() -> None:
             private_folder(self.stills)
             write_whole(self.stills / name, jpeg)
-            self._journal.add_still(self._conversation, turn, at, name, len(jpeg))
+            self._journal.add_still(self._conversation, self._known(turn), at, name, len(jpeg))
 
         self._write(job, lambda _: then())
 
@@ -281,14 +306,22 @@ class Archive:
         self._write(job)
 
     def call(
-        self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], then: Callable[[int], None]
+        self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], then: Callable[[int | None], None]
     ) -> None:
-        """Note a function call before it is made; ``then`` is given its number for :meth:`call_ended`."""
+        """Note a function call before it is made; ``then`` is given its number for :meth:`call_ended`.
+
+        It is given None where the disk fails: the model waits for an answer all the same.
+        """
         at = self.wall()
-        self._write(
-            lambda: self._journal.begin_call(self._conversation, turn, call_id, name, arguments, at),
-            then,
-        )
+
+        def job() -> int:
+            return self._journal.begin_call(self._conversation, self._known(turn), call_id, name, arguments, at)
+
+        self._write(job, then, lambda: then(None))
+
+    def _known(self, turn: int | None) -> int | None:
+        """Return ``turn`` if the journal has it: with a full memory it has not."""
+        return turn if turn is not None and self._journal.turn(turn) is not None else None
 
     def call_ended(self, number: int, result: dict[str, Any]) -> None:
         """Note what a function gave."""
@@ -301,7 +334,8 @@ class Archive:
         """Write what is open, and let go of the folder. Idempotent."""
         for number in list(self._speech):
             self._flush(number)  # recovered at the next start, like after a power cut
-        if not self._lock.closed:
+        if not self._closed:
+            self._closed = True
             await self._loop.run_in_executor(self._thread, self._journal.close)
             self._thread.shutdown()
             self._lock.close()
@@ -337,12 +371,15 @@ class Archive:
                     self._report("")
                 if then is not None:
                     then(future.result())
-            elif isinstance(error, JournalError | SpoolError | OSError | LookupError | sqlite3.IntegrityError):
-                self._report(str(error))
-                otherwise()
-            else:
+                return
+            otherwise()
+            if not isinstance(error, JournalError | SpoolError | OSError | LookupError | sqlite3.IntegrityError):
                 raise error
+            self._report(str(error))
 
+        if self._closed:
+            otherwise()
+            return
         self._loop.run_in_executor(self._thread, job).add_done_callback(done)
 
     def _report(self, problem: str) -> None:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FORGET_EVERY_S = 86_400.0
+"""How often what is older than ``notes.keep_days`` is looked for, in a box that is never switched off."""
 FAILING = (LinkState.OFFLINE, LinkState.REFUSED)
 
 
@@ -81,6 +83,7 @@ class Conversation:
         self._to_read = False  # answers to notes are being fetched
         self._starting_over = False  # another conversation begins with the next connection
         self._losses = 0  # of connections
+        self._forget_at = 0.0
         self._lost_at: float | None = None  # when the connection was, or the first attempt failed
         self._frames = self._dropped = 0  # sent since the last question; dropped until then
         self._archive = archive
@@ -223,11 +226,12 @@ class Conversation:
 
     def _read(self, answers: list[tuple[int, bytes]]) -> None:
         if not self._to_read:  # cut short before it began
-            self.keeper.spoken([number for number, _ in answers])
+            self.keeper.tell(again=True)
         elif answers:
             self.dialogue.read(answers)
         else:
             self.keeper.unspoken = 0
+            self.keeper.tell(again=True)
             self._emit(Drained())
 
     def drained(self) -> None:
@@ -332,8 +336,10 @@ class Conversation:
     def _take_up(self) -> None:
         """Go on with the conversation over a new connection: resumed, or told what was said, or begun."""
         self._starting_over = False
-        if self._settings.service.url.startswith("wss:") and self.link.connections == 1:
+        now = self._loop.time()
+        if self._settings.service.url.startswith("wss:") and now >= self._forget_at:
             # A certificate was valid just now, so the clock is about right: one that is years ahead would forget all.
+            self._forget_at = now + FORGET_EVERY_S
             self._archive.forget(self._settings.notes.keep_days)
         self.ledger.known = self.session.known
         self.ledger.preface = missed(self.session.missed())
@@ -375,12 +381,13 @@ class Conversation:
         losses = self._losses
         for call in event.calls:
 
-            def answer(number: int, call: FunctionCall = call) -> None:
-                if self._losses != losses:  # it went down with its connection
-                    self._archive.call_ended(number, {"error": "the connection was lost"})
+            def answer(number: int | None, call: FunctionCall = call) -> None:
+                lost = self._losses != losses  # it went down with its connection
+                response = {"response": {"error": "the connection was lost"}} if lost else self._made(call)
+                if number is not None:
+                    self._archive.call_ended(number, response["response"])
+                if lost:
                     return
-                response = self._made(call)
-                self._archive.call_ended(number, response["response"])
                 self.outbox.control(protocol.tool_response([response]))
                 self.link.pump()
 

@@ -258,9 +258,12 @@ class Dialogue:
 
     def _read_out(self, played_s: float) -> None:
         """Note which answers to notes were played, at least as far as somebody wanted to hear them."""
-        heard, self._reading = [number for number, begins in self._reading if begins < played_s], []
+        reading, self._reading = self._reading, []
+        heard = [number for number, begins in reading if begins < played_s]
         if heard:
             self._keeper.spoken(heard)
+        if len(heard) < len(reading):
+            self._keeper.tell(again=True)
 
     def _service_done(self, record: TurnRecord) -> None:
         if record is self._broken:

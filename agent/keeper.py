@@ -168,8 +168,7 @@ class Keeper:
         for entry in self.ledger.acknowledge(number):
             if not entry.note or entry.number == number:
                 self.notes.remove(entry.number)
-                broken = entry.answered_in_part and entry.number != number  # its rest made way for this answer
-                self._archive.settled(entry.number, "answered" if entry.wanted and not broken else "cut")
+                self._archive.settled(entry.number, _state(entry, record if entry.number == number else None))
         if self.notes.remove(number):  # answered late, when it had become a note
             self._archive.settled(number, "answered")
         self.tell()
@@ -184,7 +183,12 @@ class Keeper:
             self.unspoken += 1
             self.tell()
 
-        self._archive.keep_answer(number, pcm, kept, **columns)
+        def lost() -> None:
+            self.notes.add(number, self._archive.wall())
+            self.notes.failed(number, self._clock())
+            self.tell()
+
+        self._archive.keep_answer(number, pcm, kept, lost, **columns)
 
     def spoken(self, numbers: list[int]) -> None:
         """Note that the answers to these notes were played."""
@@ -274,13 +278,23 @@ class Keeper:
             if entry.note:
                 self.notes.failed(entry.number, self._clock())
             else:
-                self._becomes_note(entry)
-                self._archive.save(entry.number, lambda: self._emit(NoteSaved()))
+                self._refused(entry)
         lost = [entry for entry in leaving if not entry.note]
         if lost:
             self._counters.unanswered += len(lost)
             log.warning("kept as notes: %d utterance(s) that the service would not answer", len(lost))
         return bool(lost)
+
+    def _refused(self, entry: Utterance) -> None:
+        """Make a note of what no connection survived, so that the questions behind it have their turn."""
+        self._becomes_note(entry)
+
+        def lost() -> None:  # where the disk fails, memory is all there is
+            self.notes.remove(entry.number)
+            self.ledger.put_back(entry)
+            self.tell()
+
+        self._archive.save(entry.number, lambda: self._emit(NoteSaved()), lost)
 
     def fetch(self, number: int, then: Callable[[Utterance | None], None]) -> None:
         """Read a note again, ready to be sent; None if it cannot be read now."""
@@ -307,10 +321,10 @@ class Keeper:
             said_at=row.began_at,
         )
 
-    def tell(self) -> None:
-        """Let the turn machine know how many notes wait and how many answers, if that is news."""
+    def tell(self, *, again: bool = False) -> None:
+        """Let the turn machine know how many notes wait and how many answers, if that is news or told ``again``."""
         news = NotesChanged(len(self.notes), self.unspoken)
-        if news != self._told:
+        if again or news != self._told:
             self._told = news
             self._emit(news)
 
@@ -318,3 +332,11 @@ class Keeper:
 def answered_at(row: TurnRow) -> float:
     """Return when a turn was answered, or began if that is not known."""
     return row.answered_at or row.began_at
+
+
+def _state(entry: Utterance, record: TurnRecord | None) -> str:
+    """Return the end state of a question, with the record of its own answer if it had one."""
+    if record is not None and (record.said.text or record.said.audio_s):
+        return "answered"
+    made_way = entry.answered_in_part and record is None  # the rest of its answer, for the next one's
+    return "answered" if entry.wanted and not made_way else "cut"

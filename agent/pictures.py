@@ -82,11 +82,14 @@ class Pictures:
     def take_still(self) -> None:
         """Take one picture in full resolution; the model gets it small."""
         self._still_wanted = True
+        self._last_still = ""  # whoever discards means this one from now on
         self._wake.set()
 
     def discard_still(self) -> None:
         """Forget the still just asked for, or just taken."""
-        self._still_wanted = False
+        if self._still_wanted:  # not begun, so that one being taken is an older one
+            self._still_wanted = False
+            return
         self._still_discarded = True
         if self._last_still:
             self._drop(self._last_still)
@@ -113,10 +116,10 @@ class Pictures:
             await self._until_next()
 
     async def _take_frame(self, camera: Camera) -> None:
-        """Take one when the uplink has room for it, within the time that it has for one; else it is dropped."""
+        """Take one when the uplink has room for it, within its time and before a still is asked; else drop it."""
         ends = self._due + self._period_s
         refusal = "late"  # a still took so long that there is no time left
-        while self._filming and self._loop.time() < ends:
+        while self._filming and not self._still_wanted and self._loop.time() < ends:
             size, refusal = self._room()
             if size:
                 jpeg = await camera.frame(min(size, self._max_bytes))

@@ -80,7 +80,8 @@ def setup(fields: Mapping[str, Any]) -> bytes:
 
 
 def _dump(message: Json) -> bytes:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    # Half an emoji, which a transcript may end with, is no UTF-8; the service would close on it.
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 # server messages

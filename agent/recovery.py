@@ -9,6 +9,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.spool import SpoolError
+
 if TYPE_CHECKING:
     from agent.journal import CallRow, ConversationRow, Journal, TurnRow
     from agent.spool import Spool
@@ -68,6 +70,15 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
         conversation = latest.number if latest else journal.begin_conversation("", at)
         journal.begin_turn(number, conversation, "spoken", at, audio=f"{number:06}.wav")
     if row is None or row.state == "recording":
-        journal.update_turn(number, state="waiting", audio_s=len(spool.read(number)) / BYTES_PER_S)
+        journal.update_turn(number, state="waiting", audio_s=_length(spool, number))
     elif row.state in SETTLED:
         spool.sent(number)  # only the move was missing
+
+
+def _length(spool: Spool, number: int) -> float:
+    """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
+    try:
+        return len(spool.read(number)) / BYTES_PER_S
+    except SpoolError as error:
+        log.warning("spool: %s", error)
+        return 0.0

@@ -8,6 +8,7 @@ is there when the call returns, as its folder is synced too. One thread at a tim
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shutil
@@ -35,6 +36,8 @@ UNKNOWN = 0xFFFFFFFF
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _NAME = re.compile(r"(\d{6,})(-answer)?\.wav")
 _PARTIAL = ".part"
+
+log = logging.getLogger(__name__)
 
 
 class SpoolError(AgentError):
@@ -231,10 +234,7 @@ class Spool:
                 for partial in folder.glob(f"*{_PARTIAL}"):
                     partial.unlink()
             for each in (*_stored(self._unsent), *_stored(self._sent)):
-                if each.size <= HEADER.size:
-                    each.path.unlink()
-                else:
-                    _repair(each)
+                _make_good(each)
             sync_folder(self._unsent)
         return self.unsent()
 
@@ -293,6 +293,17 @@ def _complete(descriptor: int, rate: int) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     _write(descriptor, _header(rate, size))
     os.fsync(descriptor)
+
+
+def _make_good(each: _Stored) -> None:
+    """Repair one file; a bad sector in it must not keep the box from starting."""
+    try:
+        if each.size <= HEADER.size:
+            each.path.unlink()
+        else:
+            _repair(each)
+    except OSError as error:
+        log.warning("spool: %s cannot be repaired: %s", each.path, error)
 
 
 def _repair(each: _Stored) -> None:

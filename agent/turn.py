@@ -356,7 +356,7 @@ class Turn:
 
     def _play_answers(self, phase: Phase, now: float) -> list[Effect]:
         self._enter(phase, {_Timer.ANSWER_CAP: now + self.standing.answers * self._settings.max_answer_s})
-        self.standing.answers = 0  # as far as this machine is concerned; what is cut short counts as heard
+        self.standing.answers = 0  # they are being told; should a press come first, they are announced again
         return [PlayAnswers()]
 
     # the surroundings

@@ -167,6 +167,12 @@ class Ledger:
                 return None  # its next audio is still to come, and nothing may overtake it
         return None
 
+    def put_back(self, entry: Utterance) -> None:
+        """Ask ``entry``, which :meth:`rewind` took out, from its beginning after all."""
+        entry.opened = entry.closed = False
+        entry.sent = entry.led = entry.attempts = 0
+        self._entries.appendleft(entry)
+
     def acknowledge(self, number: int) -> list[Utterance]:
         """Forget ``number`` and all before it, and return them: the service has answered it."""
         done = [entry for entry in self._entries if entry.number <= number and entry.closed]

@@ -165,7 +165,8 @@ class CardSound:
         return played
 
     def _hear(self, source: Capture, captured: bytes) -> bytes:
-        self._feed(source, captured, *self._tap.take(source.rate))
+        output = self._output
+        self._feed(source, captured, *self._tap.take(output.rate if output else source.rate))
         return b""
 
     def _feed(self, source: Capture, captured: bytes, rate_out: int, played: bytes) -> None:

@@ -6,6 +6,7 @@ belong into the thread of :mod:`hardware.lines`; streams on cards are opened by 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,8 +76,9 @@ def keeper() -> LineKeeper:
 def rescan() -> None:
     """Make PortAudio list the cards anew. Kills every stream of the process."""
     sounddevice = driver()
-    try:
+    with suppress(sounddevice.PortAudioError):  # it is not initialized, where the last rescan failed halfway
         sounddevice._terminate()  # noqa: SLF001 - the list is frozen at start, and nothing public renews it
+    try:
         sounddevice._initialize()  # noqa: SLF001 - as above
     except sounddevice.PortAudioError as error:
         raise DeviceError("sound driver", str(error), "restart the service") from error
@@ -90,10 +92,10 @@ def stale() -> bool:
 
 
 def cards(direction: Direction) -> list[Card]:
-    """All devices that can do ``direction``. Raises DeviceError without PortAudio."""
+    """All devices that can do ``direction``. Raises DeviceError without PortAudio, or where it cannot tell."""
     return [
         Card(info["index"], info["name"], info[f"max_{direction}_channels"], round(info["default_samplerate"]))
-        for info in driver().query_devices()
+        for info in translated("sound driver", lambda: driver().query_devices())
         if info[f"max_{direction}_channels"]
     ]
 
@@ -115,7 +117,7 @@ def find(wanted: str, direction: Direction) -> Card:
 
 
 def _default(present: list[Card], direction: Direction) -> list[Card]:
-    chosen = driver().default.device[direction == "output"]
+    chosen = translated("sound driver", lambda: driver().default.device)[direction == "output"]
     return [card for card in present if card.index == chosen] or present
 
 

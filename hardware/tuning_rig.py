@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hardware.dsp import Block
+    from hardware.resample import Samples
     from hardware.settings import AudioSettings
     from hardware.soundcard import Card
 
@@ -64,12 +66,12 @@ class CardRig:
         self._sound.cleaner = Recorder(self._inlet.post)  # type: ignore[assignment] # does all that a card asks of one
         self._sound.on_microphone_fault = self._sound.on_speaker_fault = self._faults.post
         self._sound.key = 1  # somebody listens from now on, so that the stream runs on between the steps
-        self._sound.open()
         self._blocks: list[Block] = []
         self._wanted = 0
         self._speaks = speaks
         self._fault: DeviceError | None = None
         self._running, self._full = asyncio.Event(), asyncio.Event()
+        self._sound.open()  # last: blocks and faults come from now on
 
     async def ready(self) -> None:
         """Return when blocks come. Raises DeviceError."""
@@ -116,13 +118,25 @@ class CardRig:
 
 
 def recording(blocks: list[Block]) -> Recording:
-    """Return blocks as one recording at the microphone's rate."""
-    rate, played_at = blocks[0].capture.rate, blocks[0].rate_out
-    near = np.concatenate([mono(each) for each in blocks])
-    played = np.frombuffer(b"".join(each.played for each in blocks), dtype="<i2")
-    far = Resampler(played_at, rate).convert(played)
-    size = min(len(near), len(far))
-    return Recording(near[:size], far[:size], rate)
+    """Return blocks as one recording at the microphone's first rate; a card may come back with another."""
+    rate = blocks[0].capture.rate
+    near, far = [], []
+    for (heard_at, played_at), run in groupby(blocks, lambda each: (each.capture.rate, each.rate_out)):
+        alike = list(run)
+        heard = _converted(np.concatenate([mono(each) for each in alike]), heard_at, rate)
+        played = np.frombuffer(b"".join(each.played for each in alike), dtype="<i2")
+        out = _converted(played, played_at, rate)
+        size = min(len(heard), len(out))
+        near.append(heard[:size])
+        far.append(out[:size])
+    return Recording(np.concatenate(near), np.concatenate(far), rate)
+
+
+def _converted(samples: Samples, own: int, rate: int) -> Samples:
+    """Return any number of ``samples`` at another rate."""
+    resampler = Resampler(own, rate)
+    whole = np.pad(samples, (0, -len(samples) % resampler.unit))
+    return resampler.convert(whole)[: len(samples) * rate // own]
 
 
 def device(audio: AudioSettings, *, speaks: bool = True) -> str:

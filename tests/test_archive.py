@@ -257,3 +257,71 @@ def test_where_things_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/field-agent:/other")
     assert str(folder_of(Settings())) == "/var/lib/field-agent"
     assert str(folder_of(Settings(paths=PathSettings(state="/mnt/ssd")))) == "/mnt/ssd"
+
+
+async def answered(archive: Archive, number: int, seconds: float = 1.0) -> None:
+    archive.begin(number, SPEECH)
+    archive.end(number, 1.0)
+    archive.save(number, lambda: None)
+    archive.keep_answer(number, bytes(round(48_000 * seconds)), lambda: None)
+    await written(archive)
+
+
+async def waiting(archive: Archive) -> list[int]:
+    found: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+    archive.load_answers(lambda answers: found.set_result([number for number, _ in answers]))
+    return await found
+
+
+def test_answers_are_read_as_many_as_the_speaker_holds_and_one_in_any_case(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as (archive, _):
+            archive.begin_conversation("model")
+            for number, seconds in ((1, 110.0), (2, 60.0), (3, 30.0), (4, 30.0)):
+                await answered(archive, number, seconds)
+            assert await waiting(archive) == [1]
+            archive.spoken([1])
+            assert await waiting(archive) == [2, 3]
+
+    play(scene())
+
+
+def test_an_answer_that_is_gone_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as (archive, _):
+            archive.begin_conversation("model")
+            await answered(archive, 1)
+            await answered(archive, 2)
+            (tmp_path / "spool" / "sent" / "000001-answer.wav").unlink()
+            assert await waiting(archive) == [2]
+            archive.spoken([2])
+            assert await waiting(archive) == []
+
+    play(scene())
+
+
+def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as (archive, troubles):
+            archive.begin_conversation("model")
+            numbers: list[int | None] = []
+            archive.call(99, "id", "look", {}, numbers.append)
+            archive.still(99, "photo.jpg", b"jpeg", lambda: numbers.append(-1))
+            await written(archive)
+            assert numbers == [1, -1]
+            assert not troubles
+
+    play(scene())
+
+
+def test_what_cannot_be_written_is_told_to_whoever_waits_also_when_it_is_closed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        lost: list[str] = []
+        async with opened(tmp_path) as (archive, _):
+            archive.load(99, lambda *_: None, lambda: lost.append("no such note"))
+            archive.keep_answer(99, b"", lambda: None, lambda: lost.append("no such turn"))
+            await written(archive)
+        archive.call(None, "id", "look", {}, lambda number: lost.append(f"closed: {number}"))
+        assert lost == ["no such note", "no such turn", "closed: None"]
+
+    play(scene())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -196,3 +197,57 @@ def test_a_box_without_a_button_starts_at_once(tmp_path: Path, box: Box, caplog:
     assert lasted(prepare(bare)) == 0
     assert box.opened == []
     assert warnings(caplog) == ["tune: not tuned: field-agent tune"]
+
+
+def test_a_driver_that_hangs_while_it_is_asked_for_the_cards_is_given_up(
+    tmp_path: Path, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+
+    def hanging(_: object) -> str:
+        release.wait(2)
+        return CARDS
+
+    monkeypatch.setattr(tuning_rig, "device", hanging)
+    monkeypatch.setattr("hardware.lines.CALL_LIMIT_S", 0.05)
+    try:
+        with pytest.raises(DeviceError, match="hangs") as caught:
+            lasted(prepare(settings(tmp_path)))
+    finally:
+        release.set()
+    assert caught.value.fatal
+    assert box.opened == []
+
+
+def test_a_rig_that_opens_after_the_tuning_was_given_up_is_closed(
+    tmp_path: Path, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LIMIT_S", "HOLD_S"):
+        monkeypatch.setattr(first_boot, name, {"LIMIT_S": 0.6, "HOLD_S": 0.1}[name])
+    box.down_s = 60.0
+    release = threading.Event()
+
+    async def scene() -> None:
+        closed = asyncio.Event()
+
+        class Late:
+            device = CARDS
+
+            async def aclose(self) -> None:
+                closed.set()
+
+        def opened(microphone: str, *, speaks: bool) -> Any:
+            del microphone, speaks
+            release.wait(5)
+            return Late()
+
+        monkeypatch.setattr(first_boot, "on_cards", lambda *_: opened)
+        await prepare(settings(tmp_path))
+        assert not closed.is_set()
+        release.set()
+        await asyncio.wait_for(closed.wait(), 2)
+
+    try:
+        asyncio.run(scene())
+    finally:
+        release.set()

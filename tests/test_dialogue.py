@@ -105,6 +105,7 @@ class FakeKeeper:
         self.ledger = Ledger(marked=marked)
         self.acknowledged: list[int] = []
         self.remembered: list[TurnRecord | None] = []
+        self.announced = 0
         self.answers: list[tuple[int, bytes, str]] = []  # to notes
         self.heard: list[int] = []  # of these, those that were played
         self.progressed: list[str] = []
@@ -118,6 +119,10 @@ class FakeKeeper:
     def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
         assert number not in self.acknowledged
         self.answers.append((number, pcm, record.said.text))
+
+    def tell(self, *, again: bool) -> None:
+        assert again
+        self.announced += 1
 
     def spoken(self, numbers: list[int]) -> None:
         self.heard += numbers

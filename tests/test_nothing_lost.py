@@ -133,13 +133,17 @@ class Disk:
         row = self.rows[number]
         row.state, row.settled = state, row.settled + 1
 
-    def keep_answer(self, number: int, pcm: bytes, then: Callable[[], None], **columns: Any) -> None:
+    def keep_answer(
+        self, number: int, pcm: bytes, then: Callable[[], None], lost: object = None, **columns: Any
+    ) -> None:
+        del lost  # as below
         self.settled(number, "answered")
         self.update(number, **columns)
         self.rows[number].answer = pcm
         self.jobs.append(then)
 
-    def save(self, number: int, then: Callable[[], None]) -> None:
+    def save(self, number: int, then: Callable[[], None], lost: object = None) -> None:
+        del lost  # as below
         assert number in self.rows
         self.jobs.append(then)
 

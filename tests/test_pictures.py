@@ -264,3 +264,49 @@ def test_a_still_that_takes_longer_than_a_frame_has_costs_that_frame_and_nothing
             assert len(rig.delivered) >= 4
 
     play(scene())
+
+
+def test_discarding_a_still_that_waits_for_a_frame_leaves_the_one_before() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(5)
+            rig.pictures.film(on=True)
+            await asyncio.sleep(0.5)  # a frame is being taken
+            rig.pictures.take_still()
+            rig.pictures.discard_still()
+            rig.pictures.film(on=False)
+            await asyncio.sleep(5)
+            assert [*rig.kept.values()] == [b"still 1"]
+
+    play(scene())
+
+
+def test_discarding_a_still_that_waits_for_another_leaves_that_one() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(0.5)
+            rig.pictures.take_still()
+            rig.pictures.discard_still()
+            await asyncio.sleep(5)
+            assert [*rig.kept.values()] == [b"still 1"]
+
+    play(scene())
+
+
+def test_a_still_does_not_wait_for_room_for_a_frame() -> None:
+    async def scene() -> None:
+        async with rigged(fps=0.1) as rig:
+            rig.pictures._room = lambda: (0, "full")
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(1)
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            assert [*rig.kept.values()] == [b"still 1"]
+            assert rig.counters.frames_dropped == {"full": 1}
+
+    play(scene())

@@ -388,3 +388,8 @@ def test_decode_never_raises_on_any_json(message: Any) -> None:
         if isinstance(event, AudioOut):
             assert len(event.pcm) % 2 == 0
             assert event.rate > 0
+
+
+def test_half_an_emoji_is_not_sent() -> None:
+    message = protocol.client_content([("model", "fine \ud83d")], turn_complete=True)
+    assert json.loads(message)["clientContent"]["turns"][0]["parts"] == [{"text": "fine ?"}]

@@ -136,3 +136,55 @@ def test_a_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
 def test_trouble_keeps_its_parts_under_another_name() -> None:
     error: Any = DeviceError("sound card 'x'", "hangs", "restart", fatal=True).of("microphone 'y'")
     assert (error.device, error.problem, error.fix, error.fatal) == ("microphone 'y'", "hangs", "restart", True)
+
+
+class Starting(FakeDriver):
+    """A PortAudio that refuses to be ended while it is not initialized, and to start while it is broken."""
+
+    def __init__(self) -> None:
+        self.up, self.broken = True, False
+
+    def _terminate(self) -> None:
+        if not self.up:
+            raise self.PortAudioError("PortAudio not initialized", -10000)
+        self.up = False
+
+    def _initialize(self) -> None:
+        if self.broken:
+            raise self.PortAudioError("Unanticipated host error", -9999)
+        self.up = True
+
+    def query_devices(self) -> list[dict[str, Any]]:
+        if not self.up:
+            raise self.PortAudioError("PortAudio not initialized", -10000)
+        return []
+
+
+@pytest.mark.usefixtures("alsa")
+def test_a_rescan_that_failed_halfway_does_not_make_all_later_ones_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Starting()
+    monkeypatch.setattr(soundcard, "driver", lambda: driver)
+    monkeypatch.setattr(soundcard, "_known", {})
+    driver.broken = True
+    for _ in range(2):
+        with pytest.raises(DeviceError, match="Unanticipated host error"):
+            soundcard.rescan()
+    with pytest.raises(DeviceError, match="not initialized"):
+        soundcard.cards("input")
+    driver.broken = False
+    soundcard.rescan()
+    assert driver.up
+    assert soundcard.cards("input") == []
+    assert not soundcard.stale()
+
+
+@pytest.mark.usefixtures("alsa")
+def test_a_default_that_cannot_be_asked_for_is_an_outage(monkeypatch: pytest.MonkeyPatch, present: FakeDriver) -> None:
+    class Refusing:
+        @property
+        def device(self) -> tuple[int, int]:
+            raise FakeDriver.PortAudioError("PortAudio not initialized", -10000)
+
+    monkeypatch.setattr(present, "default", Refusing())
+    with pytest.raises(DeviceError, match="not initialized"):
+        soundcard.find("default", "input")

@@ -3,15 +3,13 @@ from __future__ import annotations
 import errno
 import os
 import wave
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.errors import AgentError
 from agent.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool, SpoolError, free_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECOND = bytes(range(256)) * 125
 LIMIT = 10 * (len(SECOND) + HEADER.size)
@@ -313,3 +311,23 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SpoolError, match="is in the way"):
         Spool(tmp_path / "file" / "spool", LIMIT)
+
+
+def test_a_bad_sector_in_one_recording_keeps_nobody_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path, 10_000_000)
+    for number in (1, 2):
+        spool.open(number)
+        spool.append(number, bytes(3200))
+        spool.close(number)
+    read = os.read
+
+    def unreadable(descriptor: int, size: int) -> bytes:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "000001.wav":
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", unreadable)
+    assert Spool(tmp_path, 10_000_000).recover() == [1, 2]
+    assert "000001.wav cannot be repaired" in caplog.text

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hardware import soundcard, streams
+from hardware import sound, soundcard, streams
+from hardware.dsp import Block, Capture
 from hardware.ports import DeviceError
+from hardware.settings import AudioSettings
+from hardware.sound import CardSound
 from hardware.soundcard import Card
 from hardware.streams import CardStream, Side, open_stream
+from hardware.tuning_rig import Recorder
 
 
 class FakeDriver:
@@ -160,3 +165,18 @@ def test_what_fails_later_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
         stream.start()
     stream.abort()
     stream.close()
+
+
+def test_what_is_heard_before_the_first_output_comes_with_silence_at_the_outputs_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sound, "driver", lambda: None)
+    card = CardSound(AudioSettings())
+    blocks: list[Block] = []
+    card.cleaner = Recorder(blocks.append)  # type: ignore[assignment] # does all that a card asks of one
+    card.key = 1
+    source = Capture(16000, 1, 1, wide=False)
+    card._hear(source, bytes(320))
+    card._output = SimpleNamespace(rate=48000)  # type: ignore[assignment] # all that is asked of one
+    card._hear(source, bytes(320))
+    assert [(each.rate_out, len(each.played)) for each in blocks] == [(16000, 320), (48000, 960)]

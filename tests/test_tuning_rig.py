@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,36 @@ def test_cards_of_two_rates_become_one() -> None:
     near, far, rate = recording([block(16_000, 24_000, 7, played)] * 20)
     assert (rate, len(near), len(far)) == (16_000, 3200, 3200)
     assert abs(int(far[1600]) - 1000) <= 1
+
+
+def test_rates_that_change_meanwhile_keep_both_sides_aligned() -> None:
+    early = [block(48_000, 48_000, 7, np.zeros(480, dtype="<i2").tobytes())] * 10  # the output has not opened yet
+    late = [block(48_000, 16_000, 7, np.full(160, 1000, dtype="<i2").tobytes())] * 10
+    back = [block(44_100, 16_000, 7, np.full(160, 1000, dtype="<i2").tobytes())] * 10
+    near, far, rate = recording(early + late + back)
+    assert (rate, len(near), len(far)) == (48_000, 14_400, 14_400)
+    assert abs(int(near[12_000]) - 7) <= 1
+    assert not far[:4800].any()
+    assert abs(int(far[7200]) - 1000) <= 1
+    assert abs(int(far[12_000]) - 1000) <= 1
+
+
+@pytest.mark.usefixtures("removed")
+def test_blocks_that_come_while_it_is_made_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Eager(Sound):
+        def open(self) -> None:
+            self.cleaner.feed(block())
+            time.sleep(0.1)  # the loop takes it meanwhile
+
+    monkeypatch.setattr(tuning_rig, "CardSound", Eager)
+    monkeypatch.setattr(tuning_rig, "PATIENCE_S", 0.05)
+
+    async def tuned() -> None:
+        loop = asyncio.get_running_loop()
+        rig = await asyncio.to_thread(lambda: CardRig(loop, AUDIO, speaks=True))
+        await rig.ready()
+
+    asyncio.run(tuned())
 
 
 @pytest.mark.usefixtures("removed")

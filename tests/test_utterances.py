@@ -717,3 +717,15 @@ def test_there_is_something_to_send_when_a_message_of_the_wanted_length_has_come
     ledger.end(0.0)
     assert ledger.unsent(0.040)
     assert ledger.backlog_s == pytest.approx(0.02)
+
+
+def test_what_was_taken_out_and_could_not_be_kept_is_asked_after_all(ledger: Ledger) -> None:
+    recorded(ledger)
+    for _ in range(MAX_ATTEMPTS):
+        drain(ledger)
+        leaving = ledger.rewind()
+    (entry,) = leaving
+    assert ledger.idle
+    recorded(ledger)
+    ledger.put_back(entry)
+    assert [entry.number for _, entry in iter(ledger.next, None)] == [1, 1, 1, 2, 2, 2]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent import config, tuned
@@ -14,12 +16,13 @@ from agent.commands.tune import on_cards, phrases_of, verdict
 from agent.errors import AgentError
 from agent.state_folder import folder_of
 from hardware import open_devices
+from hardware.lines import limited
 from hardware.ports import DeviceError, Rhythm
 
 if TYPE_CHECKING:
     from agent.config import Settings
     from hardware.ports import Button, Indicator
-    from hardware.tuning_session import Outcome
+    from hardware.tuning_session import Opener, Outcome, Rig
 
 LOOK_S = 0.5
 """A pin that is down from the beginning is found by looking at it twice, 0.1 s apart."""
@@ -52,6 +55,43 @@ class LogScreen:
         log.info("tune: %s", text)
 
 
+class Rigs:
+    """Opens rigs, and closes all of them: a thread that opens one goes on after its tuning was given up."""
+
+    def __init__(self, opener: Opener, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin with none."""
+        self._opener = opener
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._over = False
+        self._rigs: list[Rig] = []
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def opened(self, microphone: str, *, speaks: bool) -> Rig:
+        """Open one; in a thread. Raises DeviceError."""
+        rig = self._opener(microphone, speaks=speaks)
+        with self._lock:
+            self._rigs.append(rig)
+            late = self._over
+        if late:
+            with suppress(RuntimeError):  # the loop is closed, and the process ends
+                self._loop.call_soon_threadsafe(self._close, rig)
+        return rig
+
+    async def aclose(self) -> None:
+        """Close what was opened, and from now on whatever still is."""
+        with self._lock:
+            self._over = True
+            rigs = list(self._rigs)
+        for rig in rigs:
+            await rig.aclose()
+
+    def _close(self, rig: Rig) -> None:
+        task = self._loop.create_task(rig.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
 async def prepare(settings: Settings) -> None:
     """Tune if this is the first boot and the button is held, then warn of what tuning would mend; stops no start.
 
@@ -62,8 +102,10 @@ async def prepare(settings: Settings) -> None:
     try:
         from hardware.tuning_rig import device  # noqa: PLC0415 - numpy, which a box without cards may lack
 
-        cards = device(settings.audio)
-    except (ImportError, DeviceError):
+        cards = await asyncio.to_thread(limited, "sound", lambda: device(settings.audio))
+    except (ImportError, DeviceError) as error:
+        if isinstance(error, DeviceError) and error.fatal:
+            raise
         return  # the start fails of it next, or it is named when it is used
     folder = folder_of(settings)
     if settings.gpio.button != "none" and tuned.first_boot(folder, cards):
@@ -112,9 +154,13 @@ async def _tune(settings: Settings, light: Indicator) -> Outcome:
     from hardware.tuning_session import Session  # noqa: PLC0415 - numpy, as above
 
     light.show(Rhythm.LISTENING)  # no microphone is open without the light
-    opened = on_cards(settings, asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    rigs = Rigs(on_cards(settings, loop), loop)
     microphones = [settings.audio.microphone]
-    return await Session(opened, phrases_of(settings).say, LogScreen(), microphones, spoken=True).run()
+    try:
+        return await Session(rigs.opened, phrases_of(settings).say, LogScreen(), microphones, spoken=True).run()
+    finally:
+        await rigs.aclose()
 
 
 async def held(button: Button) -> bool:
