@@ -17,19 +17,8 @@ from tests.stage import play, stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPEN: dict[Cell, str] = {}
-"""Cells whose promise is not kept yet, and why."""
 
-
-def parameters() -> list[object]:
-    return [pytest.param(cell, id=str(cell), marks=marks(cell)) for cell in CELLS]
-
-
-def marks(cell: Cell) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(strict=True, reason=OPEN[cell])] if cell in OPEN else []
-
-
-@pytest.mark.parametrize("cell", parameters())
+@pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_three_questions_are_each_heard_whole_and_answered_once(cell: Cell) -> None:
     outcome = matrix.run(cell)
     matrix.check(outcome)
