@@ -11,6 +11,7 @@ import numpy as np
 from hardware.bridge import Inlet
 from hardware.dsp import mono
 from hardware.identity import usb_port
+from hardware.lines import limited
 from hardware.ports import DeviceError
 from hardware.resample import Resampler
 from hardware.sound import CardSound
@@ -146,6 +147,11 @@ def device(audio: AudioSettings, *, speaks: bool = True) -> str:
     """
     into = _identity(find(audio.microphone, "input"))
     return f"{into} > {_identity(find(audio.speaker, 'output'))}" if speaks else into
+
+
+def device_soon(audio: AudioSettings) -> str:
+    """Return :func:`device`, or raise a fatal DeviceError if the driver does not answer in time. Blocks."""
+    return limited("sound", lambda: device(audio))
 
 
 def _identity(card: Card) -> str:

@@ -16,7 +16,6 @@ from agent.commands.tune import on_cards, phrases_of, verdict
 from agent.errors import AgentError
 from agent.state_folder import folder_of
 from hardware import open_devices
-from hardware.lines import limited
 from hardware.ports import DeviceError, Rhythm
 
 if TYPE_CHECKING:
@@ -100,9 +99,9 @@ async def prepare(settings: Settings) -> None:
     if not of_cards(settings):
         return
     try:
-        from hardware.tuning_rig import device  # noqa: PLC0415 - numpy, which a box without cards may lack
+        from hardware.tuning_rig import device_soon  # noqa: PLC0415 - numpy, which a box without cards may lack
 
-        cards = await asyncio.to_thread(limited, "sound", lambda: device(settings.audio))
+        cards = await asyncio.to_thread(device_soon, settings.audio)
     except (ImportError, DeviceError) as error:
         if isinstance(error, DeviceError) and error.fatal:
             raise
