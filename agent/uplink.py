@@ -112,6 +112,7 @@ class Uplink:
         self._progress_at = 0.0
         self._held: tuple[float, int] | None = None
         self._spurt: tuple[float, int] | None = None
+        self._been_full = False  # audio alone filled this line: what comes in spurts then is a router's queue
         self._pings: deque[tuple[float, int]] = deque(maxlen=64)  # not answered: when sent, bytes in the pipe then
         self._learned_at = -inf
         self._least_pong: float | None = None
@@ -135,7 +136,7 @@ class Uplink:
             self._measure_held(now, pipe)
         else:
             self._held = None
-        if behind and self._frame is None:
+        if behind and self._frame is None and not self._been_full:
             self._measure_spurt(now, pipe)
         else:
             self._spurt = None
@@ -276,6 +277,7 @@ class Uplink:
             return
         since, acked = self._held
         if now - since >= HELD_WINDOW_S:
+            self._been_full = self._been_full or pipe.acked - acked <= self.rate * (now - since)
             self._learn(now, (pipe.acked - acked) / (now - since), pipe.acked - acked)
             self._held = (now, pipe.acked)
 
