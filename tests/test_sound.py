@@ -425,10 +425,12 @@ async def test_a_hiccup_of_the_card_leaves_no_thread_spinning(server: SoundServe
         server.freeze()
         await asyncio.sleep(0.2)
         server.thaw()
-        await asyncio.sleep(3.0)
-        spent = time.process_time()
-        await asyncio.sleep(1.0)
-        spent = time.process_time() - spent
+        for _ in range(12):  # a reopened stream may run dry again on a loaded machine, and be reopened again
+            spent = time.process_time()
+            await asyncio.sleep(1.0)
+            spent = time.process_time() - spent
+            if spent < 0.5:
+                break
         count = len(box.chunks)
         await until(lambda: len(box.chunks) > count, 1)
     assert spent < 0.5
