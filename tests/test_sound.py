@@ -418,6 +418,11 @@ async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell
 
 @on_a_loop
 async def test_a_hiccup_of_the_card_leaves_no_thread_spinning(server: SoundServer) -> None:
+    assert any([await spinning_after_hiccup(server) < 0.5 for _ in range(TRIES)])
+
+
+async def spinning_after_hiccup(server: SoundServer) -> float:
+    """Return the least CPU seconds of a second, once the stream had time to be opened again."""
     async with Box(ONE) as box:
         await box.listen()
         box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(20)))
@@ -425,15 +430,15 @@ async def test_a_hiccup_of_the_card_leaves_no_thread_spinning(server: SoundServe
         server.freeze()
         await asyncio.sleep(0.2)
         server.thaw()
-        for _ in range(12):  # a reopened stream may run dry again on a loaded machine, and be reopened again
+        await asyncio.sleep(2.0)
+        seconds = []
+        for _ in range(3):
             spent = time.process_time()
             await asyncio.sleep(1.0)
-            spent = time.process_time() - spent
-            if spent < 0.5:
-                break
+            seconds.append(time.process_time() - spent)
         count = len(box.chunks)
         await until(lambda: len(box.chunks) > count, 1)
-    assert spent < 0.5
+    return min(seconds)
 
 
 @on_a_loop
