@@ -14,16 +14,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agent import status
-from agent.announcer import Announcer
-from agent.archive import Archive
-from agent.conversation import Conversation
-from agent.ear import Ear
-from agent.earcons import Earcon, pcm
-from agent.endpointer import Edge
-from agent.gestures import Gestures
-from agent.light import PLAYING
+from agent.conversation.conversation import Conversation
+from agent.hearing.acoustics import Surroundings
+from agent.hearing.ear import Ear
+from agent.hearing.endpointer import Edge
 from agent.metrics import Counters, TurnRecord
-from agent.moves import (
+from agent.store.folder import folder_of
+from agent.store.store import Archive
+from agent.turn.effects import (
     CancelCatchUp,
     Connect,
     CutAnswer,
@@ -31,39 +29,43 @@ from agent.moves import (
     Disconnect,
     Effect,
     EndUtterance,
-    Event,
-    FaultCleared,
-    FaultRaised,
     FinishAnswer,
     OpenUtterance,
-    Phase,
     Play,
     PlayAnswers,
     Reconnect,
     SaveNote,
     SendText,
     Sense,
-    ServerHeard,
     SpeakStatus,
+    TakeStill,
+)
+from agent.turn.events import (
+    Event,
+    FaultCleared,
+    FaultRaised,
+    ServerHeard,
     SpeechEnded,
     SpeechStarted,
     StillKept,
-    TakeStill,
     Tick,
     Typed,
 )
-from agent.pictures import Pictures
-from agent.state_folder import folder_of
-from agent.surroundings import Surroundings
-from agent.turn import Turn
-from agent.utterances import BYTES_PER_S
+from agent.turn.gestures import Gestures
+from agent.turn.light import PLAYING
+from agent.turn.machine import Turn
+from agent.turn.phase import Phase
+from agent.uplink.ledger import BYTES_PER_S
+from agent.vision.pictures import Pictures
+from agent.voice.announcer import Announcer
+from agent.voice.earcons import Earcon, pcm
 from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
-    from agent.moves import Speech
+    from agent.turn.effects import Speech
     from hardware.ports import DeviceError, Devices, Heard
 
 log = logging.getLogger(__name__)

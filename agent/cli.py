@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import DEVICE_EXIT_CODE, STUCK_EXIT_CODE, AgentError
-from agent.visible import visible
+from agent.terminal import visible
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The configuration: frozen dataclasses, loaded from TOML, checked before anything starts.
 
 Every error names file, section and key. Unknown keys are errors: a misspelt setting that is ignored costs a day.
-``docs/configuration.md`` is printed from this file; keys to the service are kept elsewhere (:mod:`agent.secrets`).
+``docs/configuration.md`` is printed from this file; keys to the service are kept elsewhere (:mod:`agent.auth.api_key`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@
                            ``fatal``: its driver hangs, only a new process can use it    exit 75
 
 Messages are one line and say what, where and what to do. What a peer sends and we cannot read is not an exception: the
-codec reports it as an event (:class:`agent.protocol.Unreadable`), because the conversation goes on.
+codec reports it as an event (:class:`agent.wire.protocol.Unreadable`), because the conversation goes on.
 """
 
 from __future__ import annotations

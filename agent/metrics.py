@@ -44,7 +44,7 @@ class TurnRecord:
         return self.said.heard(self.played_s) if self.interrupted else self.said.text
 
     def columns(self) -> dict[str, Any]:
-        """Return what the journal keeps of it; the names are those of :class:`agent.journal_rows.TurnRow`."""
+        """Return what the journal keeps of it; the names are those of :class:`agent.store.rows.TurnRow`."""
         return {
             "heard": self.heard.strip(),
             "said": self.said.text,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.moves import LinkState
-from agent.phrases import Phrase
+from agent.link.state import LinkState
+from agent.voice.phrase import Phrase
 
 if TYPE_CHECKING:
-    from agent.conversation import Conversation
+    from agent.conversation.conversation import Conversation
     from agent.metrics import Counters
-    from agent.troubles import Words
+    from agent.voice.phrase import Words
 
 FAR_BEHIND_S = 2.0
 """Speech later than this is as good as kept for later, and the box says so."""

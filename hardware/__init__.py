@@ -14,10 +14,10 @@ from hardware.ports import Devices
 if TYPE_CHECKING:
     import asyncio
 
-    from hardware.playback import PlaybackBuffer
     from hardware.ports import Button, Camera, Indicator, Microphone, Speaker
     from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
-    from hardware.sound import CardSound
+    from hardware.sound.card_sound import CardSound
+    from hardware.sound.playback import PlaybackBuffer
 
 __all__ = ["hanging", "open_devices"]
 
@@ -51,24 +51,24 @@ def _sound(settings: AudioSettings) -> CardSound | None:
     speaks = settings.speaker != "none" and not _is_path(settings.speaker)
     if not (hears or speaks):
         return None
-    from hardware.soundcard import driver  # noqa: PLC0415 - imported only when chosen
+    from hardware.sound.cards import driver  # noqa: PLC0415 - imported only when chosen
 
     driver()
-    from hardware.sound import CardSound  # noqa: PLC0415 - numpy, which comes with the driver
+    from hardware.sound.card_sound import CardSound  # noqa: PLC0415 - numpy, which comes with the driver
 
     return CardSound(settings, hears=hears, speaks=speaks, buffer=_buffer(settings))
 
 
 def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound: CardSound | None) -> Microphone:
     if settings.microphone == "silence":
-        from hardware.simulated_microphones import SilentMicrophone  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.microphones import SilentMicrophone  # noqa: PLC0415 - imported only when chosen
 
         return SilentMicrophone(loop)
     if _is_path(settings.microphone):
-        from hardware.simulated_microphones import WavMicrophone  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.microphones import WavMicrophone  # noqa: PLC0415 - imported only when chosen
 
         return WavMicrophone(loop, Path(settings.microphone).expanduser())
-    from hardware.microphone import CardMicrophone  # noqa: PLC0415 - imported only when chosen
+    from hardware.sound.microphone import CardMicrophone  # noqa: PLC0415 - imported only when chosen
 
     assert sound is not None
     return CardMicrophone(loop, sound)
@@ -77,21 +77,21 @@ def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound:
 def _speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound: CardSound | None) -> Speaker:
     buffer = _buffer(settings)
     if settings.speaker == "none":
-        from hardware.simulated_speakers import SilentSpeaker  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.speakers import SilentSpeaker  # noqa: PLC0415 - imported only when chosen
 
         return SilentSpeaker(loop, buffer)
     if _is_path(settings.speaker):
-        from hardware.simulated_speakers import WavSpeaker  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.speakers import WavSpeaker  # noqa: PLC0415 - imported only when chosen
 
         return WavSpeaker(loop, Path(settings.speaker).expanduser(), buffer)
-    from hardware.speaker import CardSpeaker  # noqa: PLC0415 - imported only when chosen
+    from hardware.sound.speaker import CardSpeaker  # noqa: PLC0415 - imported only when chosen
 
     assert sound is not None
     return CardSpeaker(loop, sound)
 
 
 def _buffer(settings: AudioSettings) -> PlaybackBuffer:
-    from hardware.playback import PlaybackBuffer  # noqa: PLC0415 - `field-agent --help` needs no buffer
+    from hardware.sound.playback import PlaybackBuffer  # noqa: PLC0415 - `field-agent --help` needs no buffer
 
     return PlaybackBuffer(settings.prebuffer_ms / 1000, settings.max_prebuffer_ms / 1000)
 
@@ -100,29 +100,29 @@ def _camera(settings: CameraSettings, loop: asyncio.AbstractEventLoop) -> Camera
     if settings.source == "none":
         return None
     if settings.source == "picamera2":
-        from hardware.camera import PiCamera  # noqa: PLC0415 - imported only when chosen
+        from hardware.camera.picamera import PiCamera  # noqa: PLC0415 - imported only when chosen
 
         return PiCamera(loop, settings)
-    from hardware.simulated import FolderCamera  # noqa: PLC0415 - imported only when chosen
+    from hardware.simulated.box import FolderCamera  # noqa: PLC0415 - imported only when chosen
 
     return FolderCamera(loop, Path(settings.source).expanduser(), settings.folder_fps)
 
 
 def _button(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Button:
     if settings.button == "none":
-        from hardware.simulated import NoButton  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.box import NoButton  # noqa: PLC0415 - imported only when chosen
 
         return NoButton()
-    from hardware.gpio import GpioButton  # noqa: PLC0415 - imported only when chosen
+    from hardware.panel.gpio import GpioButton  # noqa: PLC0415 - imported only when chosen
 
     return GpioButton(loop, settings.button_pin, settings.debounce_ms / 1000)
 
 
 def _light(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Indicator:
     if settings.light == "gpio":
-        from hardware.gpio import GpioLight  # noqa: PLC0415 - imported only when chosen
+        from hardware.panel.gpio import GpioLight  # noqa: PLC0415 - imported only when chosen
 
         return GpioLight(loop, settings.light_pin)
-    from hardware.simulated import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
+    from hardware.simulated.box import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
 
     return LogLight() if settings.light == "log" else NoLight()

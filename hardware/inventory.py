@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from hardware.identity import alsa_cards, usb_port
 from hardware.ports import DeviceError, reason
+from hardware.sound.alsa import alsa_cards, usb_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hardware.soundcard import Card, Direction
+    from hardware.sound.cards import Card, Direction
 
 T = TypeVar("T")
 
@@ -71,11 +71,11 @@ class GpioChip:
 
 def sound_cards() -> Found[SoundCard]:
     """List sound devices and the rates that they take; opens each one briefly."""
-    from hardware import soundcard  # noqa: PLC0415 - imported only when asked for
+    from hardware.sound import cards  # noqa: PLC0415 - imported only when asked for
 
     try:
-        inputs = {card.name: card for card in soundcard.cards("input")}
-        outputs = {card.name: card for card in soundcard.cards("output")}
+        inputs = {card.name: card for card in cards.cards("input")}
+        outputs = {card.name: card for card in cards.cards("output")}
     except DeviceError as error:
         return Found((), str(error))
     names = dict.fromkeys([*inputs, *outputs])
@@ -100,10 +100,10 @@ def _sound_card(name: str, into: Card | None, out: Card | None) -> SoundCard:
 
 
 def _rates(card: Card | None, direction: Direction) -> Iterator[int]:
-    from hardware import soundcard  # noqa: PLC0415 - imported only when asked for
+    from hardware.sound import cards  # noqa: PLC0415 - imported only when asked for
 
     if card is not None:
-        yield from (rate for rate in RATES if soundcard.accepts(card, direction, rate))
+        yield from (rate for rate in RATES if cards.accepts(card, direction, rate))
 
 
 def cameras() -> Found[CameraModule]:

@@ -93,7 +93,7 @@ def reason(error: BaseException) -> str:
 
 
 class Rhythm(Enum):
-    """What the light says. Told apart by rhythm alone; :mod:`hardware.rhythm` draws each over time."""
+    """What the light says. Told apart by rhythm alone; :mod:`hardware.panel.rhythm` draws each over time."""
 
     READY = "asleep, ready"
     CONNECTING = "connecting"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-import agent.connection
+from agent.link import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +35,12 @@ def no_thread_is_left_behind() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def sent_messages_are_strictly_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    send = agent.connection.broadcast  # type: ignore[attr-defined] # the library's function, as the link knows it
+    send = connection.broadcast  # type: ignore[attr-defined] # the library's function, as the link knows it
 
     def judged(connections: Any, message: bytes, **options: Any) -> None:
-        from tests.judge import strict_client_message
+        from tests.support.judge import strict_client_message
 
         strict_client_message(message)
         send(connections, message, **options)
 
-    monkeypatch.setattr(agent.connection, "broadcast", judged)
+    monkeypatch.setattr(connection, "broadcast", judged)

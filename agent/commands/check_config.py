@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import config, secrets
+from agent import config
+from agent.auth import api_key
 from agent.cli import config_option, fail
 from agent.commands.tune import phrases_of
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
-from agent.state_folder import folder_of
+from agent.store.folder import folder_of
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(path)
     problems = [*missing_files(settings), *unusable_voice(settings), *unusable_state(folder_of(settings))]
     try:
-        key = secrets.origin(settings)
+        key = api_key.origin(settings)
     except ConfigError as error:
         key = "missing"
         problems.insert(0, str(error))

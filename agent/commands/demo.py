@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.cli import fail, start_log
-from agent.commands import plot
-from agent.commands.audience import SCREEN, Audience, Tally
-from agent.commands.plot import Diary, Look
 from agent.commands.simulate import load_scenario
 from agent.commands.talk import until_first
-from agent.commands.technician import Technician
-from agent.commands.view import Lines, Panel, can_be_drawn_on, figures
 from agent.errors import ConfigError, LinkError
+from agent.screen import plot
+from agent.screen.lines import Lines, Panel, can_be_drawn_on, figures
+from agent.screen.observers import SCREEN, Audience, Tally
+from agent.screen.plot import Diary, Look
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
-from agent.visible import visible
+from agent.terminal import visible
 from hardware.ports import SPEAKER_FORMAT, Devices
+from hardware.simulated.technician import Technician
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from agent.app import Agent
     from agent.metrics import TurnRecord
-    from hardware.simulated import RoomSpeaker, SimulatedBox
+    from hardware.simulated.box import RoomSpeaker, SimulatedBox
 
 QUEUE_S = 0.15
 """A shallow router: a deep one that splits TCP, as the bottleneck does, hides from the kernel how late speech is."""
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--out {arguments.out}: {error.strerror} (name a writable folder)") from None
     trace = line_of(arguments)
     if arguments.fast:
-        from hardware.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
+        from hardware.simulated.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
 
         return run_virtual(Demo(arguments, trace).play())
     return asyncio.run(Demo(arguments, trace).play())
@@ -87,7 +87,7 @@ class Demo:
     async def play(self) -> int:
         """Set the scene, play it, sum it up."""
         from agent.simulator import Simulator, SimulatorSettings  # noqa: PLC0415 - after the options are known to be good
-        from hardware.simulated import SimulatedBox  # noqa: PLC0415 - the same
+        from hardware.simulated.box import SimulatedBox  # noqa: PLC0415 - the same
 
         box = SimulatedBox.build(asyncio.get_running_loop(), pictures=ASSETS / "frames")
         scenario = load_scenario(self.arguments.scenario)

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from agent import config
 from agent.cli import positive
-from agent.commands import job_record, job_record_files, job_record_text
-from agent.commands.job_record import NotKeptError
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
-from agent.state_folder import folder_of
+from agent.record import files, text
+from agent.record.record import NotKeptError, Record, answer_recording, load, open_journal, recording
+from agent.store.folder import folder_of
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.config import Settings
-    from agent.journal import Journal, TurnRow
+    from agent.store.journal import Journal, TurnRow
     from hardware.ports import DeviceError, Speaker
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     settings = config.load(path)
     folder = arguments.state.expanduser() if arguments.state else folder_of(settings)
-    with closing(job_record.open_journal(folder)) as journal:
+    with closing(open_journal(folder)) as journal:
         arguments.action(arguments, settings, folder, journal)
     return 0
 
@@ -98,13 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def show_list(arguments: argparse.Namespace, _: Settings, __: Path, journal: Journal) -> None:
     """Print the newest conversations, and the notes."""
-    _print(job_record_text.listing(journal, None if arguments.all else arguments.n, _width()))
+    _print(text.listing(journal, None if arguments.all else arguments.n, _width()))
 
 
 def show_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal: Journal) -> None:
     """Print one conversation."""
-    record = job_record.load(folder, journal, arguments.number)
-    _print(job_record_text.story(record, record.files(), _width()))
+    record = load(folder, journal, arguments.number)
+    _print(text.story(record, record.files(), _width()))
 
 
 def _width() -> int:
@@ -121,19 +121,19 @@ def _print(lines: Iterable[str]) -> None:
 
 def export_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal: Journal) -> None:
     """Write one conversation as a job record. Raises ConfigError, NotKeptError."""
-    record = job_record.load(folder, journal, arguments.number)
+    record = load(folder, journal, arguments.number)
     kind = arguments.format or _format_of(arguments.out)
     target = arguments.out or Path(f"job-{arguments.number}.{kind}")
-    to_stdout = target == job_record_files.STDOUT
+    to_stdout = target == files.STDOUT
     if to_stdout and kind == "zip":
         raise ConfigError("--out -: a zip is not written to standard output (name a file)")
-    with job_record_files.written(target, force=arguments.force) as out:
+    with files.written(target, force=arguments.force) as out:
         if kind == "json":
-            job_record_files.write_json(record, out, time.time())
+            files.write_json(record, out, time.time())
         elif kind == "html":
-            job_record_files.write_html(record, out, time.time(), audio=arguments.audio)
+            files.write_html(record, out, time.time(), audio=arguments.audio)
         else:
-            job_record_files.write_zip(record, out, time.time())
+            files.write_zip(record, out, time.time())
     if not to_stdout:
         _print([f"{target}: {target.stat().st_size / 1000:.0f} kB", *_missing(record)])
 
@@ -143,9 +143,9 @@ def _format_of(out: Path | None) -> str:
     return ending if ending in FORMATS else "html"
 
 
-def _missing(record: job_record.Record) -> list[str]:
+def _missing(record: Record) -> list[str]:
     gone = len(record.named()) - len(record.files())
-    return [f"no longer kept and so left out: {job_record_text.count(gone, 'file')}"] if gone else []
+    return [f"no longer kept and so left out: {text.count(gone, 'file')}"] if gone else []
 
 
 # play
@@ -156,8 +156,8 @@ def play_one(arguments: argparse.Namespace, settings: Settings, folder: Path, jo
     turn = journal.turn(arguments.number)
     pcm, rate = _sound(turn, arguments, folder)
     if arguments.out:
-        with job_record_files.written(arguments.out, force=arguments.force) as out:
-            out.write(job_record_files.whole_wav(pcm, rate))
+        with files.written(arguments.out, force=arguments.force) as out:
+            out.write(files.whole_wav(pcm, rate))
         return
     if settings.audio.speaker == "none":
         raise ConfigError("[audio] speaker is none, so nothing would be heard (write a file with --out FILE.wav)")
@@ -169,16 +169,16 @@ def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) ->
     name = f"turn {arguments.number}"
     if turn is None:
         raise NotKeptError(f"{name}: not in the log (turns are numbered by: field-agent log show N)")
-    path = job_record.recording(folder, turn.number)
+    path = recording(folder, turn.number)
     if arguments.answer:
         if not turn.answer_audio:
             raise NotKeptError(f"{name}: its answer was not kept (answers to notes are, others are only in words)")
-        path = job_record.answer_recording(folder, turn.number)
+        path = answer_recording(folder, turn.number)
     elif not turn.audio:
         raise NotKeptError(f"{name}: was {turn.kind}, there is no recording (its words: field-agent log show N)")
     if not path.exists():
         raise NotKeptError(f"{name}: its recording made room for newer ones (more room: [notes] limit_mb)")
-    return job_record_files.sound(path)
+    return files.sound(path)
 
 
 async def _play(settings: Settings, pcm: bytes, rate: int) -> None:

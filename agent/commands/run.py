@@ -10,7 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent import config, secrets
+from agent import config
+from agent.auth import api_key
 from agent.cli import config_option, fail, start_log
 from agent.config import DEFAULT_PATH
 from agent.errors import STUCK_EXIT_CODE
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_log(settings.log.level)
     if settings.gpio.button == "none":
         settings = config.override(settings, {"turn": {"always_listening": True}}, where="a box without a button")
-    secrets.api_key(settings)  # fail now, in words, rather than at the first connection
+    api_key.api_key(settings)  # fail now, in words, rather than at the first connection
     to_the_end(serve(settings))
     return 0
 
@@ -83,13 +84,13 @@ async def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     from agent.app import Agent  # noqa: PLC0415 - after the configuration is known to be good
-    from agent.commands import first_boot  # noqa: PLC0415 - the same
+    from agent.service import first_boot  # noqa: PLC0415 - the same
     from hardware import open_devices  # noqa: PLC0415 - the same
 
     await first_boot.prepare(settings)
     devices = open_devices(settings.devices, asyncio.get_running_loop())
     try:
-        agent = Agent(settings, devices, lambda: secrets.api_key(settings))
+        agent = Agent(settings, devices, lambda: api_key.api_key(settings))
         log.info("ready: model %s at %s", settings.session.model, settings.service.url)
         await agent.run(patient=True, listen=settings.turn.always_listening)
     finally:

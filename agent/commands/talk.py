@@ -10,14 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import config, secrets
+from agent import config
+from agent.auth import api_key
 from agent.cli import config_option, fail, not_negative, positive, start_log
-from agent.commands.audience import SCREEN, Audience, Tally, event_file
 from agent.commands.run import to_the_end
-from agent.commands.view import Lines
 from agent.errors import ConfigError, LinkError
-from agent.moves import Phase
-from hardware.keyboard import KeyboardButton
+from agent.screen.lines import Lines
+from agent.screen.observers import SCREEN, Audience, Tally, event_file
+from agent.turn.phase import Phase
+from hardware.panel.keyboard import KeyboardButton
 
 if TYPE_CHECKING:
     import argparse
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Talk until asked to stop. Raises ConfigError, LinkError, DeviceError."""
     start_log(arguments.log_level)
     settings = overridden(config.load(arguments.config), arguments)
-    secrets.api_key(settings)
+    api_key.api_key(settings)
     return to_the_end(talk(settings, arguments))
 
 
@@ -140,7 +141,7 @@ async def _converse(
         write = (lambda line: agent.type(line)) if terminal else lines.put_nowait  # noqa: PLW0108 - not yet bound
         keyboard = KeyboardButton(loop, write, quit_asked.set, on_end=lambda: lines.put_nowait(None))
         devices = replace(devices, button=keyboard)
-    agent: Agent = Agent(settings, devices, lambda: secrets.api_key(settings), audience)
+    agent: Agent = Agent(settings, devices, lambda: api_key.api_key(settings), audience)
     audience.add(SCREEN, screen(agent, keyboard if terminal else None, aloud=not arguments.text).observe)
     ends = [quit_asked.wait(), audience.left.wait(), _end_of_wav(devices.microphone, agent)]
     if not terminal:

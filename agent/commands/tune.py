@@ -14,19 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import config, tuned
+from agent import config
 from agent.cli import config_option
 from agent.config import DEFAULT_PATH
 from agent.errors import DEVICE_EXIT_CODE, ConfigError
-from agent.phrases import Phrases
-from agent.state_folder import folder_of
+from agent.store import tunings
+from agent.store.folder import folder_of
+from agent.voice.recordings import Phrases
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from agent.config import Settings
-    from hardware.tuning_findings import Findings
-    from hardware.tuning_session import Opener, Outcome
+    from hardware.tuning.findings import Findings
+    from hardware.tuning.session import Opener, Outcome
 
 EXIT_CODES = {"good": 0, "limits": 1, "unusable": DEVICE_EXIT_CODE}
 HEADLINES = {"good": "good: nothing to change", "limits": "usable, with limits", "unusable": "not usable like this"}
@@ -52,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     screen = Lines(sys.stderr if arguments.json else sys.stdout)
     voice = phrases_of(settings)
     outcome = asyncio.run(tune(settings, arguments, screen, voice))
-    audio = tuned.levels_of(settings.audio)
-    stored = tuned.Stored(outcome.device, outcome.result, outcome.findings.figures, audio)
-    tuned.store(folder_of(settings), stored)
+    audio = tunings.levels_of(settings.audio)
+    stored = tunings.Stored(outcome.device, outcome.result, outcome.findings.figures, audio)
+    tunings.store(folder_of(settings), stored)
     if arguments.json:
         sys.stdout.write(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n")
     else:
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Phrases) -> Outcome:
     """Do it, on the cards or in a pretended room. Raises DeviceError."""
-    from hardware.tuning_session import Session  # noqa: PLC0415 - numpy, which a box without cards may lack
+    from hardware.tuning.session import Session  # noqa: PLC0415 - numpy, which a box without cards may lack
 
     others = arguments.microphones
     if arguments.simulated is not None:
@@ -95,7 +96,7 @@ def names(text: str) -> list[str]:
 
 def on_cards(settings: Settings, loop: asyncio.AbstractEventLoop) -> Opener:
     """Return what opens the cards of this box."""
-    from hardware.tuning_rig import CardRig  # noqa: PLC0415 - numpy, which a box without cards may lack
+    from hardware.tuning.rig import CardRig  # noqa: PLC0415 - numpy, which a box without cards may lack
 
     def opened(microphone: str, *, speaks: bool) -> CardRig:
         return CardRig(loop, replace(settings.audio, microphone=microphone), speaks=speaks)
@@ -121,7 +122,7 @@ def room(text: str) -> dict[str, float]:
 
 def simulated(special: dict[str, float], voice: Phrases) -> Opener:
     """Return what opens pretended rigs; each further microphone is 10 dB farther away from the voice."""
-    from hardware.tuning_room import Room, SimulatedRig  # noqa: PLC0415 - numpy, which a box without cards may lack
+    from hardware.tuning.simulated_rig import Room, SimulatedRig  # noqa: PLC0415 - numpy, which a box without cards may lack
 
     plain = Room(**special)  # type: ignore[arg-type] # numbers, and a name that is none is a mistake of ours
     with wave.open(str(QUESTION)) as file:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.vad import webrtc_detector
-from agent.vad_silero import silero
-from hardware.echo import PassThrough, WebRtcCanceller
-from hardware.front_end import FrontEnd
-from hardware.resample import Resampler
+from agent.hearing.silero import silero
+from agent.hearing.vad import webrtc_detector
+from hardware.sound.echo import PassThrough, WebRtcCanceller
+from hardware.sound.front_end import FrontEnd
+from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def memory() -> list[tuple[str, float]]:
     steps = [
         ("the interpreter", "pass"),
         ("numpy", "import numpy"),
-        ("the front end, 48 kHz", "from hardware.front_end import FrontEnd; f = FrontEnd(48000, 48000)"),
+        ("the front end, 48 kHz", "from hardware.sound.front_end import FrontEnd; f = FrontEnd(48000, 48000)"),
         ("playing for 1 s", "z = numpy.ones(480, numpy.int16); [f.process(z * 999, z * (i % 99)) for i in range(100)]"),
     ]
     code = "".join(f"{step}\nprint({RSS})\n" for _, step in steps)

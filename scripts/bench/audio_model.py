@@ -12,9 +12,9 @@ import numpy as np
 from audio_corpus import RATE, Corpus, Sound
 from audio_scenes import SEEDS, SPEECH_DB, amplitude, pcm, quiet
 
-from hardware.echo import BLOCK
-from hardware.echo import RATE as HEARD_RATE
-from hardware.resample import Resampler
+from hardware.sound.echo import BLOCK
+from hardware.sound.echo import RATE as HEARD_RATE
+from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ import webrtcvad
 from audio_corpus import RATE
 from audio_score import FRAME, FRAME_S, Score, Trace, judged, spoken
 
-from agent.endpointer import Edge, Endpointer, Timings
-from agent.noise import NoiseWatch
-from agent.vad import SAMPLE_RATE, webrtc_detector
-from agent.vad_silero import SecondOpinion, silero
-from hardware.echo import FADE_S, NOISE_LEVEL, WebRtcCanceller
-from hardware.front_end import FrontEnd
-from hardware.resample import Resampler
+from agent.hearing.endpointer import Edge, Endpointer, Timings
+from agent.hearing.noise import NoiseWatch
+from agent.hearing.silero import SecondOpinion, silero
+from agent.hearing.vad import SAMPLE_RATE, webrtc_detector
+from hardware.sound.echo import FADE_S, NOISE_LEVEL, WebRtcCanceller
+from hardware.sound.front_end import FrontEnd
+from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from audio_score import percentile
 
-from agent.vad import webrtc_detector
-from hardware.front_end import FrontEnd, Heard
+from agent.hearing.vad import webrtc_detector
+from hardware.sound.front_end import FrontEnd, Heard
 
 PLACES = ("callback", "thread", "loop")
 BLOCK_S = 0.010

@@ -14,7 +14,7 @@ import wave
 from pathlib import Path
 
 from hardware.ports import CHUNK_S, SPEAKER_FORMAT
-from hardware.simulated import FolderCamera, WavMicrophone, WavSpeaker
+from hardware.simulated.box import FolderCamera, WavMicrophone, WavSpeaker
 
 ANSWERS = ("gauge", "valve", "interjection", "report")
 THINK_S, PIECE_S, PACE = 0.4, 0.24, 1.7

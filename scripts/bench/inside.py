@@ -16,16 +16,16 @@ from taps import Wire
 from agent import config
 from agent.app import Agent
 from agent.commands.talk import NEVER_S
-from agent.moves import Phase
-from hardware.playback import PlaybackBuffer
+from agent.turn.phase import Phase
 from hardware.ports import CHUNK_S, Devices
-from hardware.simulated import PacedMicrophone, SimulatedBox
+from hardware.simulated.box import PacedMicrophone, SimulatedBox
+from hardware.sound.playback import PlaybackBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hardware.ports import DeviceError, Heard
-    from hardware.simulated import Room
+    from hardware.simulated.box import Room
 
 FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
 ROUNDS = 8

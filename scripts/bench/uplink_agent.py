@@ -21,9 +21,9 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 
 from agent.app import Agent
 from agent.config import Settings
-from hardware.clock import Metronome
 from hardware.ports import CHUNK_S, Devices, Heard
-from hardware.simulated import NoLight, ScriptedButton, SilentSpeaker
+from hardware.simulated.box import NoLight, ScriptedButton, SilentSpeaker
+from hardware.simulated.clock import Metronome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,282 @@
+"""What the service says, turned into sound, words and events; one :class:`TurnRecord` per turn comes out.
+
+Audio goes straight to the speaker. A record is finished when both the service and the speaker are done with it, because
+the technician may stop an answer that the service has long finished sending.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from agent.conversation.answers import Answer, Answers
+from agent.turn.events import AnswerBegan, AnswerGenerated, Drained
+from agent.wire.events import (
+    AudioOut,
+    GenerationComplete,
+    InputTranscript,
+    Interrupted,
+    OutputTranscript,
+    TurnComplete,
+    Usage,
+)
+from hardware.ports import SPEAKER_FORMAT, AudioFormat
+
+if TYPE_CHECKING:
+    from agent.conversation.delivery import Keeper
+    from agent.metrics import Counters, TurnRecord
+    from agent.turn.events import Event
+    from agent.uplink.ledger import Utterance
+    from agent.wire.events import ServerEvent
+    from hardware.ports import Speaker
+
+
+class Dialogue:
+    """The answering half of the conversation."""
+
+    def __init__(self, speaker: Speaker, keeper: Keeper, counters: Counters) -> None:
+        """Play on ``speaker``; tell ``keeper`` what is answered and how."""
+        self._speaker = speaker
+        self._keeper = keeper
+        self._counters = counters
+        self._answers = Answers(self._lost)
+        self._playing: TurnRecord | None = None
+        self._epoch = 0  # the speaker's, when that began to play
+        self._last: TurnRecord | None = None
+        self._broken: TurnRecord | None = None  # its rest has been asked for
+        self._seam = ""  # between an answer that broke off and the first words of its rest
+        self._heard_again = False  # the question was put again: its transcript comes again, too
+        self._held = bytearray()  # audio of the answer that is kept instead of played
+        self._played_before_s = 0.0
+        self._reading: list[tuple[int, float]] = []  # notes whose answers are being played, each from which second on
+        self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
+        self.answered = 0
+        """The last utterance of which an answer has come, at least in part."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether a wanted answer is still owed."""
+        return self._answers.pending
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something of a wanted answer is still to come; its end may come late, or never."""
+        return self._answers.incomplete
+
+    @property
+    def latest(self) -> TurnRecord | None:
+        """The turn that is being answered, or was last."""
+        current = self._answers.current
+        return current.record if current is not None else self._last
+
+    def asked(self, utterance: Utterance, now: float, frames: int = 0, frames_dropped: int = 0) -> None:
+        """Note that the whole of ``utterance`` has been handed to the service, with so many ``frames``."""
+        broken = self._broken
+        goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
+        rest = broken if goes_on else None
+        number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
+        answer = self._answers.expect(number, now, wanted=utterance.wanted, held=utterance.note, record=rest)
+        answer.record.typed = utterance.text
+        answer.record.frames += frames
+        answer.record.frames_dropped += frames_dropped
+        self._seam, self._heard_again = (" ", True) if rest is not None else ("", False)
+        if utterance.note and utterance.said:
+            answer.record.said.add_text(utterance.said + " ")
+        if rest is None:
+            answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now
+
+    def feed(self, event: ServerEvent, now: float) -> list[Event]:
+        """Take one thing the service said; return what the turn machine must know."""
+        match event:
+            case AudioOut() if event.pcm:
+                return self._audio(event, now)
+            case OutputTranscript() if event.text:
+                answer, events = self._content(now)
+                if answer is not None:
+                    answer.record.said.add_text(self._seam + event.text)
+                    self._seam = ""
+                    self._keeper.progress(answer.record)
+                return events
+            case InputTranscript():
+                self._heard(event.text)
+            case Interrupted():
+                # While the rest of an answer is still to be asked for, this is about something else.
+                awaited = self._broken is not None and self._answers.current is None
+                return [] if awaited else self._answers.interrupted()
+            case GenerationComplete():
+                return self._acknowledge(self.latest, self._answers.generation_complete())
+            case Usage():
+                if self.latest is not None:
+                    self.latest.tokens = event.total
+            case TurnComplete():
+                return self._turn_complete(event)
+        return []
+
+    def cut(self, now: float) -> None:
+        """Silence what plays, and refuse what is still to come of it."""
+        self.watch_playback(now)
+        played_s = self._speaker.flush()
+        self._answers.cut()
+        self._keeper.cut()
+        self.give_up_rest()
+        self._read_out(played_s)
+        self._speaker_done(played_s, interrupted=True)
+
+    def drop_held(self) -> None:
+        """Let go of an answer that was to be kept: something else is asked now."""
+        self._answers.drop_held()
+        self._held.clear()
+
+    def drained(self, now: float) -> list[Event]:
+        """Take the speaker's word that the answer has been played."""
+        self.watch_playback(now)
+        self._read_out(inf)
+        self._speaker_done(self._speaker.played_s)
+        return [Drained()]
+
+    def read(self, answers: list[tuple[int, bytes]]) -> None:
+        """Play answers to notes (number, 24 kHz mono s16le) that were kept until now."""
+        begins = 0.0
+        for number, pcm in answers:
+            self._reading.append((number, begins))
+            self._speaker.write(pcm, self._speaker.epoch)
+            begins += SPEAKER_FORMAT.seconds_in(len(pcm))
+        self._speaker.finish()
+
+    def repeat(self) -> tuple[float, list[Event]]:
+        """Play the last answer again: its seconds, 0 if there is none, and what the turn machine must know."""
+        seconds = self._speaker.repeat()
+        return seconds, [AnswerBegan(), AnswerGenerated()] if seconds else []
+
+    def connection_lost(self) -> list[Event]:
+        """Play on what has come, and have the rest asked for, if the question is still at hand."""
+        answer = self._answers.current
+        events: list[Event] = []
+        self._held.clear()
+        if answer is not None and answer.aloud and answer.began and not answer.generated:
+            number = answer.utterance
+            if number is not None and self._keeper.go_on(number, answer.record.said.text):
+                self._broken = answer.record
+            else:
+                events = [AnswerGenerated()]  # what has come is all of it
+        self._answers.connection_lost()
+        return events
+
+    def watch_playback(self, now: float) -> None:
+        """Note when the present answer's first sample was handed to the sound card. Cheap; called every chunk."""
+        record = self._playing
+        if record is not None and record.first_sample_at is None and self._speaker.played_s > 0:
+            record.first_sample_at = now - self._speaker.played_s
+
+    def _heard(self, text: str) -> None:
+        """Note the technician's words. Where only the service knows of the utterance, they come before its answer."""
+        newest = self._answers.newest
+        if newest is not None and newest.record.typed:
+            return  # its words are known, and what the model was told beside them is nobody's
+        if newest is not None:
+            newest.record.heard = text if self._heard_again else newest.record.heard + text
+            self._heard_again = False
+        elif self._last is not None and self._last.utterance is not None:
+            self._last.heard += text
+        else:
+            self._unclaimed += text
+
+    def _audio(self, event: AudioOut, now: float) -> list[Event]:
+        seconds = AudioFormat(event.rate).seconds_in(len(event.pcm))
+        answer, events = self._content(now)
+        if answer is None or event.rate != SPEAKER_FORMAT.rate:
+            self._counters.refused_s += seconds
+            return events
+        if answer.held:
+            answer.record.said.add_audio(seconds)
+            self._held += event.pcm
+            return events
+        if answer.record.first_byte_at is None:
+            answer.record.first_byte_at = now
+        if self._playing is not answer.record:
+            self._begin_playing(answer)
+        if self._speaker.write(event.pcm, self._epoch):
+            answer.record.said.add_audio(seconds)
+        else:
+            self._counters.refused_s += seconds
+        return events
+
+    def _content(self, now: float) -> tuple[Answer | None, list[Event]]:
+        answer, events = self._answers.content(now)
+        if answer is not None and answer.utterance is not None:
+            self.answered = max(self.answered, answer.utterance)
+        if answer is not None and events and answer.utterance is None:
+            answer.record.heard, self._unclaimed = self._unclaimed, ""
+        return answer, events
+
+    def _begin_playing(self, answer: Answer) -> None:
+        """Let this answer have the speaker; one that still plays there goes on, and counts as played."""
+        if self._playing is not None:
+            self._speaker_done(self._playing.said.audio_s)
+        self._playing = answer.record
+        self._played_before_s = answer.record.played_s  # of an answer whose rest comes after a silence
+        answer.record.speaker_done = False
+        self._epoch = self._speaker.epoch
+
+    def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
+        record, self._playing = self._playing, None
+        if record is not None:
+            record.played_s, record.interrupted = self._played_before_s + played_s, interrupted
+            record.speaker_done = True
+            self._settle(record)
+
+    def _acknowledge(self, record: TurnRecord | None, news: tuple[int | None, list[Event]]) -> list[Event]:
+        utterance, events = news
+        if utterance is not None and record is not None:
+            if self._held:
+                self._keeper.keep_answer(utterance, bytes(self._held), record)
+                self._held.clear()
+            self._keeper.acknowledge(utterance, record)
+        return events
+
+    def _turn_complete(self, event: TurnComplete) -> list[Event]:
+        record = self.latest
+        events = self._acknowledge(record, self._answers.turn_complete(event))
+        if record is not None and event.idle:
+            record.reason = event.reason
+            self._service_done(record)
+        return events
+
+    def _lost(self, answer: Answer) -> None:
+        if answer.record is self._broken and not answer.generated:
+            return  # its rest is asked for
+        if answer.began:  # one that never began is asked for again, or was merged into the next
+            answer.record.reason = "" if answer.generated else "connection lost"
+            self._service_done(answer.record)
+
+    def give_up_rest(self) -> None:
+        """Expect no rest of an answer that broke off: what has come is all of it, for now."""
+        record, self._broken = self._broken, None
+        if record is not None:
+            record.reason = "connection lost"
+            self._service_done(record)
+
+    def _read_out(self, played_s: float) -> None:
+        """Note which answers to notes were played, at least as far as somebody wanted to hear them."""
+        reading, self._reading = self._reading, []
+        heard = [number for number, begins in reading if begins < played_s]
+        if heard:
+            self._keeper.spoken(heard)
+        if len(heard) < len(reading):
+            self._keeper.tell(again=True)
+
+    def _service_done(self, record: TurnRecord) -> None:
+        if record is self._broken:
+            self._broken = None
+        self._last = record
+        record.service_done = True
+        if record is not self._playing:
+            record.speaker_done = True
+        self._settle(record)
+
+    def _settle(self, record: TurnRecord) -> None:
+        """Hand a record on when neither side will add to it."""
+        if record.service_done and record.speaker_done and not record.settled:
+            record.settled = True
+            self._counters.turns += 1
+            self._keeper.settle(record)

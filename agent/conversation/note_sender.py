@@ -1,0 +1,86 @@
+"""Puts notes to the service: oldest first, one at a time, only in quiet moments, and never in a technician's way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from agent.conversation.delivery import Keeper
+    from agent.uplink.ledger import Utterance
+
+
+class Postman:
+    """Looks whenever :meth:`look` is called and when a note is due."""
+
+    def __init__(  # noqa: PLR0913 - its surroundings, each given once by the one place that wires the conversation
+        self,
+        keeper: Keeper,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        patience_s: float,
+        quiet: Callable[[], bool],
+        send: Callable[[], None],
+        unanswered: Callable[[], None],
+    ) -> None:
+        """``quiet()``: nothing else is said or answered, and there is a connection. ``send()``: something waits now.
+
+        ``unanswered()`` is called when the service has not said a word about a note for ``patience_s``.
+        """
+        self._keeper = keeper
+        self._loop = loop
+        self._patience_s = patience_s
+        self._quiet = quiet
+        self._send = send
+        self._unanswered = unanswered
+        self._fetching = False
+        self._carrying = 0  # number of the note that was put to the service last
+        self._timer: asyncio.TimerHandle | None = None
+
+    def look(self) -> None:
+        """Put the next note to the service, if this is the moment for it."""
+        self._carrying = self._carrying if self._carrying in self._keeper.notes else 0
+        if self._fetching or not self._quiet():
+            return
+        note = self._keeper.notes.next(self._loop.time())
+        if note is None:
+            self._wake_at(self._keeper.notes.due)
+            return
+        self._fetching = True
+        self._keeper.fetch(note.number, self._fetched)
+
+    def heard(self) -> None:
+        """Take any sign of life from the service, or of progress in sending."""
+        if self._carrying:
+            self._wake_at(self._loop.time() + self._patience_s)
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._wake_at(None)
+
+    def _fetched(self, note: Utterance | None) -> None:
+        self._fetching = False
+        if note is None:
+            self.look()
+            return
+        if not self._quiet() or note.number not in self._keeper.notes:
+            return  # somebody speaks: it is fetched again when they are done
+        self._carrying = note.number
+        self._keeper.ledger.add_note(note)
+        self.heard()
+        self._send()
+
+    def _wake_at(self, due: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        number, self._carrying = self._carrying, 0
+        if number and any(entry.number == number for entry in self._keeper.ledger.over):
+            self._unanswered()  # a new connection: the old one may still be about to answer
+        else:
+            self.look()

@@ -1,0 +1,44 @@
+"""PURE: what can be wrong in a way that needs a person, with the code that is read over the phone and the words."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Self
+
+from agent.voice.phrase import Phrase, Words
+
+
+class Trouble(Enum):
+    """Code and phrase. First digit: 1 the service refuses us, 4 a part of the box, 5 its memory."""
+
+    code: int  # two digits, spoken one by one
+    phrase: Phrase | None
+
+    def __init__(self, code: int, phrase: Phrase | None) -> None:
+        """Take a row of the table."""
+        self.code, self.phrase = code, phrase
+
+    KEY = (11, Phrase.KEY_REFUSED)
+    ACCESS = (12, Phrase.ACCESS_REFUSED)
+    MODEL = (13, Phrase.MODEL_REFUSED)
+    REGION = (14, Phrase.REGION_REFUSED)
+    ADDRESS = (15, Phrase.ADDRESS_REFUSED)
+    REQUEST = (16, Phrase.REQUEST_REFUSED)
+    MICROPHONE = (41, Phrase.MICROPHONE_FAULT)
+    SPEAKER = (42, Phrase.SPEAKER_FAULT)
+    CAMERA = (43, Phrase.CAMERA_FAULT)
+    BUTTON = (44, None)
+    LIGHT = (45, None)
+    SOUND = (46, None)
+    STORAGE = (51, Phrase.STORAGE_FAULT)
+    STORAGE_FULL = (52, Phrase.STORAGE_NEARLY_FULL)
+
+    @property
+    def words(self) -> Words:
+        """What the box says: the code, then what it means."""
+        return (Phrase.FAULT_CODE, *divmod(self.code, 10), *((self.phrase,) if self.phrase else ()))
+
+    @classmethod
+    def of_part(cls, name: str) -> Self | None:
+        """Return the trouble of the part called ``name`` ("microphone", "storage", ...), if there is one."""
+        return cls.__members__.get(name.upper().replace(" ", "_"))

@@ -1,0 +1,72 @@
+"""What the place allows: listening hands-free, and believing a voice that talks over an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.hearing.noise import NoiseWatch
+from agent.turn.events import NoiseChanged, TrustChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import TurnSettings
+    from agent.metrics import TurnRecord
+    from agent.turn.events import Event
+    from hardware.ports import Heard
+
+LAST_CHUNKS_S = 0.5
+"""An utterance within so much of the longest was ended by its length and not by silence."""
+
+
+class Surroundings:
+    """Watches every chunk and what came of every utterance that a voice began."""
+
+    def __init__(self, settings: TurnSettings, emit: Callable[[Event], None], false_alarm: Callable[[], None]) -> None:
+        """``emit`` is told of changes; ``false_alarm()`` of a voice over an answer behind which nothing was said."""
+        self._settings = settings
+        self._emit = emit
+        self._false_alarm = false_alarm
+        self._watch = NoiseWatch()
+        self._noisy = False
+        self._trusted = True
+        self.echo = "no echo known"
+        """How far the canceller is trusted, in words for the log."""
+        self._begun: dict[int, bool] = {}  # utterances that a voice began: whether over an answer
+
+    def chunk(self, heard: Heard, now: float, *, voiced: bool, held: bool) -> None:
+        """Take 20 ms; ``held``: the button is, so that they are somebody's speech and no noise."""
+        if heard.trust:
+            self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust}"
+        if not held:
+            self._watch.frame(now, voiced=voiced)
+        if self._watch.noisy is not self._noisy:
+            self._noisy = self._watch.noisy
+            self._emit(NoiseChanged(self._noisy))
+        chosen = self._settings.barge_in
+        trusted = chosen == "voice" or (chosen == "auto" and heard.trusted)
+        if trusted is not self._trusted:
+            self._trusted = trusted
+            self._emit(TrustChanged(trusted))
+
+    def begun(self, utterance: int, *, over_answer: bool) -> None:
+        """Note that a voice began an utterance."""
+        self._begun[utterance] = over_answer
+
+    def ended(self, seconds: float, now: float) -> None:
+        """Note that an utterance that a voice began is over."""
+        if seconds >= self._settings.max_utterance_s - LAST_CHUNKS_S:
+            self._watch.endless(now)
+
+    def understood(self, now: float) -> None:
+        """Note that the service understood words."""
+        self._watch.confirmed(now)
+
+    def came_of(self, record: TurnRecord, now: float) -> None:
+        """Take what came of an utterance: words, or nothing."""
+        over_answer = self._begun.pop(record.utterance or 0, None)
+        nothing = not record.heard.strip() and not record.said.audio_s
+        if over_answer is not None and nothing:
+            self._watch.false_start(now)
+            if over_answer:
+                self._false_alarm()

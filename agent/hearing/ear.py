@@ -1,0 +1,96 @@
+"""The microphone's way from chunk to speech edge: level, pre-roll ring, endpointer."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from agent.errors import ConfigError
+from agent.hearing.endpointer import FRAME_S, Endpointer, Timings
+from agent.hearing.silero import SecondOpinion, silero
+from agent.hearing.vad import webrtc_detector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import EndpointerSettings, Settings
+    from agent.hearing.endpointer import Edge
+    from hardware.ports import Heard
+
+RING_S = 1.0
+"""Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
+FULL_SCALE = 32768
+LEVEL_STRIDE = 16
+"""1000 samples a second are enough for a light and a meter."""
+
+
+class Ear:
+    """Takes every chunk while the microphone is open."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the voice detector, so that the first press does not wait for it. Raises ConfigError."""
+        self._deaf = False
+        self._endpointer = Endpointer(self._detector(settings.endpointer), timings(settings))
+        self._ring: deque[bytes] = deque(maxlen=round(RING_S / FRAME_S))
+        self.level = 0.0
+        """About the peak of the last chunk, 0 to 1."""
+        self.quiet = False
+        """Whether nobody spoke in the last chunk, for all that is known."""
+
+    def _detector(self, chosen: EndpointerSettings) -> Callable[[bytes], bool]:
+        detect = webrtc_detector(chosen.aggressiveness)
+        if not chosen.silero:
+            return detect
+        try:
+            network = silero()
+        except ImportError:
+            raise ConfigError("[endpointer] silero: not installed (pip install '.[silero]')") from None
+        # While an answer plays it would miss people over the rest of the echo.
+        return SecondOpinion(detect, lambda: not (self._deaf or self._endpointer.speaking), network)
+
+    @property
+    def voiced(self) -> bool:
+        """The detector's verdict on the last chunk, whether or not anybody acts on it."""
+        return self._endpointer.voiced
+
+    def feed(self, heard: Heard, *, deaf: bool) -> Edge | None:
+        """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
+        self._ring.append(heard.for_model)
+        samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]
+        self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
+        self._deaf = deaf
+        edge = (self._endpointer.listen if deaf else self._endpointer.feed)(heard.for_endpointer)
+        self.quiet = not (deaf or self._endpointer.voiced)
+        return edge
+
+    def pre_roll(self, seconds: float) -> bytes:
+        """Return the last ``seconds`` that were heard, as far as the ring goes back."""
+        count = min(round(seconds / FRAME_S), len(self._ring))
+        return b"".join(list(self._ring)[len(self._ring) - count :])
+
+    def forget(self) -> None:
+        """Start afresh: what was heard before the microphone opened is nobody's business."""
+        self._ring.clear()
+        self._endpointer.reset()
+        self.level = 0.0
+
+    def restart(self) -> None:
+        """Let the next utterance begin only on fresh speech."""
+        self._endpointer.reset()
+
+
+def timings(settings: Settings) -> Timings:
+    """Return the endpointer's timings in frames."""
+    chosen = settings.endpointer
+
+    def frames(milliseconds: float) -> int:
+        return max(1, round(milliseconds / 1000 / FRAME_S))
+
+    return Timings(
+        start_voiced=frames(chosen.start_voiced_ms),
+        start_window=frames(chosen.start_window_ms),
+        end_window=frames(chosen.end_silence_ms),
+        end_voiced_share=chosen.end_voiced_percent / 100,
+        minimum=frames(chosen.minimum_ms),
+        maximum=frames(settings.turn.max_utterance_s * 1000),
+    )

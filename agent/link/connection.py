@@ -1,0 +1,217 @@
+"""One WebSocket: the only place that knows the websockets library.
+
+A thin shell: open, send at once, ping at once, receive, look at the pipe, end. What any of it means is decided in
+:mod:`agent.link.link`. The library's own keepalive is off: its ping waits behind unsent data, so it never fires on a
+dead line that is being talked into, and it kills healthy connections whose pongs are slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import broadcast
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from agent.link import tcp_info
+from agent.link.verdicts import Verdict, judge_status, judge_unreachable
+from agent.uplink.bandwidth import Pipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import Settings
+
+CLOSE_S = 1.0
+"""A closing handshake that takes longer is not worth a technician's time."""
+
+_quiet = logging.getLogger(f"{__name__}.websockets")
+_quiet.addFilter(lambda record: record.levelno >= logging.WARNING)  # at DEBUG the library writes out headers: the key
+
+
+class BadAddressError(Exception):
+    """What stands in service.url, or in the environment for a proxy, is no address."""
+
+
+FAILURES = (OSError, InvalidHandshake, InvalidURI, InvalidProxy, BadAddressError)
+"""What :func:`open_connection` raises (a TimeoutError is an OSError); :func:`judge_failure` knows each."""
+
+
+class ConnectionEnded(Exception):
+    """The connection is over: close ``code`` (1006: no close frame came) and ``reason``."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        """Keep both."""
+        super().__init__(f"{code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class _Connect(connect):
+    """Follows no redirect: the API key must not go to whatever host one names."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+class Connection(ClientConnection):
+    """An open WebSocket. Nothing here waits but :meth:`receive` and :meth:`dispose`."""
+
+    heard_at = 0.0
+    """When anything at all, a pong included, last came from the peer; loop time."""
+    on_pong: Callable[[float], None] | None = None
+    """Told of each pong: when its ping was sent."""
+    _written = 0
+    _ended_because = ""
+
+    def send_now(self, message: bytes) -> None:
+        """Hand over a text message; what does not fit into the socket is buffered."""
+        self._written += len(message)
+        broadcast((self,), message, text=True)
+
+    def ping_now(self) -> None:
+        """Send a ping behind everything written so far; it carries its own time."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_ping(repr(self.loop.time()).encode())
+            self.send_data()
+
+    async def receive(self) -> bytes:
+        """Return the next message. Raises ConnectionEnded."""
+        try:
+            return await self.recv(decode=False)
+        except ConnectionClosed as closed:
+            cause = closed.__cause__
+            lost = self._ended_because or ((cause.strerror or "") if isinstance(cause, OSError) else "")
+            code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, lost)
+            raise ConnectionEnded(code, reason) from None
+
+    def look(self, *, kernel: bool) -> Pipe:
+        """Return how full the pipe is; without the kernel's help only what the library buffers is seen."""
+        transport = self.transport
+        inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)  # TLS has a buffer behind it
+        transports = (transport,) if inner is None else (transport, inner)
+        buffered = sum(each.get_write_buffer_size() for each in transports)
+        facts = tcp_info.look(transport.get_extra_info("socket")) if kernel else None
+        if facts is None:
+            return Pipe(buffered, self._written - buffered, 0.0, certain=False)
+        return Pipe(buffered + facts.unacknowledged, facts.acknowledged, facts.round_trip_s)
+
+    def pace(self, bytes_per_s: int) -> None:
+        """Keep the kernel from bursting faster than this."""
+        tcp_info.pace(self.transport.get_extra_info("socket"), bytes_per_s)
+
+    @property
+    def local_address_text(self) -> str:
+        """The address of our side, for finding its interface; empty if it has none."""
+        address = self.transport.get_extra_info("sockname")
+        return str(address[0]) if isinstance(address, tuple) else ""
+
+    def say_goodbye(self) -> None:
+        """Begin an orderly close; the line is cut when the peer takes too long over it, or is closing already."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_close(1000)
+            self.send_data()
+        self.loop.call_later(CLOSE_S, self.transport.abort)
+
+    def drop(self, because: str = "") -> None:
+        """Cut the line, and have the kernel forget what it has not delivered: that will be sent again elsewhere."""
+        self._ended_because = because
+        tcp_info.reset_on_close(self.transport.get_extra_info("socket"))
+        self.transport.abort()
+
+    async def dispose(self) -> None:
+        """Wait until nothing is left of it, whatever the peer does."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.wait_closed()
+        self.transport.abort()
+        await self.wait_closed()
+
+    def process_event(self, event: Any) -> None:  # noqa: ANN401 - the library's own union of frames
+        """Take a frame from the library."""
+        self.heard_at = self.loop.time()
+        if isinstance(event, Frame) and event.opcode is Opcode.PONG and self.on_pong is not None:
+            with contextlib.suppress(ValueError):  # a pong to nothing that we sent
+                self.on_pong(float(event.data))
+        super().process_event(event)
+        if self.protocol.state is State.CLOSING:  # the peer said good-bye: it must also hang up
+            self.loop.call_later(CLOSE_S, self.transport.abort)
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    """What certificates are trusted: SSL_CERT_FILE or the system's. Reading them takes 25 ms, a Zero far longer."""
+    return ssl.create_default_context()
+
+
+async def open_connection(settings: Settings, key: str) -> Connection:
+    """Connect, with the key in a header. Raises one of FAILURES, or TimeoutError."""
+    address = endpoint(settings)
+    try:
+        connection = await _Connect(
+            address,
+            ssl=_trust() if address.startswith("wss:") else None,
+            additional_headers={"x-goog-api-key": key},
+            compression=None,  # deflating base64 of noise costs the Pi more than it saves
+            ping_interval=None,
+            open_timeout=settings.link.open_timeout_s,
+            close_timeout=CLOSE_S,
+            max_size=None,  # the service sends as large as it likes; the reader never lets it queue
+            max_queue=None,
+            logger=_quiet,
+            create_connection=Connection,
+        )
+    except ssl.SSLCertVerificationError:
+        _trust.cache_clear()  # a repaired file is enough
+        raise
+    except OSError:  # some of these are ValueErrors too
+        raise
+    except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
+        raise BadAddressError(str(error)) from error
+    assert isinstance(connection, Connection)
+    tcp_info.tune(connection.transport.get_extra_info("socket"))
+    return connection
+
+
+def endpoint(settings: Settings) -> str:
+    """Return the WebSocket address; the Live API's path is added to an address that has none."""
+    url = urlsplit(settings.service.url)
+    if url.path.strip("/"):
+        return settings.service.url
+    name = f"google.ai.generativelanguage.{settings.service.api_version}.GenerativeService.BidiGenerateContent"
+    return url._replace(path=f"/ws/{name}").geturl()
+
+
+def judge_failure(error: Exception) -> Verdict:
+    """Judge an attempt that never became a connection."""
+    match error:
+        case InvalidStatus():
+            return judge_status(error.response.status_code)
+        case ssl.SSLCertVerificationError():
+            return judge_unreachable(
+                f"certificate not trusted: {error.verify_message}", "check the clock and SSL_CERT_FILE"
+            )
+        case socket.gaierror():
+            return judge_unreachable("host name not found", "check the network and service.url")
+        case ConnectionRefusedError():
+            return judge_unreachable("connection refused", "check service.url")
+        case ssl.SSLError() | ConnectionResetError():
+            return judge_unreachable("connection reset before it was made", "is it wss:// to a ws:// server?")
+        case TimeoutError():
+            return judge_unreachable("the service did not answer in time")
+        case OSError():
+            return judge_unreachable(f"no connection: {error.strerror or type(error).__name__}")
+        case InvalidProxy() | BadAddressError():
+            return judge_unreachable(
+                f"not a usable address: {error}", "check service.url and the proxy, if there is one"
+            )
+    return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")

@@ -1,0 +1,347 @@
+"""One connection while it is wanted: connect, send what the outbox picks, read, notice a dead line, back off.
+
+One task for the life of the agent. Sending is synchronous and never waits: :meth:`Link.pump` hands over what the outbox
+picks for the state of the uplink. A dead line is declared here, by missing acknowledgements, and never by a library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import TYPE_CHECKING, Never, Protocol
+
+from agent.errors import ConfigError
+from agent.faults import Trouble
+from agent.link.backoff import Backoff
+from agent.link.connection import FAILURES, Connection, ConnectionEnded, judge_failure, open_connection
+from agent.link.network import NetWatch, interface_of, resolver_stamp
+from agent.link.redial import REDIAL_S, first_of
+from agent.link.state import LinkState
+from agent.link.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close
+from agent.uplink.bandwidth import START_RATE, Uplink
+from agent.wire import protocol
+from agent.wire.events import SetupComplete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import Settings
+    from agent.uplink.outbox import Outbox, Outgoing
+    from agent.wire.events import ServerEvent
+    from agent.wire.session import Session
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.010
+"""How often the pipe is looked at while something waits or a frame is under way: its drain is timed to about 5 %."""
+IDLE_TICK_S = 0.250
+"""And while nothing is: soon enough for the three seconds of a dead line."""
+HEARTBEAT_S = 1.0
+"""A ping this often: it keeps something outstanding, so that a dead line shows while nobody speaks, and it measures the
+queue where the kernel sees none of it."""
+PROMPT_S = 2.0
+"""A service that has ever answered a ping faster than this is expected to go on doing so."""
+SILENCE_S = 8.0
+"""From such a service nothing at all for so long, not even a pong: it is gone though the line acknowledges. Sooner than
+an answer is given up (``turn.response_timeout_s``), so that its rest is asked for."""
+RESOLVER_LOOK_S = 2.0
+"""How often a waiting link looks whether other name servers are asked: nothing tells of that."""
+BACK_PAUSE_S = 0.5
+"""Attempts that news of a network cause are this far apart: a link that comes up brings a dozen messages at once."""
+PACE_CHANGE = 0.2
+"""The kernel is told of a new rate when it differs by more."""
+
+
+class Listener(Protocol):
+    """Who is told what happens on the link; called on the event loop, never re-entered."""
+
+    def link_changed(self, state: LinkState, verdict: Verdict | None) -> None:
+        """Take the new state, and why the last connection failed if it did."""
+
+    def server_event(self, event: ServerEvent) -> None:
+        """Take one thing that the service said."""
+
+    def sent(self, outgoing: Outgoing) -> None:
+        """Take note that a message was handed to the socket."""
+
+
+class Link:
+    """Keeps one connection while it is wanted."""
+
+    def __init__(
+        self, settings: Settings, key: Callable[[], str], session: Session, outbox: Outbox, listener: Listener
+    ) -> None:
+        """Ask ``key`` for the API key before each attempt, so that a mended key file is enough."""
+        self._settings = settings
+        self._key = key
+        self._session = session
+        self._outbox = outbox
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._backoff = Backoff()
+        self._wanted = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._connection: Connection | None = None
+        self._ready = False  # the connection is set up, and we are not leaving it
+        self._parting = False  # we are ending this connection ourselves
+        self._redial = False  # the last connection died: try again in parallel, as long as it takes
+        self._back_at = -BACK_PAUSE_S  # when a network came back
+        self._up_at: float | None = None  # when the present connection became ready
+        self._ticking: asyncio.TimerHandle | None = None
+        self._heartbeat_at = 0.0
+        self._paced = 0
+        self._prompt = False  # the service has answered a ping promptly
+        self.uplink = Uplink()
+        """What is known of the present connection's uplink."""
+        self.state = LinkState.IDLE
+        self.connections = 0
+        """Connections that became ready."""
+        self.bytes_sent = 0
+
+    # what others ask for
+
+    def want(self) -> None:
+        """Have a connection; a pending wait for the next attempt is cut short."""
+        self._wanted.set()
+        self._hurry.set()
+
+    def release(self) -> None:
+        """Have none."""
+        self._wanted.clear()
+        self._hurry.set()
+        self.renew()
+
+    def renew(self) -> None:
+        """End the present connection; if one is wanted, the next is made at once."""
+        connection = self._connection
+        if connection is None or self._parting:
+            return
+        self._parting = True
+        if self._ready:
+            self._ready = False
+            connection.say_goodbye()
+        else:
+            connection.drop()
+
+    def pump(self) -> None:
+        """Send what may be sent now."""
+        connection = self._connection
+        if connection is None or not self._ready:
+            return
+        self._look(connection)
+        while (outgoing := self._outbox.next(self.uplink, self._loop.time())) is not None:
+            self._hand_over(connection, outgoing)
+        self._tick_within(TICK_S if self.uplink.measuring or not self._outbox.empty else IDLE_TICK_S)
+
+    @property
+    def buffered_ms(self) -> float:
+        """How long a byte written now would wait; its parts are ``uplink.outstanding`` and ``uplink.rate``."""
+        return 1000 * self.uplink.queue_s if self._ready else 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether messages can be sent."""
+        return self._ready
+
+    async def run(self) -> None:
+        """Keep a connection while wanted, until cancelled."""
+        watch = NetWatch(self._loop, self._interface_lost, self._network_back)
+        try:
+            while True:
+                if not self._wanted.is_set() and self.state is not LinkState.IDLE:
+                    self._set_state(LinkState.IDLE)
+                await self._wanted.wait()
+                await self._live()
+        finally:
+            watch.close()
+
+    # one connection
+
+    async def _live(self) -> None:
+        """Live through one connection and the wait after it."""
+        self._hurry.clear()
+        self._set_state(LinkState.CONNECTING)
+        self._up_at = None
+        verdict = await self._attempt()
+        now = self._loop.time()
+        drop = verdict is not None and verdict.next is Next.FRESH
+        self._session.closed(now, drop_handle=drop, failed=verdict is not None)
+        if self._wanted.is_set() and verdict is not None:
+            self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
+            await self._wait(verdict)
+
+    async def _attempt(self) -> Verdict | None:
+        """Return the verdict on the connection's end, None if we ended it."""
+        resumed = bool(self._session.handle(self._loop.time()))
+        self._parting = False
+        try:
+            self._connection = await self._open()
+            if not self._wanted.is_set():
+                return None
+            async with asyncio.timeout(self._settings.link.setup_timeout_s):
+                await self._set_up(self._connection)
+            return await self._converse(self._connection)
+        except ConnectionEnded as ended:
+            failures = self._backoff.failures + 1
+            return None if self._parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
+        except ConfigError as error:  # the key file is being replaced, perhaps
+            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S, trouble=Trouble.KEY)
+        except FAILURES as error:
+            return judge_failure(error)
+        finally:
+            await self._dispose()
+
+    async def _open(self) -> Connection:
+        """Connect; after a dead line in parallel attempts, since it may be back any moment."""
+        limit_s = self._settings.link.open_timeout_s
+        every_s, self._redial = REDIAL_S if self._redial else limit_s + 1, False
+        key = self._key()
+        return await first_of(
+            lambda: open_connection(self._settings, key), Connection.drop, every_s=every_s, within_s=limit_s
+        )
+
+    async def _set_up(self, connection: Connection) -> None:
+        self._send(connection, self._session.setup(self._loop.time()))
+        while True:
+            events = protocol.decode(await connection.receive())
+            if any(isinstance(event, SetupComplete) for event in events):
+                break
+        self._start_serving(connection)
+        self._set_state(LinkState.UP)
+        for event in events:
+            self._listener.server_event(event)
+        self.pump()
+
+    def _start_serving(self, connection: Connection) -> None:
+        now = self._loop.time()
+        self._paced = 0
+        connection.heard_at = self._up_at = now
+        connection.on_pong = self._pong
+        # The last line's rate is a better guess than none, but what it carried at its best proves nothing here.
+        self.uplink = Uplink(min(self.uplink.rate, START_RATE))
+        self._session.opened(now)
+        self._ready = True
+        self.connections += 1
+
+    async def _converse(self, connection: Connection) -> Never:
+        while True:
+            for event in protocol.decode(await connection.receive()):
+                self._listener.server_event(event)
+
+    async def _dispose(self) -> None:
+        """Leave nothing of the connection behind; bounded, whatever the peer does."""
+        connection, self._connection, self._ready = self._connection, None, False
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+        if connection is not None:
+            if not self._parting:
+                connection.drop()
+            await connection.dispose()
+
+    # while it lives
+
+    def _tick_within(self, seconds: float) -> None:
+        if self._ticking is not None and self._ticking.when() <= self._loop.time() + seconds:
+            return
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._ticking = self._loop.call_later(seconds, self._tick)
+
+    def _tick(self) -> None:
+        """Look after the line, then send what waits."""
+        self._ticking = None
+        connection, now = self._connection, self._loop.time()
+        if connection is None or not self._ready:
+            return
+        dead = self._look_for_death(connection, now)
+        if dead:
+            self._declare_dead(dead)
+            return
+        if now - self._heartbeat_at >= HEARTBEAT_S:
+            self._ping(connection, now)
+        self.pump()
+
+    def _look_for_death(self, connection: Connection, now: float) -> str:
+        """Say why the line is dead, if it is."""
+        self._look(connection)
+        if self.uplink.dead(now):
+            return "nothing acknowledged for 3 s"
+        limit_s = SILENCE_S if self._prompt else self._settings.link.pong_timeout_s
+        return f"nothing heard for {limit_s:.0f} s" if now - connection.heard_at >= limit_s else ""
+
+    def _declare_dead(self, because: str) -> None:
+        if self._connection is not None and self._ready:
+            self._redial = True
+            self._ready = False
+            self._connection.drop(because)
+
+    def _interface_lost(self, index: int) -> None:
+        if self._connection is not None and self._ready and interface_of(self._connection.local_address_text) == index:
+            self._declare_dead("the network interface went down")
+
+    def _network_back(self) -> None:
+        """Try again at once; a service that refuses us does so over any network."""
+        now = self._loop.time()
+        if self.state is LinkState.OFFLINE and now - self._back_at >= BACK_PAUSE_S:
+            log.info("link: the network has changed, trying again")
+            self._hurry.set()
+            self._back_at = now
+
+    def _look(self, connection: Connection) -> None:
+        pipe = connection.look(kernel=self._settings.link.kernel)
+        held = not self.uplink.audio_open and self._outbox.audio_waiting(self.uplink)
+        self.uplink.observe(self._loop.time(), pipe, held=held, behind=self._outbox.behind)
+
+    def _hand_over(self, connection: Connection, outgoing: Outgoing) -> None:
+        if outgoing.is_frame:
+            self.uplink.frame_sent(self._loop.time(), len(outgoing.message))
+        self._send(connection, outgoing.message)
+        self.uplink.written(len(outgoing.message))
+        if outgoing.is_frame:
+            self._ping(connection, self._loop.time())
+            self._pace(connection)
+        self._listener.sent(outgoing)
+
+    def _send(self, connection: Connection, message: bytes) -> None:
+        self.bytes_sent += len(message)
+        connection.send_now(message)
+
+    def _ping(self, connection: Connection, now: float) -> None:
+        self._heartbeat_at = now
+        self.uplink.ping_sent(now)
+        connection.ping_now()
+
+    def _pong(self, pinged_at: float) -> None:
+        now = self._loop.time()
+        self._prompt = self._prompt or now - pinged_at <= PROMPT_S
+        self.uplink.pong(now, pinged_at)
+        self._tick_within(0)  # a frame may go
+
+    def _pace(self, connection: Connection) -> None:
+        rate = self.uplink.pacing_rate
+        if self._settings.link.kernel and abs(rate - self._paced) > PACE_CHANGE * self._paced:
+            self._paced = rate
+            connection.pace(rate)
+
+    def _set_state(self, state: LinkState, verdict: Verdict | None = None) -> None:
+        self.state = state
+        self._listener.link_changed(state, verdict)
+
+    async def _wait(self, verdict: Verdict) -> None:
+        """Wait until the next attempt is due, or somebody asks for one."""
+        if verdict.at_once:
+            self._set_state(LinkState.CONNECTING, verdict)
+            return
+        self._set_state(LinkState.REFUSED if verdict.next is Next.REFUSED else LinkState.OFFLINE, verdict)
+        seconds = self._backoff.wait(verdict.wait_s, random.random())  # noqa: S311 - jitter, not a secret
+        due, stamp = self._loop.time() + seconds, resolver_stamp()
+        while not self._hurry.is_set() and (left := due - self._loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, RESOLVER_LOOK_S)):
+                    await self._hurry.wait()
+            if resolver_stamp() != stamp:
+                self._network_back()
+                stamp = resolver_stamp()

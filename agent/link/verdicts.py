@@ -1,0 +1,130 @@
+"""PURE: what to do after a connection failed, from how it failed.
+
+One table for close codes and reasons, one for HTTP status codes of the handshake, first match wins. Sources: close
+frames seen in the field and collected from the SDK's, pipecat's and livekit's issue trackers; Live API error guide.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from agent.faults import Trouble
+
+
+class Next(Enum):
+    """The next step."""
+
+    RESUME = auto()  # connect again with the handle
+    FRESH = auto()  # drop the handle, then connect again
+    REFUSED = auto()  # a person must act; try again slowly, in case they did
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``wait_s`` is the least wait before the next attempt; ``at_once`` skips the back-off altogether."""
+
+    next: Next
+    problem: str
+    fix: str = ""
+    wait_s: float = 0.0
+    at_once: bool = False
+    trouble: Trouble | None = None
+    """What the box says of it, where a person must act."""
+
+    def __str__(self) -> str:
+        """Problem and fix in one line."""
+        return f"{self.problem} ({self.fix})" if self.fix else self.problem
+
+
+QUOTA_WAIT_S = 60.0
+"""Quota windows are a minute long; sooner retries only use up more."""
+REFUSED_WAIT_S = 60.0
+"""A person who mends a key or a model does it in minutes."""
+
+_KEY_FIX = "check the API key: GEMINI_API_KEY, or the file that service.key_file names"
+_MODEL_FIX = "check session.model and service.api_version"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    codes: tuple[int, ...]  # empty: any
+    reason: str  # regular expression, any case
+    next: Next | Trouble  # a trouble is refused
+    problem: str
+    fix: str = ""
+    wait_s: float = 0.0
+    at_once: bool = False
+
+    def matches(self, code: int, reason: str) -> bool:
+        """Whether this row is about such a close."""
+        return (not self.codes or code in self.codes) and bool(re.search(self.reason, reason, re.IGNORECASE))
+
+
+_CLOSES = (
+    _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Trouble.KEY, "API key refused", _KEY_FIX),
+    _Row((), r"permission.?denied|unauthenticated|suspended", Trouble.ACCESS, "access refused", _KEY_FIX),
+    _Row((), r"quota|resource.?exhausted", Next.RESUME, "quota used up", "check plan and billing", QUOTA_WAIT_S),
+    _Row((), r"models/\S+ is not found|not supported for bidi", Trouble.MODEL, "model refused", _MODEL_FIX),
+    _Row(
+        (), r"user location|not available in your", Trouble.REGION, "region refused", "the service is not offered here"
+    ),
+    _Row((), r"session not found|invalid session handle|requested entity", Next.FRESH, "handle refused", at_once=True),
+    _Row((1007,), r"CONTENT_TYPE_AUDIO", Next.FRESH, "the service lost its configuration", at_once=True),
+    _Row((1007,), r"", Next.FRESH, "request refused", "compare the log line with the model's documentation"),
+    _Row((1008,), r"aborted", Next.RESUME, "connection cut after go-away", at_once=True),
+    _Row((1008,), r"", Next.FRESH, "policy close"),
+    _Row((1011, 1012, 1013), r"", Next.RESUME, "service fault"),
+    _Row((1000, 1001, 1005, 1006), r"", Next.RESUME, "connection dropped", at_once=True),
+    _Row((), r"", Next.RESUME, "connection closed"),
+)
+
+_STATUSES = (
+    (
+        (400, 404),
+        Trouble.ADDRESS,
+        "address or model refused",
+        "check service.url, service.api_version, session.model",
+    ),
+    ((401, 403), Trouble.KEY, "API key refused", _KEY_FIX),
+    ((429,), Next.RESUME, "quota used up", "check plan and billing"),
+)
+
+
+def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verdict:
+    """Judge a close frame (1006: none came).
+
+    ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
+    included, ended before they were stable. A second service fault in a row drops the handle, since one that the server
+    cannot digest fails for ever; a request that is refused even on a fresh session is ours to mend.
+    """
+    row = next(row for row in _CLOSES if row.matches(code, reason))
+    problem = f"{row.problem}: {code} {reason}".rstrip()
+    if row.codes == (1007,) and not resumed and failures > 1:
+        return _refused(Trouble.REQUEST, problem, row.fix)
+    if isinstance(row.next, Trouble):
+        return _refused(row.next, problem, row.fix)
+    indigestible = row.codes == (1011, 1012, 1013) and resumed and failures > 1
+    step = Next.FRESH if indigestible else row.next
+    # A refused handle is dropped, so that this cannot go round in a circle.
+    at_once = row.at_once and (failures <= 1 or (row.next is Next.FRESH and resumed))
+    return Verdict(step, problem, row.fix, row.wait_s, at_once)
+
+
+def judge_status(status: int) -> Verdict:
+    """Judge an HTTP response that refused the WebSocket handshake."""
+    for statuses, step, problem, fix in _STATUSES:
+        if status in statuses:
+            told = f"{problem}: HTTP {status}"
+            return _refused(step, told, fix) if isinstance(step, Trouble) else Verdict(step, told, fix, QUOTA_WAIT_S)
+    return Verdict(Next.RESUME, f"service fault: HTTP {status}")
+
+
+def _refused(trouble: Trouble, problem: str, fix: str) -> Verdict:
+    return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, trouble=trouble)
+
+
+def judge_unreachable(problem: str, fix: str = "") -> Verdict:
+    """Judge a connection that was never made, or that fell silent."""
+    return Verdict(Next.RESUME, problem, fix)

@@ -1,0 +1,161 @@
+"""Writing a job record: to one file, atomically, or to standard output; and recordings as whole WAVs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tempfile
+import wave
+import zipfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from agent.errors import ConfigError
+from agent.record.html import data_uri, page
+from agent.record.record import NotKeptError, as_json, local
+from agent.store.spool import ANSWER_RATE, HEADER, SPEECH_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from agent.record.record import Record
+
+STDOUT = Path("-")
+HIGHEST_RATE = 192_000
+"""A header that says more is a damaged one."""
+ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""DEL and C1 may stand in JSON, but not on a terminal; the other controls are escaped anyway."""
+FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+"""No archive tells an earlier time; a box without a clock starts earlier."""
+
+
+# recordings
+
+
+def sound(path: Path) -> tuple[bytes, int]:
+    """Return the samples and the rate of a recording, also of one that is being written. Raises NotKeptError."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise NotKeptError(f"{path}: was deleted to make room for newer recordings") from None
+    except OSError as error:
+        raise NotKeptError(f"{path}: cannot be read: {error.strerror}") from None
+    pcm = content[HEADER.size :]
+    rate = HEADER.unpack(content[: HEADER.size])[7] if len(content) >= HEADER.size else 0
+    if not 0 < rate <= HIGHEST_RATE:
+        rate = ANSWER_RATE if path.stem.endswith("-answer") else SPEECH_RATE
+    return pcm[: len(pcm) // 2 * 2], rate
+
+
+def whole_wav(pcm: bytes, rate: int) -> bytes:
+    """Return a WAV whose header tells its length, which the one on disk may not yet."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(pcm)
+    return made.getvalue()
+
+
+# the three formats
+
+
+def write_json(record: Record, out: BinaryIO, made_at: float) -> None:
+    """Write what programs read."""
+    out.write(_told(record, record.files(), made_at))
+
+
+def write_html(record: Record, out: BinaryIO, made_at: float, *, audio: bool) -> None:
+    """Write the page, with pictures and, if wanted, sounds in it."""
+    files = record.files()
+
+    def image(name: str) -> str:
+        return _embedded("image/jpeg", files, name)
+
+    def player(name: str) -> str:
+        return _embedded("audio/wav", files, name) if audio else ""
+
+    out.writelines(piece.encode("utf-8", "replace") for piece in page(record, image, player, made_at))
+
+
+def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
+    """Write page, JSON and every file; the page plays the recordings once the archive is unpacked."""
+    kept: dict[str, Path] = {}
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, path in record.files().items():
+            content = _content(name, path)
+            if content is not None:  # else it has made room just now
+                archive.writestr(_entry(name, made_at), content)
+                kept[name] = path
+        archive.writestr(_entry("record.json", made_at), _told(record, kept, made_at))
+
+        def image(name: str) -> str:
+            return _embedded("image/jpeg", kept, name)
+
+        def player(name: str) -> str:
+            return name if name in kept else ""
+
+        with archive.open(_entry("record.html", made_at), "w") as html:
+            for piece in page(record, image, player, made_at):
+                html.write(piece.encode("utf-8", "replace"))
+
+
+def _told(record: Record, kept: Collection[str], made_at: float) -> bytes:
+    told = json.dumps(as_json(record, kept, made_at), ensure_ascii=False, indent=2)
+    return told.translate(ESCAPED).encode("utf-8", "replace") + b"\n"
+
+
+def _entry(name: str, made_at: float) -> zipfile.ZipInfo:
+    now = local(made_at)
+    moment = FIRST_OF_ZIP if now is None or now.year < FIRST_OF_ZIP[0] else now.timetuple()[:6]
+    entry = zipfile.ZipInfo(name, moment)
+    entry.compress_type = zipfile.ZIP_STORED if name.endswith(".jpg") else zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o600 << 16
+    return entry
+
+
+def _embedded(kind: str, files: dict[str, Path], name: str) -> str:
+    content = _content(name, files[name]) if name in files else None
+    return "" if content is None else data_uri(kind, content)
+
+
+def _content(name: str, path: Path) -> bytes | None:
+    """Return a file as it goes into a record; None if it is not there any more."""
+    try:
+        return whole_wav(*sound(path)) if name.endswith(".wav") else path.read_bytes()
+    except (OSError, NotKeptError):
+        return None
+
+
+# where it goes
+
+
+@contextmanager
+def written(target: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """Give a file to write that takes the place of ``target`` only when it is whole. Raises ConfigError."""
+    if target == STDOUT:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        return
+    if target.exists() and not force:
+        raise ConfigError(f"{target}: is there already (name another with --out, or replace it with --force)")
+    try:
+        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise ConfigError(f"{target}: cannot be written: {error.strerror} (name another with --out)") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).replace(target)
+    except IsADirectoryError:
+        raise ConfigError(f"{target}: is a folder (name a file with --out)") from None
+    except OSError as error:
+        error.filename = str(target)
+        raise
+    finally:
+        with suppress(OSError):
+            Path(partial).unlink()

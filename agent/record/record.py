@@ -1,0 +1,245 @@
+"""The job record: one conversation as the journal and the files beside it have it, for people and for programs."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.errors import AgentError, ConfigError
+from agent.store.journal import CallRow, EventRow, Journal, JournalError, StillRow, TurnRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from agent.store.journal import ConversationRow
+
+Item = TurnRow | StillRow | CallRow | EventRow
+JOURNAL = "journal.db"
+FORMAT, VERSION = "field-agent-job-record", 1
+"""What a program looks for; the version grows when a key changes its meaning or goes, not when one is added."""
+MOMENTS = ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at", "spoken_at")
+FIGURES = ("tokens", "attempts", "connections", "frames", "frames_dropped", "reason")
+
+
+class NotKeptError(AgentError):
+    """The log has no such conversation, turn or recording, or has it no more."""
+
+    exit_code = 66
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One conversation; ``folder`` is the state folder that its files are in."""
+
+    folder: Path
+    conversation: ConversationRow
+    turns: list[TurnRow]
+    stills: list[StillRow]
+    calls: list[CallRow]
+    events: list[EventRow]
+
+    def stills_of(self, turn: TurnRow) -> list[StillRow]:
+        """Return the pictures that were taken in a turn."""
+        return [still for still in self.stills if still.turn == turn.number]
+
+    def calls_of(self, turn: TurnRow) -> list[CallRow]:
+        """Return the functions that were called in a turn."""
+        return [call for call in self.calls if call.turn == turn.number]
+
+    def timeline(self) -> list[tuple[float, Item]]:
+        """Return turns in their order, and between them by time what belongs to none of them."""
+        moments: list[tuple[float, Item]] = []
+        latest = -math.inf
+        for turn in self.turns:
+            latest = max(latest, turn.began_at)  # a clock that was set back does not change the order
+            moments.append((latest, turn))
+        numbers = {turn.number for turn in self.turns}
+        moments += [(still.at, still) for still in self.stills if still.turn not in numbers]
+        moments += [(call.began_at, call) for call in self.calls if call.turn not in numbers]
+        moments += [(event.at, event) for event in self.events]
+        return sorted(moments, key=lambda moment: moment[0])
+
+    def named(self) -> dict[str, Path]:
+        """Return every file that belongs to it, by its name in a job record, be it still on disk or not."""
+        named = {still_name(still): self.folder / "stills" / Path(still.file).name for still in self.stills}
+        for turn in self.turns:
+            named[recording_name(turn)] = recording(self.folder, turn.number)
+            named[answer_name(turn)] = answer_recording(self.folder, turn.number)
+            named[picture_name(turn)] = self.folder / "spool" / Path(turn.still).name
+        return {name: path for name, path in named.items() if name}
+
+    def files(self) -> dict[str, Path]:
+        """Return those that are still on disk."""
+        return {name: path for name, path in self.named().items() if path.is_file()}
+
+
+# where things are
+
+
+def open_journal(folder: Path) -> Journal:
+    """Open the journal in ``folder`` for reading. Raises ConfigError if there is none, else JournalError."""
+    try:
+        if JOURNAL in os.listdir(folder):  # noqa: PTH208 - the names are enough
+            return Journal(folder / JOURNAL, read_only=True)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{folder}: there is no such folder, so no log either ({_elsewhere()})") from None
+    except PermissionError:
+        owner = _owner(folder)
+        raise JournalError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
+    except OSError as error:
+        raise JournalError(folder, str(error.strerror), "the disk may be failing: see dmesg") from error
+    raise ConfigError(f"{folder}: holds no log: {JOURNAL} is not there ({_elsewhere()})")
+
+
+def _elsewhere() -> str:
+    return "the agent makes it when it first runs; name another folder with --state, or the agent's --config"
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return folder.owner()
+    except (KeyError, OSError):
+        return "another user"
+
+
+def load(folder: Path, journal: Journal, number: int) -> Record:
+    """Return the conversation ``number``. Raises NotKeptError, JournalError."""
+    conversation = journal.conversation(number)
+    if conversation is None:
+        latest = journal.latest_conversation()
+        range_ = f"the newest is {latest.number}" if latest else "the log is empty"
+        raise NotKeptError(f"conversation {number}: not in the log ({range_}; list them: field-agent log --all)")
+    turns, stills, calls = journal.turns(number), journal.stills(number), journal.calls(number)
+    return Record(folder, conversation, turns, stills, calls, journal.events(number))
+
+
+def recording(folder: Path, number: int) -> Path:
+    """Return where a turn's recording is, or would be."""
+    unsent, sent = (folder / "spool" / part / f"{number:06}.wav" for part in ("unsent", "sent"))
+    return unsent if unsent.is_file() else sent  # it moves from the one to the other
+
+
+def answer_recording(folder: Path, number: int) -> Path:
+    """Return where a turn's kept answer is, or would be."""
+    return folder / "spool" / "sent" / f"{number:06}-answer.wav"
+
+
+def recording_name(turn: TurnRow) -> str:
+    """Return the name of a turn's recording in a job record; '' if it never had one."""
+    return f"recordings/{turn.number:06}.wav" if turn.audio else ""
+
+
+def answer_name(turn: TurnRow) -> str:
+    """Return the same of a kept answer."""
+    return f"recordings/{turn.number:06}-answer.wav" if turn.answer_audio else ""
+
+
+def picture_name(turn: TurnRow) -> str:
+    """Return the same of the picture of a note."""
+    return f"pictures/{turn.number:06}.jpg" if turn.still else ""
+
+
+def still_name(still: StillRow) -> str:
+    """Return the same of a still."""
+    name = Path(still.file).name
+    return f"stills/{name}" if name else ""
+
+
+# what it says
+
+
+def question(turn: TurnRow) -> str:
+    """Return what the technician said, as far as it is known."""
+    return turn.heard.strip() or turn.text.strip()
+
+
+def answer(turn: TurnRow) -> str:
+    """Return what the technician was told: of an interrupted answer only what was played."""
+    return (turn.played if turn.interrupted else turn.said).strip()
+
+
+def length(conversation: ConversationRow) -> float:
+    """Return the seconds from the first to the last of a conversation; 0 if the clock was set back."""
+    return max(0.0, conversation.last_at - conversation.began_at)
+
+
+def unheard(turn: TurnRow) -> bool:
+    """Whether the answer to a turn has come and waits for somebody."""
+    return bool(turn.answer_audio) and turn.state == "answered" and turn.spoken_at is None
+
+
+def local(at: float) -> datetime | None:
+    """Return a moment in this machine's time zone; None for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at, tz=UTC).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+# for programs
+
+
+def as_json(record: Record, kept: Collection[str], made_at: float) -> dict[str, Any]:
+    """Return the record as docs/log.md describes it; ``kept`` are the names of the files that go with it."""
+    row = record.conversation
+    ends = {"began_at": _iso(row.began_at), "ended_at": _iso(row.last_at), "duration_s": round(length(row), 3)}
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "made_at": _iso(made_at),
+        "conversation": {"number": row.number, **ends, "model": row.model},
+        "turns": [_turn(turn, kept) for turn in record.turns],
+        "stills": [_still(still, kept) for still in record.stills],
+        "calls": [_call(call) for call in record.calls],
+        "events": [{"at": _iso(event.at), "kind": event.kind, "text": event.text} for event in record.events],
+    }
+    return {key: _finite(value) for key, value in content.items()}
+
+
+def _turn(turn: TurnRow, kept: Collection[str]) -> dict[str, Any]:
+    asked = {"text": question(turn), "seconds": round(turn.audio_s, 3)}
+    told = {"text": answer(turn), "full_text": turn.said.strip(), "seconds": round(turn.answer_s, 3)}
+    told |= {"played_seconds": round(turn.played_s, 3), "interrupted": turn.interrupted}
+    return {
+        "number": turn.number,
+        "kind": turn.kind,
+        "state": turn.state,
+        **{name: _iso(getattr(turn, name)) for name in MOMENTS},
+        "question": {**asked, "recording": _file(recording_name(turn), kept)},
+        "answer": {**told, "recording": _file(answer_name(turn), kept)},
+        "picture": _file(picture_name(turn), kept),
+        "ttfab_s": None if turn.ttfab_s is None else round(turn.ttfab_s, 3),
+        **{name: getattr(turn, name) for name in FIGURES},
+    }
+
+
+def _still(still: StillRow, kept: Collection[str]) -> dict[str, Any]:
+    file = _file(still_name(still), kept)
+    return {"name": still.file, "turn": still.turn, "at": _iso(still.at), "bytes": still.size, "file": file}
+
+
+def _call(call: CallRow) -> dict[str, Any]:
+    given = {"name": call.name, "arguments": call.arguments, "result": call.result}
+    return {"turn": call.turn, **given, "began_at": _iso(call.began_at), "ended_at": _iso(call.ended_at)}
+
+
+def _file(name: str, kept: Collection[str]) -> str | None:
+    return name if name in kept else None
+
+
+def _iso(at: float | None) -> str | None:
+    moment = None if at is None else local(at)
+    return None if moment is None else moment.isoformat(timespec="milliseconds")
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - anything that JSON knows, and the infinities that it does not
+    """Return ``value`` with null where JSON has no such number."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

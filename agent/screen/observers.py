@@ -1,0 +1,120 @@
+"""Who watches an agent: screens, event files, tallies. What fails them must not fail the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from agent.cli import CANNOT_WRITE, CLOSED_PIPE, fail, silence
+from agent.errors import ConfigError
+from agent.metrics import TurnRecord
+from agent.terminal import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Observer = Callable[[str, dict[str, Any]], None]
+
+SCREEN = "standard output"
+
+
+class Audience:
+    """Several observers as one. One that fails is told nothing more and is reported at the end."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._observers: dict[str, Observer] = {}
+        self._failed: dict[str, Exception] = {}
+        self.left = asyncio.Event()
+        """Set when the reader of the screen has gone away: there is nobody left to go on for."""
+
+    def add(self, name: str, observer: Observer) -> None:
+        """Tell ``observer`` from now on; ``name`` is what it writes to."""
+        self._observers[name] = observer
+
+    def __call__(self, event: str, fields: dict[str, Any]) -> None:
+        """Tell everybody. Never raises what writing may."""
+        for name, observer in tuple(self._observers.items()):
+            try:
+                observer(event, fields)
+            except (OSError, ValueError) as error:  # ValueError: closed, or not to be encoded
+                self._drop(name, error)
+
+    def _drop(self, name: str, error: Exception) -> None:
+        del self._observers[name]
+        self._failed[name] = error
+        if name == SCREEN:
+            silence(sys.stdout)
+            if isinstance(error, BrokenPipeError):
+                self.left.set()
+
+    def report(self) -> int:
+        """Say who failed, one line each; returns the exit code that this comes to."""
+        for name, error in self._failed.items():
+            if not (name == SCREEN and isinstance(error, BrokenPipeError)):
+                fail(f"{name}: {getattr(error, 'strerror', None) or error}", CANNOT_WRITE)
+        if self.left.is_set() and len(self._failed) == 1:
+            return CLOSED_PIPE
+        return CANNOT_WRITE if self._failed else 0
+
+
+class Tally:
+    """Whether anything was asked, whether anything was answered, and what the link last complained of."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.asked = False
+        self.answered = False
+        self.problem = ""
+
+    def observe(self, name: str, fields: dict[str, Any]) -> None:
+        """Take an event of the agent."""
+        if name in ("SendText", "EndUtterance", "greeting"):
+            self.asked = True
+        elif name == "AnswerBegan":
+            self.answered = True
+        elif name == "link" and fields["problem"]:
+            self.problem = fields["problem"]
+        elif name == "turn" and not self.answered and fields["record"].reason:
+            self.problem = f"the service ended the turn: {fields['record'].reason}"
+
+    def complaint(self) -> str:
+        """Return one line if all questions were in vain, else nothing."""
+        if not self.asked or self.answered:
+            return ""
+        return f"no answer came: {visible(self.problem) or 'the service said nothing'}"
+
+
+@contextlib.contextmanager
+def event_file(path: Path) -> Iterator[Observer]:
+    """Give an observer that writes one ``{"t": monotonic seconds, "event": name, ...}`` a line. Raises ConfigError."""
+    try:
+        file = path.open("w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise ConfigError(f"--events {path}: {error.strerror}") from None
+
+    def observe(name: str, fields: dict[str, Any]) -> None:
+        event = {"t": round(time.monotonic(), 6), "event": name, **fields}
+        file.write(json.dumps(event, default=plain) + "\n")
+
+    try:
+        yield observe
+    finally:
+        with contextlib.suppress(OSError):  # what cannot be written has been reported by then
+            file.close()
+
+
+def plain(value: object) -> object:
+    """Return what JSON can hold of an event's field."""
+    if isinstance(value, TurnRecord):
+        skipped = ("said", "settled", "service_done", "speaker_done")
+        kept = {name: getattr(value, name) for name in value.__slots__ if name not in skipped}
+        return kept | {"answer": value.said.text, "spoken": value.spoken, "ttfab_s": value.ttfab_s}
+    return value.name if isinstance(value, Enum) else str(value)

@@ -1,0 +1,183 @@
+"""What ``run`` has to do with tuning: a word in the log, and a tuning by hand at the first boot.
+
+A box that was never tuned with its devices, and whose button is held while it starts, tunes itself before it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agent import config
+from agent.commands.tune import on_cards, phrases_of, verdict
+from agent.errors import AgentError
+from agent.store import tunings
+from agent.store.folder import folder_of
+from hardware import open_devices
+from hardware.ports import DeviceError, Rhythm
+
+if TYPE_CHECKING:
+    from agent.config import Settings
+    from hardware.ports import Button, Indicator
+    from hardware.tuning.session import Opener, Outcome, Rig
+
+LOOK_S = 0.5
+"""A pin that is down from the beginning is found by looking at it twice, 0.1 s apart."""
+HOLD_S = 2.0
+"""Longer than somebody presses who only wants to talk."""
+LIMIT_S = 60.0
+"""Twice what it takes; then the box serves, tuned or not."""
+BUTTON_ONLY = {"audio": {"microphone": "silence", "speaker": "none"}, "camera": {"source": "none"}}
+
+log = logging.getLogger(__name__)
+
+
+class LogScreen:
+    """The steps of a tuning as lines of the log."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._begun = ""
+
+    def begin(self, text: str) -> None:
+        """Keep what is being done until it is known how it ended."""
+        self._begun = text
+
+    def end(self, text: str) -> None:
+        """Log both."""
+        self.line(f"{self._begun} {text}")
+
+    def line(self, text: str) -> None:
+        """Log a line of its own."""
+        log.info("tune: %s", text)
+
+
+class Rigs:
+    """Opens rigs, and closes all of them: a thread that opens one goes on after its tuning was given up."""
+
+    def __init__(self, opener: Opener, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin with none."""
+        self._opener = opener
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._over = False
+        self._rigs: list[Rig] = []
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def opened(self, microphone: str, *, speaks: bool) -> Rig:
+        """Open one; in a thread. Raises DeviceError."""
+        rig = self._opener(microphone, speaks=speaks)
+        with self._lock:
+            self._rigs.append(rig)
+            late = self._over
+        if late:
+            with suppress(RuntimeError):  # the loop is closed, and the process ends
+                self._loop.call_soon_threadsafe(self._close, rig)
+        return rig
+
+    async def aclose(self) -> None:
+        """Close what was opened, and from now on whatever still is."""
+        with self._lock:
+            self._over = True
+            rigs = list(self._rigs)
+        for rig in rigs:
+            await rig.aclose()
+
+    def _close(self, rig: Rig) -> None:
+        task = self._loop.create_task(rig.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+async def prepare(settings: Settings) -> None:
+    """Tune if this is the first boot and the button is held, then warn of what tuning would mend; stops no start.
+
+    Opens and closes devices of its own. Raises DeviceError only if that is fatal.
+    """
+    if not of_cards(settings):
+        return
+    try:
+        from hardware.tuning.rig import device_soon  # noqa: PLC0415 - numpy, which a box without cards may lack
+
+        cards = await asyncio.to_thread(device_soon, settings.audio)
+    except (ImportError, DeviceError) as error:
+        if isinstance(error, DeviceError) and error.fatal:
+            raise
+        return  # the start fails of it next, or it is named when it is used
+    folder = folder_of(settings)
+    if settings.gpio.button != "none" and tunings.first_boot(folder, cards):
+        await _try_to_tune(settings)
+    if told := tunings.warning(folder, cards, tunings.levels_of(settings.audio)):
+        log.warning("tune: %s", told)
+
+
+def of_cards(settings: Settings) -> bool:
+    """Whether both microphone and loudspeaker are sound cards: nothing else can be tuned."""
+    named = (settings.audio.microphone, settings.audio.speaker)
+    return not any(name in ("silence", "none") or "/" in name or name.lower().endswith(".wav") for name in named)
+
+
+async def _try_to_tune(settings: Settings) -> None:
+    """Tune if the button is held; log what prevents it. Raises DeviceError only if that is fatal."""
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await _tune_if_held(settings)
+    except TimeoutError:
+        log.warning("tune: given up after %.0f s", LIMIT_S)
+    except (AgentError, DeviceError) as error:
+        if isinstance(error, DeviceError) and error.fatal:
+            raise
+        log.warning("tune: %s", error)
+
+
+async def _tune_if_held(settings: Settings) -> None:
+    """Tune if the button is held, and keep what was found. Raises AgentError, DeviceError."""
+    only = config.override(settings, BUTTON_ONLY, where="first boot")
+    devices = open_devices(only.devices, asyncio.get_running_loop())
+    try:
+        if await held(devices.button):
+            outcome = await _tune(settings, devices.indicator)
+            levels = tunings.levels_of(settings.audio)
+            tunings.store(
+                folder_of(settings), tunings.Stored(outcome.device, outcome.result, outcome.findings.figures, levels)
+            )
+            for line in verdict(outcome):
+                log.info("tune: %s", line)
+    finally:
+        await devices.aclose()
+
+
+async def _tune(settings: Settings, light: Indicator) -> Outcome:
+    from hardware.tuning.session import Session  # noqa: PLC0415 - numpy, as above
+
+    light.show(Rhythm.LISTENING)  # no microphone is open without the light
+    loop = asyncio.get_running_loop()
+    rigs = Rigs(on_cards(settings, loop), loop)
+    microphones = [settings.audio.microphone]
+    try:
+        return await Session(rigs.opened, phrases_of(settings).say, LogScreen(), microphones, spoken=True).run()
+    finally:
+        await rigs.aclose()
+
+
+async def held(button: Button) -> bool:
+    """Whether ``button`` is down from the beginning and stays so for ``HOLD_S``."""
+    pressed, released = asyncio.Event(), asyncio.Event()
+
+    def moved(down: bool) -> None:  # noqa: FBT001 - the shape of hardware.ports.Button
+        (pressed if down else released).set()
+
+    button.start(moved, lambda _: released.set())
+    return await _within(pressed, LOOK_S) and not await _within(released, HOLD_S)
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,6 @@
+"""Everything on disk: the journal, the recordings, the photos, what tuning found.
+
+No other room may know the names of files in the state folder. Imported by conversation, record, service, tuning,
+app and commands. Doors: ``store.Store``, ``journal.Journal`` (read-only elsewhere), ``rows``, ``layout.Layout``,
+``folder.folder_of``, ``errors.StorageError``, ``tunings``.
+"""

@@ -1,0 +1,297 @@
+"""The journal's file: its schema and migrations, and opening it, whatever a power cut or a failing card made of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+from agent.errors import AgentError
+from agent.store.spool import private_folder, sync_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUSY_S = 2.0
+"""How long a write waits for another process; only a checkpoint by a reader that closes takes any time at all."""
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database, and what a damaged one takes along."""
+FIRST = """
+CREATE TABLE conversation (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    began_at REAL NOT NULL,
+    last_at REAL NOT NULL,
+    model TEXT NOT NULL,
+    greeted INTEGER NOT NULL DEFAULT 0 CHECK (greeted IN (0, 1)),
+    handle TEXT NOT NULL DEFAULT '',
+    handle_at REAL NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE turn (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversation ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('spoken', 'typed', 'unasked')),
+    state TEXT NOT NULL CHECK (state IN ('recording', 'waiting', 'asked', 'answered', 'unanswered', 'cut')),
+    began_at REAL NOT NULL,
+    ended_at REAL,
+    audio_s REAL NOT NULL DEFAULT 0,
+    audio TEXT NOT NULL DEFAULT '',
+    text TEXT NOT NULL DEFAULT '',
+    saved_at REAL,
+    delivered_at REAL,
+    answered_at REAL,
+    spoken_at REAL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    heard TEXT NOT NULL DEFAULT '',
+    said TEXT NOT NULL DEFAULT '',
+    played TEXT NOT NULL DEFAULT '',
+    answer_s REAL NOT NULL DEFAULT 0,
+    played_s REAL NOT NULL DEFAULT 0,
+    interrupted INTEGER NOT NULL DEFAULT 0 CHECK (interrupted IN (0, 1)),
+    reason TEXT NOT NULL DEFAULT '',
+    ttfab_s REAL,
+    tokens INTEGER NOT NULL DEFAULT 0,
+    frames INTEGER NOT NULL DEFAULT 0,
+    frames_dropped INTEGER NOT NULL DEFAULT 0,
+    connections INTEGER NOT NULL DEFAULT 0,
+    answer_audio TEXT NOT NULL DEFAULT '',
+    still TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX turn_by_conversation ON turn (conversation);
+CREATE INDEX turn_by_state ON turn (state);
+CREATE TABLE still (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn INTEGER REFERENCES turn ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversation ON DELETE CASCADE,
+    at REAL NOT NULL,
+    file TEXT NOT NULL,
+    size INTEGER NOT NULL
+) STRICT;
+CREATE INDEX still_by_conversation ON still (conversation);
+CREATE INDEX still_by_turn ON still (turn);
+CREATE TABLE call (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn INTEGER REFERENCES turn ON DELETE CASCADE,
+    conversation INTEGER NOT NULL REFERENCES conversation ON DELETE CASCADE,
+    call_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    result TEXT,
+    began_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+CREATE INDEX call_by_conversation ON call (conversation);
+CREATE INDEX call_by_turn ON call (turn);
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    conversation INTEGER REFERENCES conversation ON DELETE SET NULL
+) STRICT;
+CREATE INDEX event_by_time ON event (at);
+CREATE INDEX event_by_conversation ON event (conversation);
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST,)
+"""Each makes of version n version n + 1. What has been in a release is never edited: another is added."""
+_COLUMNS = """
+SELECT made.name, part.name FROM sqlite_schema AS made JOIN pragma_table_info(made.name) AS part
+WHERE made.type = 'table'
+"""
+_TRIAL = "BEGIN IMMEDIATE; INSERT INTO conversation (model, began_at, last_at) VALUES ('', 0, 0); ROLLBACK"
+_FIXES = {
+    sqlite3.SQLITE_FULL: "free some space on its disk",
+    sqlite3.SQLITE_IOERR: "its disk may be full or failing: see dmesg",
+    sqlite3.SQLITE_READONLY: "make it and its folder writable for this user",
+    sqlite3.SQLITE_CANTOPEN: "check that it and its folder exist and belong to this user",
+    sqlite3.SQLITE_PERM: "make it and its folder belong to this user",
+    sqlite3.SQLITE_BUSY: "end the other process that writes to it",
+    sqlite3.SQLITE_CORRUPT: "start the agent anew, which sets a damaged journal aside",
+    sqlite3.SQLITE_NOTADB: "start the agent anew, which sets a damaged journal aside",
+}
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""What SQLite says of a file that it cannot read; the last when a format or a schema is unknown to it."""
+
+
+class JournalError(AgentError):
+    """The journal cannot be opened, read or written."""
+
+    exit_code = 74
+
+    def __init__(self, path: Path, problem: str, fix: str) -> None:
+        """Say which file, what is wrong and what to do."""
+        super().__init__(f"{path}: {problem} ({fix})")
+        self.path, self.problem, self.fix = path, problem, fix
+
+
+class _Damaged(Exception):
+    """The file is no journal, or not whole; ``database`` is what opened it."""
+
+    database: sqlite3.Connection | None = None
+
+
+def explained(path: Path, error: sqlite3.Error) -> JournalError:
+    """Return what SQLite said of the file at ``path``, with what to do about it."""
+    return JournalError(path, f"the journal: {error}", _FIXES.get(_code(error), "see the log, and report it"))
+
+
+def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+    """Open or make the journal at ``path``; also returns what a damaged one there was renamed to."""
+    try:
+        private_folder(path.parent)
+        try:
+            return _opened(path), None
+        except _Damaged as damaged:
+            aside = _set_aside(path)
+            if damaged.database is not None:
+                damaged.database.close()  # only now: SQLite deletes a log that it cannot read
+            return _opened(path), aside
+    except OSError as error:
+        raise JournalError(path, str(error.strerror), "check its folder's owner and its disk") from error
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+    except _Damaged as error:  # made a moment ago
+        raise JournalError(
+            path, f"the journal is damaged as soon as it is made: {error}", "replace the disk"
+        ) from error
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open the journal at ``path`` for reading, also while another process writes to it."""
+    try:
+        there, writing = path.exists(), path.with_name(f"{path.name}-wal").exists()
+    except OSError as error:
+        raise JournalError(path, str(error.strerror), "run this as the user whose box it is, or as root") from error
+    if not there:
+        raise JournalError(path, "there is no journal", "the agent makes it when it first runs")
+    # Without a log nobody writes; SQLite would make one, and could not where the folder is somebody else's.
+    still = "" if writing else "&immutable=1"
+    try:
+        database = _connected(f"{path.absolute().as_uri()}?mode=ro{still}")
+        try:
+            _version(database, path, oldest=len(MIGRATIONS))
+        except BaseException:
+            database.close()
+            raise
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+    return database
+
+
+def migrate(database: sqlite3.Connection, version: int, wanted: int | None = None) -> None:
+    """Bring ``database`` from ``version`` to the one ``wanted`` (the newest), one transaction for each step."""
+    for step in range(version, len(MIGRATIONS) if wanted is None else wanted):
+        database.executescript(f"BEGIN IMMEDIATE;{MIGRATIONS[step]};PRAGMA user_version = {step + 1};COMMIT;")
+
+
+def _code(error: sqlite3.Error) -> int:
+    return error.sqlite_errorcode & 0xFF  # the rest says where it arose
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        if any(path.with_name(path.name + end).exists() for end in SIDE_FILES):
+            raise _Damaged("it is missing, and its log is there")  # which SQLite would apply to the new one
+        _create(path)
+    if not path.stat().st_size:
+        raise _Damaged("it is empty")  # SQLite would take it for a new one, and delete its log
+    database = _connected(str(path))
+    try:
+        version = _checked(database, path)
+        _write_ahead(database)
+        migrate(database, version)
+        _probe(database, path)
+        with suppress(sqlite3.OperationalError):  # on a full disk the log goes on holding what it holds
+            database.execute("PRAGMA wal_checkpoint")  # a log that the card spoils later takes less along
+    except _Damaged as damaged:
+        damaged.database = database
+        raise
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _create(path: Path) -> None:
+    """Make a journal that is whole before it has its name: an empty or half-made file is then always a damaged one."""
+    new = path.with_name(f"{path.name}.new")
+    for end in ("", *SIDE_FILES):
+        new.with_name(new.name + end).unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    os.close(os.open(new, flags, 0o600))  # SQLite gives the same mode to what it puts beside it
+    with closing(_connected(str(new))) as database:
+        _write_ahead(database)
+        migrate(database, 0)
+    new.rename(path)
+    sync_folder(path.parent)
+
+
+def _connected(name: str) -> sqlite3.Connection:
+    database = sqlite3.connect(
+        name, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=name.startswith("file:")
+    )
+    database.row_factory = sqlite3.Row
+    database.text_factory = lambda stored: stored.decode("utf-8", "replace")
+    return database
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA foreign_keys = ON")
+    database.execute("PRAGMA journal_mode = WAL")
+
+
+def _version(database: sqlite3.Connection, path: Path, oldest: int | None = None) -> int:
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        problem = f"the journal is of version {version} and this program knows up to {len(MIGRATIONS)}"
+        raise JournalError(path, problem, "install the newer program again, or move the file away")
+    if oldest is not None and version < oldest:
+        problem = f"the journal is of version {version} and version {oldest} is needed"
+        raise JournalError(path, problem, "start the agent once, which converts it")
+    return version
+
+
+def _checked(database: sqlite3.Connection, path: Path) -> int:
+    """Return its version, if pages, rows and tables are as that has them; tables somebody added do no harm."""
+    try:
+        version = _version(database, path)
+        verdict = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        columns = {tuple(column) for column in database.execute(_COLUMNS)}
+    except UnicodeDecodeError as error:  # of what SQLite says of a name that is spoilt
+        raise _Damaged(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        if _code(error) not in _DAMAGE:
+            raise
+        raise _Damaged(str(error)) from error
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        migrate(model, 0, version)
+        wanted = {tuple(column) for column in model.execute(_COLUMNS)}
+    if verdict != "ok" or version < 1 or not wanted <= columns:
+        raise _Damaged(f"its pages are {verdict}, its version is {version} and its tables are {columns}")
+    return version
+
+
+def _probe(database: sqlite3.Connection, path: Path) -> None:
+    """Raise if nothing can be written, which some damage shows only then."""
+    try:
+        database.executescript(_TRIAL)
+    except sqlite3.DatabaseError as error:
+        forbidden = error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK)  # by its header
+        if forbidden or _code(error) in {*_DAMAGE, sqlite3.SQLITE_CONSTRAINT}:
+            raise _Damaged(str(error)) from error
+        raise
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged journal, its log after it: a database without its log must not pass for a whole one."""
+    number = 1
+    while any(path.with_name(f"{path.name}.damaged-{number}{end}").exists() for end in ("", *SIDE_FILES)):
+        number += 1
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    for end in ("", *SIDE_FILES):
+        beside = path.with_name(path.name + end)
+        if beside.exists():
+            beside.rename(f"{aside}{end}")
+    sync_folder(path.parent)
+    return aside

@@ -1,0 +1,84 @@
+"""What a start finds: journal and recordings are made to agree again, whatever a power cut left.
+
+What lies among the unsent recordings is owed, even if the journal is lost; what the journal calls settled is settled.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.store.spool import SpoolError
+
+if TYPE_CHECKING:
+    from agent.store.journal import CallRow, ConversationRow, Journal, TurnRow
+    from agent.store.spool import Spool
+
+log = logging.getLogger(__name__)
+
+SETTLED = ("answered", "cut", "unanswered")
+BYTES_PER_S = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was found at the start."""
+
+    conversation: ConversationRow | None  # the last one
+    turns: list[TurnRow]  # of it
+    calls: list[CallRow]
+    owed: list[TurnRow]  # that the service has not answered
+    unspoken: int  # notes that were answered while nobody was there
+    next_turn: int
+
+    @property
+    def number(self) -> int:
+        """The number of the last conversation; 0 for none."""
+        return self.conversation.number if self.conversation else 0
+
+
+def recover(journal: Journal, spool: Spool, now: float) -> Past:
+    """Make good what a power cut left half done, and return what there is. ``now`` is the wall's time."""
+    if journal.set_aside is not None:
+        log.error("journal: was damaged, kept as %s; a new one is begun", journal.set_aside)
+    owed = spool.recover()
+    for number in owed:
+        _adopt(journal, spool, number)
+    for row in journal.unsent():
+        if row.kind == "spoken" and row.number not in owed:
+            journal.update_turn(row.number, state="cut", reason="nothing was recorded")
+        elif row.saved_at is None:  # the power went before it was answered or saved
+            journal.update_turn(row.number, saved_at=now)
+    latest = journal.latest_conversation()
+    number = latest.number if latest else 0
+    return Past(
+        latest,
+        journal.turns(number),
+        journal.calls(number),
+        journal.unsent(),
+        len(journal.unspoken()),
+        max(journal.next_turn(), spool.highest() + 1),
+    )
+
+
+def _adopt(journal: Journal, spool: Spool, number: int) -> None:
+    """Take up a recording that the journal does not know of, or believes to be settled or still going on."""
+    row = journal.turn(number)
+    if row is None:
+        latest, at = journal.latest_conversation(), spool.said_at(number)
+        conversation = latest.number if latest else journal.begin_conversation("", at)
+        journal.begin_turn(number, conversation, "spoken", at, audio=f"{number:06}.wav")
+    if row is None or row.state == "recording":
+        journal.update_turn(number, state="waiting", audio_s=_length(spool, number))
+    elif row.state in SETTLED:
+        spool.sent(number)  # only the move was missing
+
+
+def _length(spool: Spool, number: int) -> float:
+    """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
+    try:
+        return len(spool.read(number)) / BYTES_PER_S
+    except SpoolError as error:
+        log.warning("spool: %s", error)
+        return 0.0

@@ -1,0 +1,102 @@
+"""What tuning found, kept for each pair of microphone and loudspeaker in ``devices.json`` of the state folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agent.store.folder import unwritable, write_whole
+from agent.store.spool import private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NAME = "devices.json"
+SCHEMA = 1
+LEVELS = ("capture_percent", "playback_percent", "volume_db", "microphone_channel", "speaker_channel")
+"""Settings of ``[audio]`` that figures depend on, as far as this version has them."""
+LATER_VERSION = "comes from a later version; what is stored there is not read"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One tuning of one pair of devices, the newest."""
+
+    device: str
+    """What identifies them, as :func:`hardware.tuning.rig.device` says it."""
+    result: str
+    """``good``, ``limits`` or ``unusable``."""
+    figures: dict[str, float | bool | None]
+    """Levels in dBFS, delay in ms, as in :class:`hardware.tuning.findings.Findings`."""
+    levels: dict[str, float]
+    """The settings in ``LEVELS`` at that time."""
+    at: float = field(default_factory=lambda: round(time.time()))
+    """Unix time in seconds; wrong on a box whose clock was not set."""
+
+    def warning(self, levels: Mapping[str, float]) -> str:
+        """Return why these figures need not be true with ``levels``; empty if they should be."""
+        changed = [name for name, value in levels.items() if self.levels.get(name, value) != value]
+        if changed:
+            return f"tuned with other levels (audio.{', audio.'.join(changed)}): field-agent tune"
+        return "" if self.result != "unusable" else "could not be used when it was tuned: field-agent tune"
+
+
+def levels_of(audio: object) -> dict[str, float]:
+    """Return the settings in ``LEVELS`` that ``audio`` has."""
+    return {name: getattr(audio, name) for name in LEVELS if hasattr(audio, name)}
+
+
+def load(folder: Path, device: str) -> Stored | None:
+    """Return what is stored of ``device``; None if nothing is, or if the file cannot be read, which is logged."""
+    entry = _read(folder).get(device)
+    try:
+        return None if entry is None else Stored(device, **entry)
+    except TypeError:
+        log.warning("%s: what is stored of '%s' cannot be read", folder / NAME, device)
+        return None
+
+
+def store(folder: Path, stored: Stored) -> None:
+    """Put ``stored`` in the place of what there was of its device. Raises ConfigError, SpoolError."""
+    entry = asdict(stored)
+    del entry["device"]
+    content = {"schema": SCHEMA, "devices": _read(folder) | {stored.device: entry}}
+    try:
+        private_folder(folder)
+        write_whole(folder / NAME, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:
+        raise unwritable(folder / NAME, error) from None
+
+
+def first_boot(folder: Path, device: str) -> bool:
+    """Whether this box was never tuned with these devices, so that a hold of the button at its start should do it."""
+    return load(folder, device) is None
+
+
+def warning(folder: Path, device: str, levels: Mapping[str, float]) -> str:
+    """Return what to say in the log at the start about the devices; empty if all is well."""
+    stored = load(folder, device)
+    return "not tuned: field-agent tune" if stored is None else stored.warning(levels)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """Return the stored entries by device; none if there is no file, or one that is not ours."""
+    file = folder / NAME
+    try:
+        content = json.loads(file.read_bytes())
+        schema, devices = content["schema"], content["devices"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s: cannot be read: %s", file, error)
+        return {}
+    if schema != SCHEMA or not isinstance(devices, dict):
+        log.warning("%s: %s", file, LATER_VERSION)
+        return {}
+    return {name: entry for name, entry in devices.items() if isinstance(entry, dict)}

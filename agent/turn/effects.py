@@ -1,0 +1,107 @@
+"""PURE: what the turn machine asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.voice.earcons import Earcon
+    from agent.voice.phrase import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """Light on and microphone and camera open, or all of them closed."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Have a connection, if there is none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Replace the connection; what is not acknowledged is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUtterance:
+    """Record for the service, beginning ``pre_roll_s`` seconds ago."""
+
+    pre_roll_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndUtterance:
+    """End the open utterance; its answer is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send a typed utterance; its answer is expected."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutAnswer:
+    """Silence the answer that plays, and refuse what is still to come of it and of any asked for earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishAnswer:
+    """Play what has come to its end, then report Drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveNote:
+    """Keep what was not answered as a note, and report NoteSaved when it is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCatchUp:
+    """Let what still waits to be sent wait as a note: the technician goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayAnswers:
+    """Play the answers to notes that nobody has heard yet, then report Drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Sound an earcon, and then say ``words``."""
+
+    earcon: Earcon
+    words: Words = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakeStill:
+    """Take a full-resolution picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardStill:
+    """The taps turned out to mean something else: forget the picture just taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakStatus:
+    """Say how things stand."""
+
+
+Speech = OpenUtterance | EndUtterance | SendText | CutAnswer | SaveNote | CancelCatchUp | PlayAnswers
+"""Effects on the conversation."""
+
+Effect = (
+    Speech | Sense | Connect | Disconnect | Reconnect | FinishAnswer | Play | TakeStill | DiscardStill | SpeakStatus
+)

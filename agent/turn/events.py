@@ -1,0 +1,151 @@
+"""PURE: what happens to the turn machine; the gestures of the button are in :mod:`agent.turn.gestures`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.turn.gestures import Gesture
+
+if TYPE_CHECKING:
+    from agent.faults import Trouble
+    from agent.link.state import LinkState
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The endpointer heard speech begin, at most ``pre_roll_s`` seconds ago."""
+
+    pre_roll_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The endpointer heard it end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A line was typed instead of spoken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBegan:
+    """The first audio (or text) of an answer that is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGenerated:
+    """All of it has been received, or no more of it will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    """The service closed the turn; with nothing received before, it chose to say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerInterrupted:
+    """The service stopped it because it heard somebody speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """The last sample of a finished answer went to the sound card."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHeard:
+    """Any message came from the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The end of the last utterance was handed to the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """The link is in another state; ``trouble``: why the service refuses us, if it does."""
+
+    state: LinkState
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSaved:
+    """An utterance that could not be sent is safe on disk; ``delivered``: it was sent, and not answered."""
+
+    delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotesChanged:
+    """So many notes ``waiting`` to be sent, so many ``answered`` and not heard yet."""
+
+    waiting: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class StillKept:
+    """A photo is safe on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseChanged:
+    """It is too loud here to listen hands-free, or no longer."""
+
+    noisy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustChanged:
+    """A voice over an answer can be told from the answer's echo, or no longer."""
+
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRaised:
+    """Something needs a person; ``name`` is what."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCleared:
+    """It no longer does."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The deadline has come."""
+
+
+Event = (
+    Gesture
+    | SpeechStarted
+    | SpeechEnded
+    | Typed
+    | AnswerBegan
+    | AnswerGenerated
+    | AnswerEnded
+    | AnswerInterrupted
+    | Drained
+    | ServerHeard
+    | Delivered
+    | LinkChanged
+    | NoteSaved
+    | NotesChanged
+    | StillKept
+    | NoiseChanged
+    | TrustChanged
+    | FaultRaised
+    | FaultCleared
+    | Tick
+)

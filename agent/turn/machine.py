@@ -1,0 +1,481 @@
+"""PURE: what the box does, as one machine: events in, effects out, time as an argument.
+
+This file knows nothing of wires, threads or devices. ``docs/turn-table.md`` is its (phase x event) table, printed by
+its test. Every phase but ASLEEP has a deadline, so that each reaches rest whatever the world does or fails to do.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, assert_never
+
+from agent.link.state import LinkState
+from agent.turn.condition import AWAY, Standing
+from agent.turn.effects import (
+    CancelCatchUp,
+    Connect,
+    CutAnswer,
+    DiscardStill,
+    Disconnect,
+    Effect,
+    EndUtterance,
+    FinishAnswer,
+    OpenUtterance,
+    Play,
+    PlayAnswers,
+    Reconnect,
+    SaveNote,
+    SendText,
+    Sense,
+    SpeakStatus,
+    TakeStill,
+)
+from agent.turn.events import (
+    AnswerBegan,
+    AnswerEnded,
+    AnswerGenerated,
+    AnswerInterrupted,
+    Delivered,
+    Drained,
+    Event,
+    FaultCleared,
+    FaultRaised,
+    LinkChanged,
+    NoiseChanged,
+    NoteSaved,
+    NotesChanged,
+    ServerHeard,
+    SpeechEnded,
+    SpeechStarted,
+    StillKept,
+    Tick,
+    TrustChanged,
+    Typed,
+)
+from agent.turn.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
+from agent.turn.phase import Phase
+from agent.voice.earcons import Earcon
+
+if TYPE_CHECKING:
+    from agent.config import TurnSettings
+    from hardware.ports import Rhythm
+
+HOLD_PRE_ROLL_S = HOLD_S + 0.1
+"""A hold is recognised HOLD_S after the press; the rest covers the edge's debouncing."""
+RELEASE_TAIL_S = 0.150
+"""Still recorded after a release: thumbs are quicker than tongues, and the last chunks are on their way."""
+THINKING_TICK_S = 1.5
+"""A person starts to wonder after this much silence."""
+NOTES_LINGER_S = 60.0
+"""While notes wait the connection is kept, and how things stand is looked at this often."""
+AWAY_GRACE_S = 5.0
+"""An attempt to connect has failed: so long it may still be a short gap, then the question is saved for later."""
+
+
+class _Timer(Enum):
+    IDLE = auto()
+    UTTERANCE = auto()
+    RELEASED = auto()
+    TICK = auto()
+    RESPONSE = auto()
+    ANSWER_CAP = auto()
+    LINGER = auto()
+
+
+_OPEN = (Phase.HEARING, Phase.TALKING)
+_PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
+_WAITING = (Phase.THINKING, Phase.ANSWERING)
+
+
+class Turn:
+    """The turn machine. ``handle`` returns effects in the order they must be performed."""
+
+    def __init__(self, settings: TurnSettings, *, answers_at_once: bool = False) -> None:
+        """Start asleep, not connected; ``answers_at_once``: answers to notes are spoken even while asleep."""
+        self._settings = settings
+        self._answers_at_once = answers_at_once
+        self._hands_free = settings.mode == "hands-free"
+        self._server_detects = settings.detection == "server"
+        self._timers: dict[_Timer, float] = {}
+        self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
+        self._pressed = False
+        self._delivered = False
+        self._retried = False
+        self.phase = Phase.ASLEEP
+        self.standing = Standing()
+
+    @property
+    def deadline(self) -> float | None:
+        """When a Tick is due, if any."""
+        return min(self._timers.values(), default=None)
+
+    @property
+    def listening(self) -> bool:
+        """Whether microphone and camera are open."""
+        return self.phase not in (Phase.ASLEEP, Phase.SPEAKING)
+
+    @property
+    def utterance_open(self) -> bool:
+        """Whether the technician is being recorded for the service."""
+        return self.phase in _OPEN
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """What the light shows."""
+        return self.standing.rhythm(self.phase)
+
+    @property
+    def link(self) -> LinkState:
+        """How things stand with the service."""
+        return self.standing.link
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event at time ``now`` (seconds, monotonic)."""
+        match event:
+            case Down() | Hold() | HoldEnd() | Tap() | Settled():
+                return self._gesture(event, now)
+            case SpeechStarted() | SpeechEnded() | Typed():
+                return self._person(event, now)
+            case AnswerBegan() | AnswerGenerated() | AnswerEnded() | AnswerInterrupted() | Drained():
+                return self._answer(event, now)
+            case ServerHeard() | Delivered():
+                return self._progress(event, now)
+            case LinkChanged():
+                return self._link_changed(event, now)
+            case NoteSaved() | NotesChanged() | StillKept():
+                return self._kept(event, now)
+            case NoiseChanged() | TrustChanged() | FaultRaised() | FaultCleared():
+                return list(self._surroundings_changed(event))
+            case Tick():
+                return self._tick(now)
+            case _:
+                assert_never(event)
+
+    # the button
+
+    def _gesture(self, gesture: Down | Hold | HoldEnd | Tap | Settled, now: float) -> list[Effect]:
+        match gesture:
+            case Down():
+                return self._down(gesture, now)
+            case Hold():
+                return self._hold(now)
+            case HoldEnd():
+                self._pressed = False
+                return self._released(now)
+            case Tap():
+                self._pressed = False
+                return self._tap(gesture.count, now)
+            case Settled():
+                return self._settled(gesture.count, now)
+            case _:
+                assert_never(gesture)
+
+    def _down(self, gesture: Down, now: float) -> list[Effect]:
+        self._pressed = True
+        if gesture.first:
+            self._origin = self.phase
+        effects: list[Effect] = [CancelCatchUp()] if gesture.first else []
+        if not self.listening:
+            effects += [CutAnswer()] if self.phase is Phase.SPEAKING else []
+            return effects + self._wake(now)
+        if self.phase in _WAITING:
+            self._listen(now, self._settings.idle_s)
+            return [*effects, CutAnswer()]
+        if self.phase is Phase.LISTENING:
+            self._listen(now, self._settings.idle_s)
+        self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
+        return effects
+
+    def _released(self, now: float) -> list[Effect]:
+        if self.phase is Phase.TALKING:
+            self._timers[_Timer.RELEASED] = now + RELEASE_TAIL_S
+        return []
+
+    def _hold(self, now: float) -> list[Effect]:
+        cut: list[Effect] = [CutAnswer()] if self.phase in (*_WAITING, Phase.SPEAKING) else []
+        wake = [] if self.listening else self._wake(now)
+        # What the endpointer opened goes on under the thumb.
+        opened: list[Effect] = [] if self.phase in _OPEN else [OpenUtterance(HOLD_PRE_ROLL_S)]
+        self._hear(Phase.TALKING, now)
+        return [*cut, *wake, *opened]
+
+    def _tap(self, count: int, now: float) -> list[Effect]:
+        if count == 1:
+            woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING)
+            if woken and self.standing.answers and self.phase is Phase.LISTENING:
+                return self._play_answers(Phase.ANSWERING, now)
+            if woken and self.standing.noisy and self._hands_free:
+                return list(self.standing.noise_changed(noisy=True))  # once more, to whoever did not hear it
+            return [Play(Earcon.LISTENING)] if woken and self._hands_free else []
+        if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
+            return [TakeStill()]
+        status: list[Effect] = [SpeakStatus()] if self._origin is Phase.ASLEEP else []
+        return [DiscardStill(), *self._sleep(now), *status]
+
+    def _settled(self, count: int, now: float) -> list[Effect]:
+        if count == 1 and self.phase is Phase.HEARING and self._origin is Phase.HEARING:
+            return self._end_utterance(now)
+        if self.phase is Phase.TALKING:
+            return self._end_utterance(now)
+        if count == 1 and self.phase is Phase.LISTENING:
+            if self._origin is Phase.LISTENING:
+                return self._sleep(now)
+            if not self._hands_free:
+                return [Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
+        return []
+
+    # the person
+
+    def _person(self, event: SpeechStarted | SpeechEnded | Typed, now: float) -> list[Effect]:
+        match event:
+            case SpeechStarted():
+                return self._speech_started(event.pre_roll_s, now)
+            case SpeechEnded():
+                ends = self.phase is Phase.HEARING and not self._pressed
+                return self._end_utterance(now) if ends else []
+            case Typed():
+                return self._typed(event.text, now)
+            case _:
+                assert_never(event)
+
+    def _speech_started(self, pre_roll_s: float, now: float) -> list[Effect]:
+        hands_free = self._hands_free and not self.standing.noisy
+        if not hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
+            return []
+        if self._server_detects and self.phase is Phase.ANSWERING:
+            return []  # the service decides whether this was speech, and says so by interrupting
+        cut: list[Effect] = [CutAnswer()] if self.phase in _WAITING else []
+        self._hear(Phase.HEARING, now)
+        return [*cut, OpenUtterance(pre_roll_s)]
+
+    def _typed(self, text: str, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        if not self.listening:
+            cut = [CutAnswer()] if self.phase is Phase.SPEAKING else []
+            effects += [*cut, *self._wake(now)]
+        if self.phase in _OPEN:
+            effects += self._end_utterance(now)
+        if self.phase in _WAITING:
+            effects += [CutAnswer()]
+        return [*effects, SendText(text), *self._expect_answer(now)]
+
+    # the service
+
+    def _answer(
+        self, event: AnswerBegan | AnswerGenerated | AnswerEnded | AnswerInterrupted | Drained, now: float
+    ) -> list[Effect]:
+        match event:
+            case AnswerBegan():
+                return self._answer_began(now)
+            case AnswerGenerated():
+                return self._answer_complete()
+            case AnswerEnded():
+                return self._rest_after_answer(now) if self.phase is Phase.THINKING else self._answer_complete()
+            case AnswerInterrupted():
+                return self._interrupted(now)
+            case Drained():
+                return self._rest_after_answer(now) if self.phase in _PLAYING else []
+            case _:
+                assert_never(event)
+
+    def _answer_began(self, now: float) -> list[Effect]:
+        if self.phase in _OPEN:
+            return [CutAnswer()]  # the person is speaking: nothing may talk over them
+        if self.phase not in _PLAYING:
+            self._enter(
+                Phase.ANSWERING if self.listening else Phase.SPEAKING,
+                {
+                    _Timer.ANSWER_CAP: now + self._settings.max_answer_s,
+                    _Timer.RESPONSE: now + self._settings.response_timeout_s,
+                },
+            )
+        return []
+
+    def _answer_complete(self) -> list[Effect]:
+        if self.phase not in _PLAYING:
+            return []
+        self._timers.pop(_Timer.RESPONSE, None)
+        return [FinishAnswer()]
+
+    def _interrupted(self, now: float) -> list[Effect]:
+        if self.phase is Phase.ANSWERING and self._server_detects:
+            self._hear(Phase.HEARING, now)
+            return [CutAnswer(), OpenUtterance(0.0)]
+        if self.phase in _PLAYING:
+            return [CutAnswer(), *self._rest_after_answer(now)]
+        return []
+
+    def _progress(self, event: ServerHeard | Delivered, now: float) -> list[Effect]:
+        if isinstance(event, Delivered):
+            self._delivered = True
+        asked = self.phase is Phase.THINKING and self._delivered
+        receiving = self.phase in _PLAYING and _Timer.RESPONSE in self._timers
+        if asked or receiving:
+            self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
+        return []
+
+    def _link_changed(self, event: LinkChanged, now: float) -> list[Effect]:
+        before, state = self.link, event.state
+        said = self.standing.link_changed(event)
+        if self.phase is Phase.ASLEEP and state is LinkState.UP:  # at start-up nobody has fallen asleep
+            self._timers.setdefault(_Timer.LINGER, now + self._settings.linger_s)
+        if self.phase is Phase.THINKING and state is not LinkState.UP:
+            self._delivered = False
+            due = now + (AWAY_GRACE_S if state in AWAY else self._settings.send_timeout_s)
+            known = due if before is LinkState.UP else self._timers.get(_Timer.RESPONSE, due)
+            self._timers[_Timer.RESPONSE] = min(due, known)
+        elif self.phase is Phase.THINKING:
+            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s  # it is on its way again
+        # The rest of an answer is waited for from the drop, and once more from the reconnect.
+        if self.phase in _PLAYING and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
+            self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
+        return list(said)
+
+    # notes
+
+    def _kept(self, event: NoteSaved | NotesChanged | StillKept, now: float) -> list[Effect]:
+        match event:
+            case NoteSaved():
+                # Where the box was still waiting, the service would not take the question.
+                rest = self._rest_after_answer(now) if self.phase is Phase.THINKING else []
+                return [self.standing.note_saved(event), *rest]
+            case NotesChanged():
+                self.standing.notes_changed(event)
+                if self.phase is Phase.ASLEEP:
+                    self._timers.setdefault(_Timer.LINGER, now + NOTES_LINGER_S)
+                return self._answers_came(now)
+            case StillKept():
+                return [Play(Earcon.STILL)]
+            case _:
+                assert_never(event)
+
+    def _answers_came(self, now: float) -> list[Effect]:
+        if self.standing.answers and self.phase is Phase.LISTENING and not self._pressed:
+            return self._play_answers(Phase.ANSWERING, now)
+        if self.standing.answers and self.phase is Phase.ASLEEP and self._answers_at_once:
+            return self._play_answers(Phase.SPEAKING, now)
+        return []
+
+    def _play_answers(self, phase: Phase, now: float) -> list[Effect]:
+        self._enter(phase, {_Timer.ANSWER_CAP: now + self.standing.answers * self._settings.max_answer_s})
+        self.standing.answers = 0  # they are being told; should a press come first, they are announced again
+        return [PlayAnswers()]
+
+    # the surroundings
+
+    def _surroundings_changed(self, event: NoiseChanged | TrustChanged | FaultRaised | FaultCleared) -> list[Play]:
+        match event:
+            case NoiseChanged():
+                said = self.standing.noise_changed(noisy=event.noisy)
+                awaited = self._hands_free and self.phase in (Phase.LISTENING, Phase.THINKING)
+                return said if awaited else []
+            case TrustChanged():
+                self.standing.trusted = event.trusted
+            case FaultRaised():
+                return self.standing.fault_raised(event.name)
+            case FaultCleared():
+                self.standing.faults.discard(event.name)
+            case _:
+                assert_never(event)
+        return []
+
+    # time
+
+    def _tick(self, now: float) -> list[Effect]:
+        due = [timer for timer, at in self._timers.items() if at <= now]
+        effects: list[Effect] = []
+        for timer in due:
+            # What an earlier one did may have ended the phase that a later one belonged to.
+            if self._timers.get(timer, now + 1) <= now:
+                del self._timers[timer]
+                effects += self._expired(timer, now)
+        return effects
+
+    def _expired(self, timer: _Timer, now: float) -> list[Effect]:
+        match timer:
+            case _Timer.IDLE:
+                return [Play(Earcon.ASLEEP), *self._sleep(now)]
+            case _Timer.UTTERANCE | _Timer.RELEASED:
+                return self._end_utterance(now)
+            case _Timer.TICK:
+                return [Play(Earcon.THINKING)]
+            case _Timer.RESPONSE:
+                return self._no_response(now)
+            case _Timer.ANSWER_CAP:
+                return [CutAnswer(), *self._rest_after_answer(now)]
+            case _Timer.LINGER:
+                return self._lingered(now)
+            case _:
+                assert_never(timer)
+
+    def _no_response(self, now: float) -> list[Effect]:
+        connected = self.link is LinkState.UP
+        if self.phase in _PLAYING:
+            # What came is played to its end. Where the line took the rest, that is asked for when it is back.
+            return [FinishAnswer(), *([] if connected else [SaveNote()])]
+        if self._server_detects:
+            return self._rest_after_answer(now)  # what sounded like speech here was none to the service
+        if connected and not self._retried:
+            self._retried, self._delivered = True, False
+            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
+            return [Play(Earcon.RETRY), Reconnect()]
+        return [*([Play(Earcon.FAULT)] if connected else []), SaveNote(), *self._rest_after_answer(now)]
+
+    def _lingered(self, now: float) -> list[Effect]:
+        if self.standing.notes:  # they go out as soon as there is a network, whether anybody is there or not
+            self._timers[_Timer.LINGER] = now + max(self._settings.linger_s, NOTES_LINGER_S)
+            return []
+        return [Disconnect()]
+
+    # phases
+
+    def _enter(self, phase: Phase, timers: dict[_Timer, float]) -> None:
+        self.phase, self._timers = phase, timers
+
+    def _wake(self, now: float) -> list[Effect]:
+        self._listen(now, self._settings.idle_s)
+        return [Sense(on=True), Connect()]
+
+    def _listen(self, now: float, seconds: float) -> None:
+        self._enter(Phase.LISTENING, {} if self._settings.always_listening else {_Timer.IDLE: now + seconds})
+
+    def _hear(self, phase: Phase, now: float) -> None:
+        # The endpointer counts audio and ends it first; this is for a microphone that stopped delivering any.
+        self._enter(phase, {_Timer.UTTERANCE: now + self._settings.max_utterance_s})
+
+    def _think(self, now: float) -> None:
+        self._delivered = self._retried = False
+        self._enter(
+            Phase.THINKING,
+            {_Timer.TICK: now + THINKING_TICK_S, _Timer.RESPONSE: now + self._settings.send_timeout_s},
+        )
+
+    def _end_utterance(self, now: float) -> list[Effect]:
+        return [EndUtterance(), *self._expect_answer(now)]
+
+    def _expect_answer(self, now: float) -> list[Effect]:
+        """Wait for it, or save the question at once where there is nobody to put it to."""
+        if self.standing.away and not self._server_detects:
+            return [SaveNote(), *self._rest_after_answer(now)]
+        self._think(now)
+        return []
+
+    def _rest_after_answer(self, now: float) -> list[Effect]:
+        if self.phase is Phase.ASLEEP:
+            return []
+        if self.phase is Phase.SPEAKING:
+            more = self.standing.answers and self._answers_at_once
+            return self._play_answers(Phase.SPEAKING, now) if more else self._sleep(now)
+        if self.standing.answers:  # they came while something else was going on
+            return self._play_answers(Phase.ANSWERING, now)
+        self._listen(now, self._settings.follow_up_s)
+        return [] if self._hands_free else self._sleep(now)
+
+    def _sleep(self, now: float) -> list[Effect]:
+        end: list[Effect] = [EndUtterance()] if self.phase in _OPEN else []
+        cut: list[Effect] = [CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
+        # What is still to be said must not depend on a connection that nobody may want any more.
+        save: list[Effect] = [] if self.link is LinkState.UP or self._server_detects else [SaveNote()]
+        close: list[Effect] = [Sense(on=False)] if self.listening else []
+        self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
+        return [*end, *cut, *save, *close]

@@ -1,0 +1,108 @@
+"""PURE: three lanes to the service and the policy that picks the next message.
+
+Control first (small, never dropped), then audio from the ledger, then at most one frame. The queue lives here and in
+the ledger, never in the socket: what is written cannot be overtaken any more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.uplink.degradation import Squeeze, Thinning
+from agent.wire import protocol
+
+if TYPE_CHECKING:
+    from agent.uplink.bandwidth import Uplink
+    from agent.uplink.ledger import Ledger, Utterance
+
+
+BEHIND_S = 0.5
+"""More than any pause of a healthy line leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message, and the utterance that it completes, if it is the last of one."""
+
+    message: bytes
+    completes: Utterance | None = None
+    is_frame: bool = False
+
+
+class Outbox:
+    """What waits to be sent."""
+
+    def __init__(self, ledger: Ledger, *, narrowband: bool = True) -> None:
+        """Take audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
+        self._ledger = ledger
+        self._squeeze = Squeeze(narrowband=narrowband)
+        self.thinning = Thinning()
+        """What is done to audio at present."""
+        self._control: deque[bytes] = deque()
+        self._frame: bytes | None = None
+        self.frames_replaced = 0
+        """Frames that a newer one replaced before they could be sent."""
+        self.frames_lost = 0
+        """Frames that were waiting when a connection ended."""
+
+    def control(self, message: bytes) -> None:
+        """Queue a message that belongs to the present connection."""
+        self._control.append(message)
+
+    def frame(self, jpeg: bytes) -> None:
+        """Offer a frame; the newest wins."""
+        self.frames_replaced += self._frame is not None
+        self._frame = jpeg
+
+    @property
+    def frame_waiting(self) -> bool:
+        """Whether a frame has not left yet."""
+        return self._frame is not None
+
+    def next(self, uplink: Uplink, now: float) -> Outgoing | None:
+        """Return what to send now; None to wait.
+
+        Audio goes in front of every frame that has not started. A frame starts only when nothing else waits and the
+        uplink's gate is open.
+        """
+        if self._control:
+            return Outgoing(self._control.popleft())
+        if uplink.audio_open:
+            lag_s = self._ledger.backlog_s + uplink.queue_s
+            self.thinning = self._squeeze.choose(now, lag_s, narrow=uplink.narrow, fits=uplink.fits)
+            step = self._ledger.next(uplink.chunk_s, self.thinning)
+            if step is not None:
+                message, utterance = step
+                return Outgoing(message, utterance if utterance.closed else None)
+            if self._frame is not None and not uplink.frame_refusal(now):
+                jpeg, self._frame = self._frame, None
+                return Outgoing(protocol.video(jpeg), is_frame=True)
+        return None
+
+    def frame_refusal(self, uplink: Uplink, now: float) -> str:
+        """Say why a frame taken now would have to wait ("waiting", "audio", or the uplink's reason), empty if not."""
+        if self._frame is not None:
+            return "waiting"
+        return "audio" if self.audio_waiting(uplink) else uplink.frame_refusal(now)
+
+    def audio_waiting(self, uplink: Uplink) -> bool:
+        """Whether there is audio that should have been sent by now."""
+        return self._ledger.unsent(uplink.chunk_s)
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much audio waits that it is being caught up with."""
+        return self._ledger.backlog_s > BEHIND_S
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._control and self._frame is None and not self._ledger.unsent()
+
+    def connection_lost(self) -> None:
+        """Forget what was meant for the connection that ended."""
+        self._control.clear()
+        self.frames_lost += self._frame is not None
+        self._frame = None

@@ -1,0 +1,70 @@
+"""PURE: the vocabulary of the box: every phrase that it can say, and how one is put together with numbers."""
+
+from __future__ import annotations
+
+from enum import StrEnum, auto
+
+
+class Phrase(StrEnum):
+    """Everything that can be said; a phrase's value is the name of its file."""
+
+    SAVED_NOT_SENT = auto()
+    NOTES_WAITING = auto()  # after a number
+    NOTE_WAITING = auto()
+    NO_NOTES = auto()
+    STORAGE_NEARLY_FULL = auto()
+    STORAGE_FULL = auto()
+    NETWORK_GOOD = auto()
+    NETWORK_SLOW = auto()
+    NO_NETWORK = auto()
+    CONNECTED_AGAIN = auto()
+    FAULT_CODE = auto()  # before the digits of the code
+    KEY_REFUSED = auto()
+    ACCESS_REFUSED = auto()
+    MODEL_REFUSED = auto()
+    REGION_REFUSED = auto()
+    ADDRESS_REFUSED = auto()
+    QUOTA_USED_UP = auto()
+    REQUEST_REFUSED = auto()
+    SERVICE_FAULT = auto()
+    MICROPHONE_FAULT = auto()
+    SPEAKER_FAULT = auto()
+    CAMERA_FAULT = auto()
+    STORAGE_FAULT = auto()
+    MICROPHONE_SILENT = auto()
+    MICROPHONE_CLIPPING = auto()
+    TOO_LOUD_HOLD_BUTTON = auto()
+    HANDS_FREE_AGAIN = auto()
+    HOLD_TO_INTERRUPT = auto()
+    SPEAK_OVER_ME_AGAIN = auto()
+    SPEAK_NOW = auto()
+    QUIET_PLEASE = auto()
+    TUNE_GOOD = auto()
+    TUNE_SPEAKER_TOO_QUIET = auto()
+    TUNE_SPEAKER_TOO_LOUD = auto()
+    TUNE_MICROPHONE_TOO_QUIET = auto()
+    TUNE_MICROPHONE_CLIPPING = auto()
+    TUNE_NO_SOUND_HEARD = auto()
+    TUNE_DELAY = auto()
+    TUNE_NOISY_PLACE = auto()
+    TUNE_ECHO_POOR = auto()
+    ANSWER_TO_NOTE = auto()
+    ANSWER_CUT = auto()
+    NO_ANSWER = auto()
+    STILL_SAVED = auto()
+    STILL_FAILED = auto()
+    NOTHING_TO_REPEAT = auto()
+    STARTING = auto()
+    READY = auto()
+    BATTERY_UNKNOWN = auto()
+    GOOD_BYE = auto()
+    CLOCK_NOT_SET = auto()
+    MINUTE_AGO = auto()
+    MINUTES_AGO = auto()  # after a number
+    HOUR_AGO = auto()
+    HOURS_AGO = auto()  # after a number
+    ONE_MOMENT = auto()
+
+
+Words = tuple[Phrase | int, ...]
+"""What :meth:`agent.voice.recordings.Phrases.say` says."""

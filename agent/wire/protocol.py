@@ -1,0 +1,223 @@
+"""PURE: the Gemini Live wire (BidiGenerateContent): client messages to bytes, server messages to events.
+
+Nothing else in the agent knows field names. The codec keeps no state and never raises on what a server sends: what it
+cannot read becomes :class:`Unreadable`. Source: the v1beta protos, google-genai 3.3 and the Live API guide.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from agent.wire.events import (
+    AudioOut,
+    FunctionCall,
+    GenerationComplete,
+    GoAway,
+    InputTranscript,
+    Interrupted,
+    ModelText,
+    OutputTranscript,
+    ResumptionUpdate,
+    ServerEvent,
+    SetupComplete,
+    ToolCall,
+    ToolCallCancellation,
+    TurnComplete,
+    Unreadable,
+    Usage,
+    VoiceActivity,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Json = dict[str, Any]
+
+# client messages
+
+ACTIVITY_START = b'{"realtimeInput":{"activityStart":{}}}'
+ACTIVITY_END = b'{"realtimeInput":{"activityEnd":{}}}'
+AUDIO_STREAM_END = b'{"realtimeInput":{"audioStreamEnd":true}}'
+_AUDIO_HEAD = {
+    rate: b'{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=%d","data":"' % rate for rate in (16_000, 8_000)
+}
+_VIDEO_HEAD = b'{"realtimeInput":{"video":{"mimeType":"image/jpeg","data":"'
+_BLOB_TAIL = b'"}}}'
+
+
+def audio(pcm: bytes | bytearray | memoryview, rate: int = 16_000) -> bytes:
+    """One chunk of microphone audio, mono s16le at 16 or 8 kHz. Base64 needs no JSON escaping, so none is done."""
+    return _AUDIO_HEAD[rate] + binascii.b2a_base64(pcm, newline=False) + _BLOB_TAIL
+
+
+def video(jpeg: bytes) -> bytes:
+    """One camera frame."""
+    return _VIDEO_HEAD + binascii.b2a_base64(jpeg, newline=False) + _BLOB_TAIL
+
+
+def text(line: str) -> bytes:
+    """A typed line, as realtime input."""
+    return _dump({"realtimeInput": {"text": line}})
+
+
+def client_content(turns: Sequence[tuple[str, str]], *, turn_complete: bool) -> bytes:
+    """History, or a typed turn that is certainly in order: ``(role, text)`` pairs with role user or model."""
+    contents = [{"role": role, "parts": [{"text": part}]} for role, part in turns]
+    return _dump({"clientContent": {"turns": contents, "turnComplete": turn_complete}})
+
+
+def tool_response(responses: Sequence[Json]) -> bytes:
+    """Answers to function calls: each ``{"id", "name", "response": {...}}``, optionally scheduling and willContinue."""
+    return _dump({"toolResponse": {"functionResponses": list(responses)}})
+
+
+def setup(fields: Mapping[str, Any]) -> bytes:
+    """Return the first message of a connection; :func:`agent.wire.session.setup_fields` knows what belongs in it."""
+    return _dump({"setup": dict(fields)})
+
+
+def _dump(message: Json) -> bytes:
+    # Half an emoji, which a transcript may end with, is no UTF-8; the service would close on it.
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+# server messages
+
+
+def decode(data: bytes | str) -> list[ServerEvent]:
+    """Return all that one WebSocket message says, in the order in which it must be acted on.
+
+    Usage comes before the end of the turn that it counts; audio before the interruption that came in the same message.
+    """
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        return [Unreadable(f"not JSON: {type(error).__name__}", len(data))]
+    if not isinstance(message, dict):
+        return [Unreadable(f"a JSON {type(message).__name__} instead of an object", len(data))]
+    events: list[ServerEvent] = []
+    for member, read in _MEMBERS.items():
+        value = message.get(member)
+        if value is None:
+            continue
+        try:
+            events.extend(read(value))
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError) as error:
+            # Not the error's text, which may quote what somebody said.
+            events.append(Unreadable(f"{member}: {type(error).__name__}", len(data)))
+    return events
+
+
+def _setup_complete(value: Json) -> Iterator[ServerEvent]:
+    yield SetupComplete(str(value.get("sessionId", "")))
+
+
+def _server_content(value: Json) -> Iterator[ServerEvent]:
+    for part in (value.get("modelTurn") or {}).get("parts") or ():
+        yield from _part(part)
+    for member, kind in (("inputTranscription", InputTranscript), ("outputTranscription", OutputTranscript)):
+        transcript = value.get(member)
+        if transcript:
+            yield kind(str(transcript.get("text", "")), bool(transcript.get("finished")))
+    if value.get("interrupted"):
+        yield Interrupted()
+    if value.get("generationComplete"):
+        yield GenerationComplete()
+    if value.get("turnComplete"):
+        yield TurnComplete(
+            idle=value.get("interactionStatus") != "IN_PROGRESS",
+            reason=str(value.get("turnCompleteReason", "")),
+            waiting_for_input=bool(value.get("waitingForInput")),
+        )
+
+
+def _part(part: Json) -> Iterator[ServerEvent]:
+    blob = part.get("inlineData")
+    if blob and str(blob.get("mimeType", "")).startswith("audio/pcm"):
+        pcm = decode_base64(blob.get("data", ""))
+        if len(pcm) % 2:
+            raise ValueError("half a sample")
+        yield AudioOut(pcm, _rate(blob["mimeType"]))
+    elif "text" in part:
+        yield ModelText(str(part["text"]), thought=bool(part.get("thought")))
+
+
+def _rate(mime_type: str) -> int:
+    match = re.search(r"rate=([1-9]\d{3,5})", mime_type)
+    return int(match[1]) if match else 24_000
+
+
+def decode_base64(data: str) -> bytes:
+    """Plain or url-safe alphabet, padded or not. Raises ValueError on anything else."""
+    raw = data.encode("ascii", "replace")
+    if b"-" in raw or b"_" in raw:
+        raw = raw.translate(_URL_SAFE)
+    return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
+
+
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def _tool_call(value: Json) -> Iterator[ServerEvent]:
+    yield ToolCall(
+        tuple(
+            FunctionCall(str(call.get("id", "")), str(call["name"]), dict(call.get("args") or {}))
+            for call in value.get("functionCalls") or ()
+        )
+    )
+
+
+def _tool_call_cancellation(value: Json) -> Iterator[ServerEvent]:
+    yield ToolCallCancellation(tuple(str(call_id) for call_id in value.get("ids") or ()))
+
+
+def _go_away(value: Json) -> Iterator[ServerEvent]:
+    yield GoAway(duration(value.get("timeLeft", "0s")))
+
+
+def _resumption(value: Json) -> Iterator[ServerEvent]:
+    handle = str(value.get("newHandle", "")) if value.get("resumable") else ""
+    yield ResumptionUpdate(handle)
+
+
+def _voice_activity(value: Json) -> Iterator[ServerEvent]:
+    yield VoiceActivity(started=value.get("type") == "ACTIVITY_START")
+
+
+def _vad_signal(value: Json) -> Iterator[ServerEvent]:
+    yield VoiceActivity(started=value.get("vadSignalType") == "VAD_SIGNAL_TYPE_SOS")
+
+
+def _usage(value: Json) -> Iterator[ServerEvent]:
+    def count(*names: str) -> int:
+        return next((int(value[name]) for name in names if name in value), 0)
+
+    yield Usage(
+        prompt=count("promptTokenCount"),
+        response=count("responseTokenCount", "candidatesTokenCount"),
+        thoughts=count("thoughtsTokenCount"),
+        tool_use=count("toolUsePromptTokenCount"),
+    )
+
+
+def duration(value: str) -> float:
+    """Seconds of a protobuf JSON duration such as ``"9.500s"``. Raises ValueError."""
+    if not re.fullmatch(r"\d+(\.\d+)?s", value):
+        raise ValueError(f"{value!r} is not a duration such as '9.5s'")
+    return float(value[:-1])
+
+
+_MEMBERS = {
+    "setupComplete": _setup_complete,
+    "usageMetadata": _usage,
+    "toolCall": _tool_call,
+    "toolCallCancellation": _tool_call_cancellation,
+    "serverContent": _server_content,
+    "goAway": _go_away,
+    "sessionResumptionUpdate": _resumption,
+    "voiceActivity": _voice_activity,
+    "voiceActivityDetectionSignal": _vad_signal,
+}

@@ -1,0 +1,281 @@
+"""Speakers without a sound card, in real or in virtual time, all on the event loop."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import wave
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from hardware.ports import BYTES_PER_SAMPLE, CHUNK_S, SPEAKER_FORMAT, DeviceError, reason
+from hardware.simulated.clock import Metronome
+from hardware.sound.playback import PlaybackBuffer
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hardware.simulated.room import Room
+
+PERIOD_BYTES = SPEAKER_FORMAT.bytes_in(CHUNK_S)
+"""A pretended sound card asks for this much at a time."""
+MEMORY_S = 600.0
+"""A recording speaker remembers the last ten minutes of sound, 28 MB."""
+FILL_BYTES = SPEAKER_FORMAT.bytes_in(1.0)
+"""Silence is written to a file in pieces of this size."""
+SAVE_S = 1.0
+"""A file's header is brought up to date after so much sound."""
+SAVE_BYTES = SPEAKER_FORMAT.bytes_in(SAVE_S)
+TROUBLE = (OSError, struct.error)
+"""What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
+
+
+class PacedSpeaker:
+    """Plays a :class:`PlaybackBuffer` at 20 ms a period while it has anything to play, and discards it.
+
+    What a subclass wants to do with the sound goes into :meth:`_play` and :meth:`_rest`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, buffer: PlaybackBuffer | None = None) -> None:
+        """Use ``buffer``, or one with the default prebuffer."""
+        self._loop = loop
+        self.buffer = buffer or PlaybackBuffer()
+        self._metronome = Metronome(loop, CHUNK_S, self._period)
+        self._on_drained: Callable[[], None] | None = None
+        self._on_fault: Callable[[DeviceError], None] | None = None
+        self._silent = True
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of the present answer that sounded."""
+        return self.buffer.played_s
+
+    @property
+    def buffered_s(self) -> float:
+        """Seconds still to sound."""
+        return self.buffer.buffered_s
+
+    @property
+    def epoch(self) -> int:
+        """Raised by each flush."""
+        return self.buffer.epoch
+
+    @property
+    def audible(self) -> bool:
+        """Whether anything sounds or is about to."""
+        return self.buffer.audible
+
+    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Play from now on; what was written before waits for this."""
+        self._on_drained = on_drained
+        self._on_fault = on_fault
+        self._wake()
+
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        """Append answer audio, unless its answer was cut."""
+        taken = self.buffer.write(pcm, epoch)
+        self._wake()
+        return taken
+
+    def finish(self) -> None:
+        """Say that the answer is whole."""
+        self.buffer.finish()
+        self._wake()
+
+    def flush(self) -> float:
+        """Silence the answer; returns the seconds that sounded."""
+        played = self.buffer.flush()
+        if not self.buffer.audible:
+            self._fall_silent()
+        return played
+
+    def repeat(self) -> float:
+        """Play the last answer again."""
+        seconds = self.buffer.repeat()
+        self._wake()
+        return seconds
+
+    def chime(self, pcm: bytes) -> None:
+        """Mix a short sound over."""
+        self.buffer.chime(pcm)
+        self._wake()
+
+    async def aclose(self) -> None:
+        """Stop. Idempotent."""
+        self._metronome.stop()
+
+    def _wake(self) -> None:
+        """Begin to pull at once, as a card that runs all the time would within one period."""
+        if self._on_drained is not None and not self._metronome.running:
+            self._metronome.start()
+
+    def _period(self) -> None:
+        before = self.buffer.played_s
+        pcm, drained = self.buffer.pull(PERIOD_BYTES)
+        self._sound(pcm, self.buffer.played_s - before)
+        if drained:
+            assert self._on_drained is not None
+            self._on_drained()
+        if not self.buffer.audible:
+            self._fall_silent()
+        if self.buffer.over and not self.buffer.audible:  # an answer that only ran dry is pulled on, as a card would
+            self._metronome.stop()
+
+    def _sound(self, pcm: bytes, answer_s: float) -> None:
+        if self._silent:
+            if not pcm.strip(b"\0"):
+                return  # the buffer is still collecting
+            self._silent = False
+            self._begin()
+        self._play(pcm, answer_s)
+
+    def _fall_silent(self) -> None:
+        if not self._silent:
+            self._silent = True
+            self._rest()
+
+    def _begin(self) -> None:
+        """Hear the first sound after silence; :meth:`_play` follows."""
+
+    def _play(self, pcm: bytes, answer_s: float) -> None:
+        """Sound one period from now on, of which ``answer_s`` seconds are answer."""
+
+    def _rest(self) -> None:
+        """Fall silent."""
+
+
+class SilentSpeaker(PacedSpeaker):
+    """Takes as long as a real one, and is not heard."""
+
+
+@dataclass(slots=True)
+class Sound:
+    """An unbroken stretch of playing: loop time of its first sample, and 24 kHz PCM as it left the speaker."""
+
+    at: float
+    pcm: bytearray = field(default_factory=bytearray)
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return SPEAKER_FORMAT.seconds_in(len(self.pcm))
+
+
+class RoomSpeaker(PacedSpeaker):
+    """Sounds in a :class:`Room` and remembers what it played."""
+
+    def __init__(self, room: Room, buffer: PlaybackBuffer | None = None) -> None:
+        """Stand in ``room``."""
+        super().__init__(room.loop, buffer)
+        self._room = room
+        self.sounds: deque[Sound] = deque()
+        """What was played, oldest first, at most ``MEMORY_S`` in all."""
+
+    @property
+    def pcm(self) -> bytes:
+        """All sounds in a row, without the silence between them."""
+        return b"".join(bytes(sound.pcm) for sound in self.sounds)
+
+    def _begin(self) -> None:
+        self.sounds.append(Sound(self._loop.time()))
+
+    def _play(self, pcm: bytes, answer_s: float) -> None:
+        self.sounds[-1].pcm += pcm
+        while len(self.sounds) > 1 and sum(sound.seconds for sound in self.sounds) > MEMORY_S:
+            self.sounds.popleft()
+        self._room.sounds(pcm, answer_s=answer_s)
+
+    def _rest(self) -> None:
+        self._room.falls_silent(answer_over=self.buffer.over)
+
+
+class WavSpeaker(PacedSpeaker):
+    """Writes what it plays to a WAV, each sound at its moment after ``start``, with silence between.
+
+    The file is made at the first sound, and can be read at any moment after: its header is at most ``SAVE_S`` behind.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, buffer: PlaybackBuffer | None = None) -> None:
+        """Raises DeviceError if ``path`` (24 kHz mono s16le) cannot be written; what it holds is kept until then."""
+        super().__init__(loop, buffer)
+        self._path = path
+        self._name = f"speaker {path}"
+        try:
+            _try_to_write(path)
+        except OSError as error:
+            raise DeviceError(self._name, f"cannot be written: {reason(error)}", "name a writable folder") from error
+        self._file: BinaryIO | None = None
+        self._wav: wave.Wave_write | None = None
+        self._origin: float | None = None
+        self._written = 0
+        self._saved = 0
+
+    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Begin the file's time line."""
+        if self._origin is None:
+            self._origin = self._loop.time()
+        super().start(on_drained, on_fault)
+
+    async def aclose(self) -> None:
+        """Fill up to now and complete the file. Idempotent."""
+        await super().aclose()
+        if self._wav is not None and self._file is not None and not self._file.closed:
+            self._attempt(self._fill)
+            self._attempt(self._wav.close)
+            with contextlib.suppress(*TROUBLE):
+                self._file.close()
+
+    def _begin(self) -> None:
+        self._attempt(self._fill)
+
+    def _play(self, pcm: bytes, answer_s: float) -> None:
+        del answer_s
+        self._attempt(lambda: self._append(pcm))
+        if self._written - self._saved >= SAVE_BYTES:
+            self._attempt(self._save)
+
+    def _rest(self) -> None:
+        self._attempt(self._save)
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except TROUBLE as error:
+            self._metronome.stop()
+            assert self._on_fault is not None
+            self._on_fault(DeviceError(self._name, f"cannot be written: {reason(error)}", "make room on the disk"))
+
+    def _append(self, pcm: bytes) -> None:
+        if self._wav is None:
+            self._file = self._path.open("wb")
+            self._wav = wave.open(self._file, "wb")  # noqa: SIM115 - ends with the file, closed by aclose
+            self._wav.setparams((1, BYTES_PER_SAMPLE, SPEAKER_FORMAT.rate, 0, "NONE", ""))
+        self._wav.writeframesraw(pcm)
+        self._written += len(pcm)
+
+    def _save(self) -> None:
+        """Bring the header up to date, so that a process killed now leaves a readable file."""
+        if self._wav is not None and self._file is not None and self._saved < self._written:
+            self._saved = self._written
+            self._wav.writeframes(b"")
+            self._file.flush()
+
+    def _fill(self) -> None:
+        """Write silence up to the present moment."""
+        if self._origin is None:
+            return
+        missing = SPEAKER_FORMAT.bytes_in(self._loop.time() - self._origin) - self._written
+        while missing > 0:
+            self._append(bytes(min(missing, FILL_BYTES)))
+            missing -= FILL_BYTES
+
+
+def _try_to_write(path: Path) -> None:
+    """Open a file for writing without changing what is there. Raises OSError."""
+    new = not path.exists()
+    path.open("ab").close()
+    if new:
+        path.unlink()

@@ -1,0 +1,247 @@
+"""What a microphone and a speaker on sound cards share: the streams, and the way of each block through them.
+
+Where both are one card there is one duplex stream, which belongs to the speaker's line, and the microphone rides on it.
+Otherwise there are two, and what is played is kept for a moment, to be there when its echo is heard.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hardware.ports import DeviceError
+from hardware.sound.cards import driver, find, keeper
+from hardware.sound.dsp_thread import Block, Capture, Cleaner
+from hardware.sound.mixer import set_levels
+from hardware.sound.playback import PlaybackBuffer
+from hardware.sound.renderer import Renderer, Volume
+from hardware.sound.streams import BLOCK_S, CardStream, Side, open_stream
+from hardware.sound.supervisor import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hardware.ports import Heard
+    from hardware.settings import AudioSettings
+    from hardware.sound.supervisor import Stream
+
+IDLE_S = 10.0
+"""The output runs on after a sound, longer than a follow-up window: a conversation starts it once, and starting it
+takes milliseconds and clicks on some cards."""
+BRIEF_S = 1.0
+"""The same while nobody listens. A box asleep does not wake a hundred times a second, nor does a duplex stream capture,
+even though nobody gets what it captures."""
+TAP_BLOCKS = 4
+"""40 ms: what is played is heard later than that, so that the reference still comes before its echo."""
+
+log = logging.getLogger(__name__)
+
+
+class CardSound:
+    """Sound through cards that may be unplugged and come back. One object for both directions; each may be missing."""
+
+    def __init__(
+        self, audio: AudioSettings, *, hears: bool = True, speaks: bool = True, buffer: PlaybackBuffer | None = None
+    ) -> None:
+        """Be what ``audio`` names. Raises DeviceError if the sound library is not installed."""
+        driver()
+        self.audio = audio
+        self.buffer = buffer or PlaybackBuffer()
+        self.volume = Volume(audio.volume_db)
+        self.cleaner = Cleaner(self._cleaned)
+        self.key = 0
+        """Number of who listens: each start of the microphone has its own, and 0 is nobody."""
+        self.on_heard: Callable[[tuple[int, Heard]], None] = ignore
+        self.on_drained: Callable[[int], None] = ignore
+        self.on_microphone_fault: Callable[[DeviceError], None] = ignore
+        self.on_speaker_fault: Callable[[DeviceError], None] = ignore
+        """These four are called in threads."""
+        self._hears, self._speaks = hears, speaks
+        self._tap = Tap()
+        self._output: CardStream | None = None
+        self._input: CardStream | None = None
+        self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
+        self.speaker = Line(f"speaker '{audio.speaker}'", self._open_output, self._plays, self._speaker_failed)
+        self.microphone = Line(
+            f"microphone '{audio.microphone}'",
+            self._open_input,
+            lambda: self.key > 0,
+            self._microphone_failed,
+        )
+
+    def open(self) -> None:
+        """Begin to open the cards in the background, once everything above is set."""
+        if self._speaks:  # first, so that a duplex stream is there when the microphone looks for one
+            keeper().add(self.speaker)
+        if self._hears:
+            keeper().add(self.microphone)
+
+    @property
+    def duplex(self) -> bool:
+        """Whether one stream does both at present."""
+        return self._output is not None and self._output.duplex and self.speaker.stream is self._output
+
+    def glitches(self, line: Line) -> int:
+        """Over- and underruns that the driver reported for ``line`` since its card was last opened."""
+        stream = self._output if line is self.speaker or self.duplex else self._input
+        return stream.glitches if stream else 0
+
+    def reopen_microphone(self) -> None:
+        """Try whether another opening brings more than zeros; not in the middle of an answer on the same stream."""
+        if not (self.duplex and self.buffer.audible):
+            (self.speaker if self.duplex else self.microphone).reopen()
+            keeper().poke()
+
+    # opening, in the keeper's threads
+
+    def _open_output(self) -> Stream:
+        side = Side(find(self.audio.speaker, "output"), self.audio.speaker_channel)
+        set_levels(side.card.number, "playback", self.audio.playback_percent)
+        stream = self._open_duplex(side) or open_stream(None, side)
+        renderer = Renderer(self.buffer, stream.rate, self.volume, self._drained)
+        renderer.awake = self.audio.keep_alive_s > 0
+        stream.block = (
+            partial(self._both, capture(stream), renderer) if stream.duplex else partial(self._play, renderer)
+        )
+        self._output = stream
+        if stream.duplex:  # a microphone that rides already stays where it is
+            self.cleaner.prepare(stream.rate, stream.rate)
+        log.info("%s: %s, %s", self.speaker.name, side.card.name, described(stream))
+        return stream
+
+    def _open_duplex(self, out: Side) -> CardStream | None:
+        """Open one stream for both, where both are one card and it can do that."""
+        if not self._hears:
+            return None
+        try:
+            into = self._input_side()
+            return open_stream(into, out) if into.card.shares(out.card) else None
+        except DeviceError as error:
+            log.info("%s: not in one stream with the microphone: %s", self.speaker.name, error)
+            return None
+
+    def _open_input(self) -> Stream:
+        if self._output and self.duplex:
+            self.cleaner.prepare(self._output.rate, self._output.rate)
+            return Rider()
+        stream = open_stream(self._input_side(), None)
+        stream.block = partial(self._hear, capture(stream))
+        self.cleaner.prepare(stream.rate, self._output.rate if self._output else stream.rate)
+        self._input = stream
+        log.info("%s: %s", self.microphone.name, described(stream))
+        return stream
+
+    def _input_side(self) -> Side:
+        card = find(self.audio.microphone, "input")
+        set_levels(card.number, "capture", self.audio.capture_percent)
+        return Side(card, self.audio.microphone_channel)
+
+    def _plays(self) -> bool:
+        """Whether the output should run."""
+        now = time.monotonic()
+        if self.buffer.audible:
+            self._audible_at = now
+        idle_s = max(self.audio.keep_alive_s, IDLE_S if self.key else BRIEF_S)
+        return now - self._audible_at < idle_s or (self.key > 0 and self.duplex)
+
+    # one block, in PortAudio's thread
+
+    def _both(self, source: Capture, renderer: Renderer, captured: bytes) -> bytes:
+        self.speaker.beat()
+        played = renderer.block()
+        if isinstance(self.microphone.stream, Rider):
+            self._feed(source, captured, renderer.rate, played)
+        return played
+
+    def _play(self, renderer: Renderer, captured: bytes) -> bytes:
+        del captured
+        self.speaker.beat()
+        played = renderer.block()
+        self._tap.put(renderer.rate, played)
+        return played
+
+    def _hear(self, source: Capture, captured: bytes) -> bytes:
+        output = self._output
+        self._feed(source, captured, *self._tap.take(output.rate if output else source.rate))
+        return b""
+
+    def _feed(self, source: Capture, captured: bytes, rate_out: int, played: bytes) -> None:
+        """Hand on a block while somebody listens; else it ends here."""
+        key = self.key
+        if key and self.cleaner.alive:
+            self.microphone.beat()
+            self.cleaner.feed(Block(source, captured, rate_out, played, key))
+
+    def _drained(self, answer: int) -> None:
+        self.on_drained(answer)
+
+    def _speaker_failed(self, error: DeviceError) -> None:
+        self.on_speaker_fault(error)
+
+    def _microphone_failed(self, error: DeviceError) -> None:
+        self.on_microphone_fault(error)
+
+    def _cleaned(self, key: int, heard: Heard) -> None:
+        self.on_heard((key, heard))
+
+
+class Rider:
+    """The microphone's side of a duplex stream, which the speaker's line looks after."""
+
+    spinning = False
+
+    def start(self) -> None:
+        """Need nothing: the stream runs while somebody listens."""
+
+    def abort(self) -> None:
+        """As ``start``."""
+
+    def close(self) -> None:
+        """As ``start``."""
+
+
+class Tap:
+    """What was played lately, for the next block that is heard. The cards' clocks drift: it may lack or lose one."""
+
+    def __init__(self) -> None:
+        """Begin with nothing played."""
+        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=TAP_BLOCKS)
+        self._silence: tuple[int, bytes] | None = None
+
+    def put(self, rate: int, played: bytes) -> None:
+        """Take a block."""
+        self._blocks.append((rate, played))
+
+    def take(self, otherwise: int) -> tuple[int, bytes]:
+        """Return the oldest block with its rate; silence if there is none, at the last rate or at ``otherwise``."""
+        try:
+            rate, played = self._blocks.popleft()
+        except IndexError:
+            return self._silence or (otherwise, bytes(2 * round(otherwise * BLOCK_S)))
+        if self._silence is None or self._silence[0] != rate:
+            self._silence = rate, bytes(len(played))
+        return rate, played
+
+
+def capture(stream: CardStream) -> Capture:
+    """Return how ``stream`` gives its samples."""
+    channel = stream.into.channel if stream.into else 1
+    return Capture(stream.rate, stream.channels[0], channel, stream.wide)
+
+
+def described(stream: CardStream) -> str:
+    """Return ``stream`` in words for the log."""
+    into, out = (f"{each} channel{'s' * (each > 1)}" for each in stream.channels)
+    sides = f"{into} in and {out} out in one stream" if stream.duplex else f"{into} in" if stream.into else f"{out} out"
+    latency = " and ".join(f"{1000 * each:.0f}" for each in sorted(set(stream.latency_s)))
+    bare = all(side.card.number is not None for side in (stream.into, stream.out) if side)
+    hint = "" if bare else "; ALSA or a sound server may convert that, name the card itself to avoid it"
+    return f"{stream.rate} Hz {stream.depth}, {sides}, {latency} ms in the driver{hint}"
+
+
+def ignore(_: object) -> None:
+    """Do nothing, until somebody wants to know."""

@@ -1,0 +1,185 @@
+"""From the card to the ear: rates, echo, noise, in blocks of 10 ms; out come chunks of 20 ms.
+
+Two listeners, two signals: the model gets the noise with the speech, the endpointer gets neither noise nor echo. The
+object belongs to the thread that calls ``process``; the other methods may be called from any. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, Trust, canceller
+from hardware.sound.resample import Resampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from hardware.sound.echo import Canceller
+
+    Samples = npt.NDArray[np.int16]
+
+FULL_SCALE_DB = 20 * math.log10(32768)
+ROUNDING = 1 / 12
+"""Power of rounding to whole numbers: digital silence is reported as -101 dBFS and not as a failed logarithm."""
+CLIPPED = 32_700
+"""From here on a converter is taken to be at its end; some stop short of 32767."""
+DEAD_S = 2.0
+"""Exact zeros for so long come from no microphone: muted in a mixer, or a card that died."""
+AUDIBLE_PEAK = 33
+"""-60 dBFS: what is played below that leaves no echo worth the name."""
+CANCELLER_DELAY = 127
+"""Samples that the canceller without suppression holds back; sound that goes around it waits as long."""
+RAMP = (np.arange(BLOCK, dtype=np.float32) + 1) / BLOCK
+"""From one source to the other within a block, so that nothing clicks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """20 ms of 16 kHz mono s16le, for two listeners, and what is known about them."""
+
+    for_model: bytes
+    for_endpointer: bytes
+    """The same moment about 6 ms later, and noise suppressed."""
+    erle_db: float
+    trust: Trust
+    clipping: float
+    """Share of captured samples at full scale, 0 to 1."""
+    level_dbfs: float
+    """Rms of the louder half, as captured: before anything was taken out."""
+    dead: bool
+    """Whether the microphone has given exact zeros for ``DEAD_S``."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether speech during an answer may interrupt it."""
+        return self.trust is Trust.TRUSTED
+
+
+class FrontEnd:
+    """Everything between a card's callback and the agent, for one pair of streams."""
+
+    def __init__(self, rate_in: int, rate_out: int, *, make: Callable[..., Canceller] = canceller) -> None:
+        """Load the cancellers (0.2 s); the rates are the card's, of what is captured and of what is played."""
+        self._sizes = rate_in // 100, rate_out // 100
+        self._near, self._far = Resampler(rate_in, RATE), Resampler(rate_out, RATE)
+        self._hushed = make(hush=True)
+        self._model = ModelPath(make(hush=False))
+        self._meter = ErleMeter()
+        self._gate = EchoGate(present=self._hushed.present)
+        self._notes: deque[Callable[[], None]] = deque()
+        self._first: _Block | None = None
+        self._zeros_s = 0.0
+        self.technician_speaks = False
+        """Set it to what the endpointer says, so that speech is not measured as echo."""
+
+    def process(self, captured: Samples, played: Samples) -> Heard | None:
+        """Take 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
+
+        Raises ValueError for blocks of another size.
+        """
+        if (len(captured), len(played)) != self._sizes:
+            raise ValueError(f"blocks of {self._sizes} samples are wanted, not {len(captured)} and {len(played)}")
+        while self._notes:
+            self._notes.popleft()()
+        block = self._clean(captured, played)
+        if self._first is None:
+            self._first = block
+            return None
+        first, self._first = self._first, None
+        return Heard(
+            first.model + block.model,
+            first.hushed + block.hushed,
+            self._meter.erle_db,
+            self._gate.trust,
+            (first.clipping + block.clipping) / 2,
+            max(first.level_dbfs, block.level_dbfs),
+            dead=self._zeros_s >= DEAD_S,
+        )
+
+    def false_alarm(self) -> None:
+        """Say that the last barge-in was nothing; from any thread."""
+        self._notes.append(self._gate.false_alarm)
+
+    def reset(self) -> None:
+        """Begin anew after a gap or a change of cards; from any thread."""
+        self._notes.extend((self._hushed.reset, self._model.reset, self._meter.reset, self._gate.reset))
+
+    def _clean(self, captured: Samples, played: Samples) -> _Block:
+        near, far = self._near.convert(captured), self._far.convert(played)
+        hushed = self._hushed.process(near, far)
+        level_dbfs = decibels(near)
+        playing = peak(far) >= AUDIBLE_PEAK
+        self._meter.feed(level_dbfs, decibels(hushed), playing=playing, speech=self.technician_speaks)
+        self._gate.feed(self._meter.erle_db, measuring=self._meter.measuring)
+        model = self._model.process(near, far, echo=self._meter.active)
+        loudest = peak(captured)
+        self._zeros_s = 0.0 if loudest else self._zeros_s + BLOCK_S
+        clipping = 0.0 if loudest < CLIPPED else np.count_nonzero(np.abs(captured.astype(np.int32)) >= CLIPPED)
+        return _Block(model.tobytes(), hushed.tobytes(), clipping / len(captured), level_dbfs)
+
+
+class _Block(NamedTuple):
+    """Half a chunk."""
+
+    model: bytes
+    hushed: bytes
+    clipping: float
+    level_dbfs: float
+
+
+class ModelPath:
+    """What the model hears: the echo cancelled while there may be one, and else what was captured, 8 ms later.
+
+    Going around the canceller halves the cost of a box that only listens. Noise stays in: suppressing it would do the
+    speech more harm than the noise does (docs/audio.md).
+    """
+
+    def __init__(self, plain: Canceller) -> None:
+        """Use a canceller that suppresses no noise."""
+        self._plain = plain
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the room."""
+        self._plain.reset()
+        self._primed = self._cancelling = False
+        self._past: Samples = np.zeros(CANCELLER_DELAY, dtype=np.int16)
+
+    def process(self, near: Samples, far: Samples, *, echo: bool) -> Samples:
+        """Return int16[160] from int16[160] each; ``echo`` says whether one may be sounding."""
+        if not self._plain.present:
+            return near
+        line = np.concatenate((self._past, near))
+        self._past = line[BLOCK:]
+        around: Samples = line[:BLOCK]
+        if not (echo or self._cancelling):
+            self._primed = False
+            return around
+        cleaned = self._plain.process(near, far)
+        if not self._primed:  # what it gives first is the end of what it was given last, long ago
+            self._primed = True
+            return around
+        if echo and self._cancelling:
+            return cleaned
+        self._cancelling = echo
+        old, new = (around, cleaned) if echo else (cleaned, around)
+        blended: Samples = (old + (new - old.astype(np.float32)) * RAMP).astype(np.int16)
+        return blended
+
+
+def peak(samples: Samples) -> int:
+    """Return the largest magnitude, 0 to 32768."""
+    return max(int(samples.max()), -int(samples.min()))
+
+
+def decibels(samples: Samples) -> float:
+    """Return the rms in dBFS, where a full-scale square wave is 0."""
+    signal = samples.astype(np.float32)
+    return 10 * math.log10(float(signal @ signal) / len(signal) + ROUNDING) - FULL_SCALE_DB

@@ -1,0 +1,152 @@
+"""The real microphone: chunks from a sound card, cleaned of what the speaker plays.
+
+PortAudio's callback only copies; the thread ``sound-dsp`` makes chunks, and they cross onto the loop here. While the
+microphone is closed no stream runs for it, and what a stream that plays captures by the way is dropped in its callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from hardware.bridge import Inlet
+from hardware.ports import CHUNK_S, DeviceError
+from hardware.sound.cards import keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hardware.ports import Heard
+    from hardware.sound.card_sound import CardSound
+
+INLET_CHUNKS = 25
+"""500 ms: a loop that stalls longer gets the newest sound."""
+PATIENCE_S = 10.0
+"""Zeros after sound: some microphones have a gate that closes in silence. One that never gave sound is dead at once."""
+REOPEN_S = 10.0
+"""Between attempts to get more than zeros by opening the card again."""
+SILENT_DBFS = -100.0
+"""Zeros are told as -101; the quietest converter there is is louder."""
+CLIPPED_SHARE = 0.02
+"""Of samples at full scale; a shout reaches it for a word, a wrong level all the time."""
+CLIPPED_S = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class CardMicrophone:
+    """A microphone on a sound card that may be unplugged and come back."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
+        """Hear through ``sound``."""
+        self._sound = sound
+        self._line = sound.microphone
+        self._on_chunk: Callable[[Heard], None] | None = None
+        self._on_fault: Callable[[DeviceError], None] | None = None
+        self._starts = 0
+        self._health = Health()
+        self._chunks: Inlet[tuple[int, Heard]] = Inlet(loop, self._deliver, INLET_CHUNKS)
+        self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
+        sound.on_heard, sound.on_microphone_fault = self._chunks.post, self._faults.post
+
+    @property
+    def fault(self) -> DeviceError | None:
+        """Why it does not work at present; None again as soon as it does."""
+        return self._line.fault
+
+    @property
+    def dropped(self) -> int:
+        """Chunks lost because the loop stalled, or the processor."""
+        return self._chunks.dropped + self._sound.cleaner.dropped // 2
+
+    @property
+    def glitches(self) -> int:
+        """Overruns that the driver reported since the card was last opened."""
+        return self._sound.glitches(self._line)
+
+    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
+        self._on_chunk = on_chunk
+        self._on_fault = on_fault
+        self._starts += 1
+        self._sound.key = self._starts
+        if self._line.fault is not None:
+            self._faults.post(self._line.fault)
+        keeper().poke()
+
+    def stop(self) -> None:
+        """End capture; no chunk is delivered after this returns."""
+        self._on_chunk = None
+        self._sound.key = 0
+        keeper().poke()
+
+    def speech(self, *, on: bool) -> None:
+        """Keep somebody's speech from being measured as echo."""
+        self._sound.cleaner.speech(on=on)
+
+    def false_alarm(self) -> None:
+        """Trust no voice over an answer for a while."""
+        self._sound.cleaner.false_alarm()
+
+    async def aclose(self) -> None:
+        """Release the card."""
+        self.stop()
+        self._chunks.close()
+        self._faults.close()
+        await asyncio.to_thread(keeper().remove, self._line)
+        await asyncio.to_thread(self._sound.cleaner.close)
+
+    def _deliver(self, chunk: tuple[int, Heard]) -> None:
+        key, heard = chunk
+        if self._on_chunk is None or key != self._sound.key:  # of an earlier start
+            return
+        verdict = self._health.feed(heard)
+        if verdict:
+            log.warning("%s: %s", self._line.name, verdict)
+        if self._health.reopen:
+            self._sound.reopen_microphone()
+        if self._health.dead:
+            self._die()
+        else:
+            self._on_chunk(heard)
+
+    def _die(self) -> None:
+        if self._health.news:
+            fix = "unmute it: alsamixer, F4; or set audio.capture_percent; or choose another microphone"
+            self._report(DeviceError(self._line.name, "delivers nothing but zeros", fix))
+
+    def _report(self, error: DeviceError) -> None:
+        if self._on_fault is not None:
+            self._on_fault(error)
+
+
+class Health:
+    """Whether what a microphone delivers can be sound. Counts chunks, not the clock."""
+
+    def __init__(self) -> None:
+        """Begin with a microphone of which nothing is known."""
+        self.dead = False
+        """Whether it gives nothing but zeros."""
+        self.news = self.reopen = False
+        """Whether the last chunk made it dead, and whether opening it again is worth a try."""
+        self._sounded = False
+        self._zeros_s = self._clipped_s = self._reopened_s = 0.0
+        self._warned = False
+
+    def feed(self, heard: Heard) -> str:
+        """Take a chunk; returns what is to be said about it, mostly nothing."""
+        was_dead = self.dead
+        self._sounded |= heard.level_dbfs > SILENT_DBFS
+        self._zeros_s = self._zeros_s + CHUNK_S if heard.dead else 0.0
+        self.dead = heard.dead and (was_dead or not self._sounded or self._zeros_s > PATIENCE_S)
+        self.news = self.dead and not was_dead
+        self._reopened_s = 0.0 if not self.dead or self.news else self._reopened_s + CHUNK_S
+        self.reopen = self._reopened_s >= REOPEN_S
+        if self.reopen:
+            self._reopened_s = 0.0
+        self._clipped_s = self._clipped_s + CHUNK_S if heard.clipping >= CLIPPED_SHARE else 0.0
+        if self._clipped_s < CLIPPED_S or self._warned:
+            return ""
+        self._warned = True
+        return "is too loud and clips (set audio.capture_percent to less, or alsamixer, F4)"

@@ -1,0 +1,241 @@
+"""The answer on its way out: a locked buffer between the loop, which writes, and the sound card, which pulls.
+
+    EMPTY --write--> PRIMING --prebuffer full, or the writer pauses, or finish--> PLAYING
+    PLAYING --last byte handed over--> finished? DRAINED : DRY --write--> PRIMING (with a longer prebuffer)
+    any --flush--> EMPTY
+
+Time is counted in pulled audio, so the buffer needs no clock and behaves the same in real and in virtual time.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from threading import Lock
+
+from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
+from hardware.sound.pcm import fade_out, mix
+
+CAPACITY_S = 120.0
+"""The service sends at up to 1.7 times real time for 20 s: two minutes of backlog mean that something is broken."""
+FADE_S = 0.005
+"""Long enough that a cut does not click, short enough to be part of the same output period."""
+GROWTH = 2.0
+"""The prebuffer after running dry: one doubling outlasts the pause that a 200-290 ms piece of the service leaves."""
+KEPT_S = 60.0
+"""Of the last answer, from its start, 2.9 MB: longer than anybody wants to hear twice."""
+DECAY = 0.75
+"""The prebuffer after an answer without a break: slower than it grows, so that a bad hour is not forgotten at once."""
+
+
+class Phase(Enum):
+    """Where the answer stands; the module's docstring draws the transitions."""
+
+    EMPTY = auto()
+    PRIMING = auto()
+    PLAYING = auto()
+    DRY = auto()
+    DRAINED = auto()
+
+
+class PlaybackBuffer:
+    """24 kHz mono s16le in, the same out at the sound card's pace; silence is inserted, audio is never altered or lost.
+
+    Two exceptions, both asked for: ``flush`` forgets, and beyond ``CAPACITY_S`` the oldest audio goes (``dropped_s``),
+    because the end of an answer is worth more than its middle. Safe to call from any thread.
+    """
+
+    def __init__(self, prebuffer_s: float = 0.1, max_prebuffer_s: float = 0.4) -> None:
+        """Collect ``prebuffer_s`` before playing, up to ``max_prebuffer_s`` after running dry."""
+        self._lock = Lock()
+        self._least_prebuffer = prebuffer_s
+        self._most_prebuffer = max(prebuffer_s, max_prebuffer_s)
+        self._prebuffer = prebuffer_s
+        self._phase = Phase.EMPTY
+        self._pcm = bytearray()
+        self._fading = b""
+        self._chimes: list[bytearray] = []
+        self._kept = bytearray()  # of the present answer
+        self._whole = b""  # the last one that was finished, or cut
+        self._finishing = False
+        self._clean = True
+        self._paused = 0  # bytes pulled since the last write
+        self._played = 0
+        self._dropped = 0
+        self._refused = 0
+        self.epoch = 1
+        """Number that each flush raises."""
+        self.answer = 1
+        """Number of the present answer: tells a late report about the last one from a report about this one."""
+        self.underruns = 0
+        """How often an answer ran dry and went on."""
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of the present answer handed over; after its end, until the next begins, those of the last."""
+        return SPEAKER_FORMAT.seconds_in(self._played)
+
+    @property
+    def buffered_s(self) -> float:
+        """Seconds written and not yet handed over."""
+        return SPEAKER_FORMAT.seconds_in(len(self._pcm))
+
+    @property
+    def dropped_s(self) -> float:
+        """Seconds lost because more than ``CAPACITY_S`` was waiting, over the buffer's life."""
+        return SPEAKER_FORMAT.seconds_in(self._dropped)
+
+    @property
+    def refused_s(self) -> float:
+        """Seconds that came after their answer was cut, over the buffer's life."""
+        return SPEAKER_FORMAT.seconds_in(self._refused)
+
+    @property
+    def prebuffer_s(self) -> float:
+        """Seconds collected at present before an answer starts or goes on."""
+        return self._prebuffer
+
+    @property
+    def audible(self) -> bool:
+        """Whether pulling matters: sound is waiting or playing, or the end of an answer is still to be reported."""
+        return bool(self._pcm or self._chimes or self._fading or self._finishing)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no answer at present: none begun, or the last one flushed or drained."""
+        return self._phase in (Phase.EMPTY, Phase.DRAINED)
+
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        """Append answer audio; after ``finish`` it continues the same answer, which then needs another ``finish``.
+
+        Returns False, and takes nothing, if there was a flush since ``epoch``. Raises ValueError for half a sample.
+        """
+        if len(pcm) % BYTES_PER_SAMPLE:
+            raise ValueError(f"{len(pcm)} bytes are not whole samples")
+        with self._lock:
+            if epoch not in (None, self.epoch):
+                self._refused += len(pcm)
+                return False
+            if pcm:
+                self._append(pcm)
+        return True
+
+    def last_answer(self) -> bytes:
+        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not one that still comes."""
+        with self._lock:
+            return self._whole
+
+    def repeat(self) -> float:
+        """Play the last answer once more, as an answer of its own, instead of what plays; returns its seconds."""
+        pcm = self.last_answer()
+        self.flush()
+        self.write(pcm)
+        if pcm:
+            self.finish()
+        return SPEAKER_FORMAT.seconds_in(len(pcm))
+
+    def finish(self) -> None:
+        """Say that the answer is whole: what is left plays at once, then ``pull`` reports drained."""
+        with self._lock:
+            self._finishing = self._phase is not Phase.DRAINED
+            self._keep()
+            if self._phase is Phase.PRIMING:
+                self._phase = Phase.PLAYING
+
+    def flush(self) -> float:
+        """Forget what waits; the next pull fades what was sounding. Returns seconds played of this answer.
+
+        A second flush returns 0.0. Chimes play on.
+        """
+        with self._lock:
+            self._keep()
+            if self._phase is Phase.PLAYING:
+                self._fading = fade_out(bytes(self._pcm[: SPEAKER_FORMAT.bytes_in(FADE_S)]))
+            self._pcm.clear()
+            played = self.played_s
+            self._played = 0
+            self._finishing = False
+            self._phase = Phase.EMPTY
+            self.answer += 1
+            self.epoch += 1
+        return played
+
+    def chime(self, pcm: bytes) -> None:
+        """Mix ``pcm`` over whatever plays, from the next pull on."""
+        with self._lock:
+            self._chimes.append(bytearray(pcm))
+
+    def pull(self, size: int) -> tuple[bytes, int]:
+        """Hand over exactly ``size`` bytes, and the number of the answer that is out with them, else 0 (once each)."""
+        with self._lock:
+            sound = self._fading or self._take(size)
+            self._fading = b""
+            if len(sound) < size:
+                sound += bytes(size - len(sound))
+            for chime in self._chimes:
+                sound = _overlay(sound, chime)
+            self._chimes = [chime for chime in self._chimes if chime]
+            drained = self._finishing and not self._pcm
+            if drained:
+                self._end()
+            return sound[:size], self.answer if drained else 0
+
+    def _append(self, pcm: bytes) -> None:
+        if self.over:
+            self._begin()
+        elif self._phase is Phase.DRY:
+            self._resume()
+        self._finishing = False
+        self._paused = 0
+        self._pcm += pcm
+        self._kept += pcm[: max(0, SPEAKER_FORMAT.bytes_in(KEPT_S) - len(self._kept))]
+        surplus = len(self._pcm) - SPEAKER_FORMAT.bytes_in(CAPACITY_S)
+        if surplus > 0:
+            del self._pcm[:surplus]
+            self._dropped += surplus
+
+    def _keep(self) -> None:
+        if self._kept and not self.over:
+            self._whole = bytes(self._kept)
+
+    def _begin(self) -> None:
+        self._phase = Phase.PRIMING
+        self._kept.clear()
+        self._played = 0
+        self._clean = True
+        self.answer += 1
+
+    def _resume(self) -> None:
+        """Go on after a break. Counted here and not when the buffer emptied: that may have been the answer's end."""
+        self._phase = Phase.PRIMING
+        self._clean = False
+        self.underruns += 1
+        self._prebuffer = min(self._prebuffer * GROWTH, self._most_prebuffer)
+
+    def _end(self) -> None:
+        self._phase = Phase.DRAINED
+        self._finishing = False
+        if self._clean:
+            self._prebuffer = max(self._prebuffer * DECAY, self._least_prebuffer)
+
+    def _take(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of answer, moving the phase on."""
+        if self._phase is Phase.PRIMING:
+            wanted = SPEAKER_FORMAT.bytes_in(self._prebuffer)
+            if len(self._pcm) >= wanted or self._paused >= wanted:
+                self._phase = Phase.PLAYING
+            self._paused += size
+        if self._phase is not Phase.PLAYING:
+            return b""
+        piece = bytes(self._pcm[:size])
+        del self._pcm[:size]
+        self._played += len(piece)
+        if len(piece) < size:
+            self._phase = Phase.DRY
+        return piece
+
+
+def _overlay(sound: bytes, chime: bytearray) -> bytes:
+    """Mix the head of ``chime`` over ``sound`` and take it off ``chime``."""
+    head = bytes(chime[: len(sound)])
+    del chime[: len(sound)]
+    return mix(sound[: len(head)], head) + sound[len(head) :]

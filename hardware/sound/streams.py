@@ -1,0 +1,166 @@
+"""Streams on sound cards at the cards' own rate: one in each direction, or both in one.
+
+A duplex stream calls back once per block with what was heard and a place for what is to be played. That pair belongs
+together by construction, and so the echo of what is played keeps its distance from it for as long as the stream runs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from hardware.sound.cards import Unsupported, driver, translated
+from hardware.sound.pcm import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hardware.sound.cards import Card
+
+LATENCY_S = 0.02
+"""Asked of the driver: two 10 ms blocks. Less runs dry on a loaded Pi, more is heard as delay after a flush."""
+BLOCK_S = 0.010
+"""The echo canceller's frame, and how long a flush may take to reach the driver."""
+COMMON_RATES = (48_000, 44_100, 32_000, 16_000, 24_000, 96_000)
+"""What cards run at, most frequent first. None is left to a converter: plain ALSA's has no filter, and aliases."""
+SPIN_BLOCKS = 100
+SPIN_SHARE = 0.5
+"""Of a core, over ``SPIN_BLOCKS``: a block costs 3 %. After an underrun PortAudio may poll without ever waiting."""
+WIDE = "int32"
+DEPTHS = ("int16", WIDE)
+"""16 bits are what is needed; some I2S microphones and amplifiers know only 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One direction of a stream; ``channel`` counts from 1, and 0 plays on all."""
+
+    card: Card
+    channel: int
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many channels to ask for, in this order: few, a pair, all."""
+        least = max(1, self.channel)
+        some = {least, max(2, least), max(self.card.channels, least)}
+        return tuple(sorted(count for count in some if count <= max(self.card.channels, 1))) or (least,)
+
+
+class CardStream:
+    """A stream on one card, or on two that are one; satisfies :class:`hardware.sound.supervisor.Stream`.
+
+    ``block`` is called in PortAudio's thread, with what was captured as the card gave it (empty for an output), and
+    returns mono s16le to play (ignored for an input).
+    """
+
+    def __init__(self, into: Side | None, out: Side | None, rate: int, shape: tuple[int, int], depth: str) -> None:
+        """``shape``: channels in and out; ``depth`` one of ``DEPTHS``. Raises Unsupported, DeviceError."""
+        self.into, self.out, self.rate, self.depth = into, out, rate, depth
+        self.channels = shape
+        self.block: Callable[[bytes], bytes] = lambda _: b""
+        self.glitches = 0
+        """Over- and underruns that the driver reported."""
+        self.spinning = False
+        """Whether the driver's thread burns the processor, although it goes on calling back."""
+        self._calls = 0
+        self._clocks = 0.0, 0.0
+        side = into or out
+        assert side is not None
+        self.name = f"sound card '{side.card.name}'"
+        self._stream = translated(self.name, self._open)
+
+    @property
+    def duplex(self) -> bool:
+        """Whether it does both directions."""
+        return self.into is not None and self.out is not None
+
+    @property
+    def wide(self) -> bool:
+        """Whether its samples have 32 bits."""
+        return self.depth == WIDE
+
+    @property
+    def latency_s(self) -> tuple[float, float]:
+        """What the driver says it holds, in and out, in seconds."""
+        told = self._stream.latency
+        return told if isinstance(told, tuple) else (told, told)
+
+    def start(self) -> None:
+        """Begin to call ``block``."""
+        translated(self.name, self._stream.start)
+
+    def abort(self) -> None:
+        """Stop at once and drop what is pending."""
+        translated(self.name, self._stream.abort)
+
+    def close(self) -> None:
+        """Release the card."""
+        translated(self.name, self._stream.close)
+
+    def _open(self) -> Any:  # noqa: ANN401 - untyped library
+        common = {
+            "samplerate": self.rate,
+            "blocksize": round(self.rate * BLOCK_S),
+            "latency": LATENCY_S,
+            "dtype": self.depth,
+        }
+        library = driver()
+        if self.into is None:
+            assert self.out is not None
+            return library.RawOutputStream(
+                device=self.out.card.index, channels=self.channels[1], callback=self._play, **common
+            )
+        if self.out is None:
+            return library.RawInputStream(
+                device=self.into.card.index, channels=self.channels[0], callback=self._hear, **common
+            )
+        devices = self.into.card.index, self.out.card.index
+        return library.RawStream(device=devices, channels=self.channels, callback=self._both, **common)
+
+    def _hear(self, data: Any, frames: int, when: Any, status: Any) -> None:  # noqa: ANN401 - untyped library
+        del frames, when
+        self._count(status)
+        self.block(bytes(data))
+
+    def _play(self, data: Any, frames: int, when: Any, status: Any) -> None:  # noqa: ANN401 - untyped library
+        del frames, when
+        self._count(status)
+        self._fill(data, self.block(b""))
+
+    def _both(self, heard: Any, data: Any, frames: int, when: Any, status: Any) -> None:  # noqa: ANN401 - untyped library
+        del frames, when
+        self._count(status)
+        self._fill(data, self.block(bytes(heard)))
+
+    def _count(self, status: Any) -> None:  # noqa: ANN401 - untyped library
+        self.glitches += bool(status)
+        self._calls += 1
+        if self._calls % SPIN_BLOCKS == 0:
+            wall, spent = time.monotonic(), time.thread_time()
+            self.spinning = spent - self._clocks[1] > SPIN_SHARE * (wall - self._clocks[0])
+            self._clocks = wall, spent
+
+    def _fill(self, data: Any, pcm: bytes) -> None:  # noqa: ANN401 - untyped library
+        assert self.out is not None
+        filled = spread(pcm, self.channels[1], self.out.channel, wide=self.wide)
+        data[:] = filled or bytes(len(data))
+
+
+def open_stream(into: Side | None, out: Side | None) -> CardStream:
+    """Open at the first rate, depth and number of channels that the hardware takes. Raises DeviceError."""
+    refusal: Unsupported | None = None
+    for rate, depth, shape in _attempts(into, out):
+        try:
+            return CardStream(into, out, rate, shape, depth)
+        except Unsupported as error:
+            refusal = refusal or error
+    assert refusal is not None
+    raise refusal
+
+
+def _attempts(into: Side | None, out: Side | None) -> Iterator[tuple[int, str, tuple[int, int]]]:
+    """Every rate, depth and shape worth asking for, the likeliest first."""
+    shapes = product(into.counts if into else (0,), out.counts if out else (0,))
+    return product(COMMON_RATES, DEPTHS, sorted(shapes, key=sum))

@@ -1,0 +1,191 @@
+"""What tuning a box found, in figures, and what follows from them: what is wrong and what to change.
+
+Plain numbers and words; the figures come from :mod:`hardware.tuning.measure`. Levels are dBFS, where a full-scale
+square wave is 0, above 100 Hz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DELAYS_MS = (10.0, 400.0)
+"""What the echo canceller finds by itself."""
+CLIPPING = 0.001
+"""Of the samples, 1 ms in a second: a voice a little nearer or louder would be broken at every vowel."""
+FAINT_DBFS = -45.0
+"""The voice detector takes nothing below -60 dBFS for speech, and the ends of words are 15 dB under their middles."""
+NOISY_DBFS = -40.0
+CLEAR_DB = 15.0
+"""A voice over the noise: down to here end-pointing and interruptions worked in the scenes of docs/audio.md."""
+LOUD_DB = 12.0
+"""An echo over the voice: there, only about half of the interruptions are found (docs/audio.md)."""
+SOFT_DB = 20.0
+"""An echo under the voice: who stands where the voice came from hears the loudspeaker as a whisper."""
+AUDIBLE_DB = 10.0
+"""An echo over the noise: with less, words drown."""
+BUTTON_ONLY = 'turn.barge_in = "button"'
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Figures, None where there is none; ``measured`` tells what was not heard from what was not tried."""
+
+    measured: frozenset[str] = field(default_factory=frozenset)
+    """Of quiet, speech, chirp, phrase."""
+    noise_dbfs: float | None = None
+    """Of the quietest second."""
+    speech_dbfs: float | None = None
+    """Of the technician's words, without pauses."""
+    speech_clipping: float = 0.0
+    """Share of samples at full scale, 0 to 1, while the technician speaks."""
+    chirp_dbfs: float | None = None
+    """Of the chirp as the microphone heard it."""
+    delay_ms: float | None = None
+    """From what is played to what is heard of it."""
+    echo_dbfs: float | None = None
+    """Of the loudspeaker's words, as the microphone hears them."""
+    echo_clipping: float = 0.0
+    """Share of samples at full scale while the loudspeaker speaks."""
+    erle_db: float | None = None
+    """How much quieter the echo leaves the canceller than it came; None without a canceller."""
+    interruptible: bool = False
+    """Whether a voice over an answer could be told from the answer."""
+    dead: bool = False
+    """Whether the microphone gave nothing but one and the same sample."""
+
+    def plus(self, other: Findings) -> Findings:
+        """Return both; what ``other`` measured, and whether it is dead, counts."""
+        blank = Findings()
+        given = {each.name: getattr(other, each.name) for each in fields(other)}
+        new = {name: value for name, value in given.items() if value != getattr(blank, name)}
+        new["measured"] = self.measured | other.measured
+        new["dead"] = other.dead
+        return Findings(**{each.name: getattr(self, each.name) for each in fields(self)} | new)
+
+    @property
+    def figures(self) -> dict[str, float | bool | None]:
+        """What was measured, to be stored: tenths of a dB and of a millisecond, shares as they are."""
+        plain = asdict(self)
+        del plain["measured"]
+        digits = {"speech_clipping": 5, "echo_clipping": 5}
+        return {name: round(v, digits.get(name, 1)) if isinstance(v, float) else v for name, v in plain.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One thing that is wrong."""
+
+    about: str
+    """The step that showed it: quiet, speech, chirp or phrase."""
+    word: str
+    """The same in two words, for the line of that step."""
+    problem: str
+    """With its figure."""
+    change: str
+    phrases: tuple[str, ...]
+    """Names of recorded phrases that say it."""
+    usable: bool = True
+    """Whether the box can be worked with all the same."""
+    setting: str = ""
+    """To copy into the configuration, as ``table.name = value``; empty if that depends."""
+
+    @property
+    def line(self) -> str:
+        """Problem and change, 75 characters at most."""
+        return f"{self.problem}: {self.change}"
+
+
+def verdicts(findings: Findings) -> list[Verdict]:
+    """Return what is wrong, causes before what they cause; nothing if all is well."""
+    if findings.dead:
+        unmute = "unmute it (alsamixer, F4)"
+        return [Verdict("quiet", "dead", "the microphone is dead", unmute, ("microphone_silent",), usable=False)]
+    return [*_unheard(findings), *_microphone(findings), *_delay(findings), *_speaker(findings), *_echo(findings)]
+
+
+def _unheard(findings: Findings) -> Iterator[Verdict]:
+    if "chirp" in findings.measured and findings.delay_ms is None:
+        change = "raise audio.playback_percent"
+        problem = "the loudspeaker is not heard"
+        yield Verdict("chirp", "not heard", problem, change, ("tune_no_sound_heard",), usable=False)
+
+
+def _microphone(findings: Findings) -> Iterator[Verdict]:
+    noise, speech = findings.noise_dbfs, findings.speech_dbfs
+    if findings.speech_clipping >= CLIPPING:
+        problem = f"your voice clips ({100 * findings.speech_clipping:.1f} %)"
+        change = "lower audio.capture_percent"
+        yield Verdict("speech", "clips", problem, change, ("tune_microphone_clipping",))
+    noisy = noise is not None and noise > NOISY_DBFS
+    faint = ("tune_microphone_too_quiet",)
+    if "speech" in findings.measured and speech is None and not noisy:
+        change = "speak when asked, or raise audio.capture_percent"
+        yield Verdict("speech", "nobody heard", "no voice was heard", change, faint)
+    if speech is not None and speech < FAINT_DBFS:
+        change = "raise audio.capture_percent, or go nearer"
+        yield Verdict("speech", "too faint", f"your voice is faint ({speech:.0f} dBFS)", change, faint)
+    if noise is None:
+        return
+    if speech is not None and speech - noise < CLEAR_DB:
+        yield _noisy("speech", f"voice only {speech - noise:.0f} dB over noise")
+    elif noisy and speech is None:
+        yield _noisy("quiet", f"it is noisy here ({noise:.0f} dBFS)")
+
+
+def _noisy(about: str, problem: str) -> Verdict:
+    change = 'quieter place, or turn.mode = "push-to-talk"'
+    return Verdict(about, "noisy", problem, change, ("tune_noisy_place",))
+
+
+def _delay(findings: Findings) -> Iterator[Verdict]:
+    least, most = DELAYS_MS
+    delay = findings.delay_ms
+    if delay is None or least <= delay <= most:
+        return
+    problem = f"sound after {delay:.0f} ms ({least:.0f} to {most:.0f} wanted)"
+    setting = "" if findings.interruptible else BUTTON_ONLY
+    if delay > most:
+        change = "no Bluetooth; one card for both"
+        yield Verdict("chirp", "too late", problem, change, ("tune_delay",), setting=setting)
+    else:
+        change = "one card for both"
+        phrases = ("tune_echo_poor", "hold_to_interrupt")
+        yield Verdict("chirp", "too early", problem, change, phrases, setting=setting)
+
+
+def _speaker(findings: Findings) -> Iterator[Verdict]:
+    echo, speech, noise = findings.echo_dbfs, findings.speech_dbfs, findings.noise_dbfs
+    lower, loud, soft = "lower audio.playback_percent", ("tune_speaker_too_loud",), ("tune_speaker_too_quiet",)
+    if findings.echo_clipping >= CLIPPING > findings.speech_clipping:  # else the microphone is what is too loud
+        problem = f"the loudspeaker clips the microphone ({100 * findings.echo_clipping:.1f} %)"
+        yield Verdict("phrase", "clips", problem, lower, loud)
+    elif echo is not None and speech is not None and echo > speech + LOUD_DB:
+        problem = f"loudspeaker {echo - speech:.0f} dB over your voice"
+        yield Verdict("phrase", "too loud", problem, lower, loud)
+    if echo is None:
+        return
+    change = "raise audio.playback_percent"
+    if noise is not None and echo < noise + AUDIBLE_DB:
+        side = "over" if echo > noise else "under"
+        problem = f"loudspeaker {abs(echo - noise):.0f} dB {side} the noise"
+        yield Verdict("phrase", "too quiet", problem, change, soft)
+    elif speech is not None and echo < speech - SOFT_DB:
+        problem = f"loudspeaker {speech - echo:.0f} dB under your voice"
+        yield Verdict("phrase", "too quiet", problem, change, soft)
+
+
+def _echo(findings: Findings) -> Iterator[Verdict]:
+    """A voice over an answer is only believed where the echo is gone."""
+    if "phrase" not in findings.measured or findings.interruptible or findings.delay_ms is None:
+        return
+    phrases = ("tune_echo_poor", "hold_to_interrupt")
+    if findings.erle_db is None:
+        change = "pip install '.[audio]', till then the button"
+        yield Verdict("phrase", "no canceller", "no echo canceller", change, phrases, setting=BUTTON_ONLY)
+    else:
+        problem = f"echo stays (only {max(0, findings.erle_db):.0f} dB taken out)"
+        yield Verdict("phrase", "too little", problem, "interrupt by button", phrases, setting=BUTTON_ONLY)

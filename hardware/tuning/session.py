@@ -1,0 +1,266 @@
+"""Tuning, step by step: asks for quiet, asks for a word, chirps, counts to ten, and says what it found.
+
+Knows no card and no recorded voice: both are given. Takes under 30 s of a real box with one microphone or with ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hardware.ports import SPEAKER_FORMAT, DeviceError
+from hardware.tuning.findings import CLIPPING, Findings, verdicts
+from hardware.tuning.measure import CHIRP_S, Marks, analyse, chirp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hardware.tuning.findings import Verdict
+    from hardware.tuning.measure import Recording
+
+    Voice = Callable[..., bytes]
+
+TAIL_S = 0.5
+"""After a sound its echo may still come: the longest delay that is cancelled, and some of the room."""
+QUIET_S = 1.2
+SPEAK_S = 3.0
+LATE_S = 1.2
+"""After the chirp: an echo as late as of a radio headset is still heard as a whole, and so its delay can be told."""
+COUNT = tuple(range(1, 11))
+"""What the box says while its echo is measured: 4 to 5 s that are understood as a test in any language."""
+SPOKEN = 2
+"""Verdicts said aloud; more are not remembered."""
+CLOSE_DB = 6.0
+"""A microphone that is so much noisier than the best is not chosen for being loud: its card only amplifies more."""
+
+
+class Rig(Protocol):
+    """A loudspeaker and a microphone as they will be used."""
+
+    device: str
+    """What identifies the pair when it is plugged in again."""
+
+    async def ready(self) -> None:
+        """Return when sound flows. Raises DeviceError."""
+
+    async def play_and_record(self, pcm: bytes, seconds: float) -> Recording:
+        """Play 24 kHz mono s16le, perhaps none, and return ``seconds`` of both sides from when it began.
+
+        Raises DeviceError.
+        """
+
+    async def aclose(self) -> None:
+        """Release the cards. Idempotent."""
+
+
+class Opener(Protocol):
+    """Where rigs come from. Called in a thread."""
+
+    def __call__(self, microphone: str, *, speaks: bool) -> Rig:
+        """Return a rig with this microphone, and with the loudspeaker if it ``speaks``. Raises DeviceError."""
+
+
+class Screen(Protocol):
+    """Where progress is shown."""
+
+    def begin(self, text: str) -> None:
+        """Show what is being done."""
+
+    def end(self, text: str) -> None:
+        """Add how it ended."""
+
+    def line(self, text: str) -> None:
+        """Show a line of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What tuning a box gave."""
+
+    device: str
+    microphone: str
+    findings: Findings
+    verdicts: tuple[Verdict, ...]
+    compared: dict[str, Findings]
+    """What each microphone heard of the room and of the voice."""
+    took_s: float
+
+    @property
+    def result(self) -> str:
+        """``good``, ``limits`` or ``unusable``."""
+        if not all(each.usable for each in self.verdicts):
+            return "unusable"
+        return "limits" if self.verdicts else "good"
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What to say of it, most important first."""
+        chosen = [name for each in self.verdicts[:SPOKEN] for name in each.phrases]
+        return tuple(dict.fromkeys(chosen)) or ("tune_good",)
+
+
+class Session:
+    """One tuning. ``microphones`` are names as in the configuration, the first the one that is configured."""
+
+    def __init__(self, opened: Opener, voice: Voice, screen: Screen, microphones: list[str], *, spoken: bool) -> None:
+        """``voice(*names)`` gives 24 kHz s16le, and is called in a thread; ``spoken``: say what to do.
+
+        Of ``opened`` only the first rig speaks; through the others the same moment is heard.
+        """
+        self._opened, self._voice, self._screen, self._spoken = opened, voice, screen, spoken
+        self._names = microphones
+        self._rigs: dict[str, Rig] = {}
+        self._found: dict[str, Findings] = {}
+
+    async def run(self) -> Outcome:
+        """Do all steps. Raises DeviceError for a card that cannot be used."""
+        began = time.monotonic()
+        try:
+            await self._open()
+            await self._listen("1/5 quiet, please ...", "quiet_please", "quiet", QUIET_S)
+            await self._listen("2/5 speak now ...", "speak_now", "speech", SPEAK_S)
+            chosen = await self._choose()
+            compared = dict(self._found)
+            await self._chirp(chosen)
+            await self._count(chosen)
+            found = self._found[chosen]
+            rig = self._rigs[chosen]
+            outcome = Outcome(rig.device, chosen, found, tuple(verdicts(found)), compared, time.monotonic() - began)
+            self._screen.line(f"5/5 done in {outcome.took_s:.0f} s")
+            if self._spoken:
+                await self._say(rig, *outcome.phrases)
+            return outcome
+        finally:
+            for rig in self._rigs.values():
+                await rig.aclose()
+
+    async def _open(self) -> None:
+        for index, name in enumerate(self._names):
+            try:
+                self._rigs[name] = await asyncio.to_thread(self._opened, name, speaks=index == 0)
+                await self._rigs[name].ready()
+            except DeviceError as error:
+                await self._lose(name, error)
+
+    async def _listen(self, title: str, prompt: str, step: str, seconds: float) -> None:
+        """Ask for something and hear it through all microphones at once."""
+        self._screen.begin(title)
+        asked = await asyncio.to_thread(self._voice, prompt) if self._spoken else b""
+        before = SPEAKER_FORMAT.seconds_in(len(asked)) + TAIL_S * bool(asked)
+        names = list(self._rigs)
+        takes = await asyncio.gather(
+            *(rig.play_and_record(asked, before + seconds) for rig in self._rigs.values()), return_exceptions=True
+        )
+        for name, take in zip(names, takes, strict=True):
+            if isinstance(take, BaseException):
+                await self._lose(name, take)
+            else:
+                await self._analyse(name, take, step, before)
+        self._report(step)
+
+    async def _lose(self, name: str, error: BaseException) -> None:
+        """Go on without a microphone, unless it is the one that is configured."""
+        if name == self._names[0] or not isinstance(error, DeviceError):
+            raise error
+        self._screen.line(f"    {name}: {error.problem}, left out")
+        if name in self._rigs:
+            await self._rigs.pop(name).aclose()
+
+    async def _choose(self) -> str:
+        """Return the microphone to go on with, opened together with the loudspeaker."""
+        first = self._names[0]
+        if len(self._rigs) == 1:
+            return first
+        heard = loudest(self._found)
+        chosen = heard or first
+        why = "the loudest clean one is" if heard else "none heard a voice, going on with"
+        self._screen.line(f"    {why} {chosen}")
+        for name in [each for each in self._rigs if each != chosen or chosen != first]:
+            await self._rigs.pop(name).aclose()
+        if chosen != first:
+            self._rigs[chosen] = await asyncio.to_thread(self._opened, chosen, speaks=True)
+            await self._rigs[chosen].ready()
+        return chosen
+
+    async def _chirp(self, name: str) -> None:
+        self._screen.begin("3/5 a chirp ...")
+        take = await self._rigs[name].play_and_record(chirp(SPEAKER_FORMAT.rate), CHIRP_S + LATE_S)
+        await self._analyse(name, take, "chirp", 0.0)
+        self._report("chirp")
+
+    async def _count(self, name: str) -> None:
+        self._screen.begin("4/5 counting to ten ...")
+        spoken = await asyncio.to_thread(self._voice, *COUNT)
+        take = await self._rigs[name].play_and_record(spoken, SPEAKER_FORMAT.seconds_in(len(spoken)) + TAIL_S)
+        await self._analyse(name, take, "phrase", 0.0)
+        self._report("phrase")
+
+    async def _say(self, rig: Rig, *names: str) -> None:
+        pcm = await asyncio.to_thread(self._voice, *names)
+        await rig.play_and_record(pcm, SPEAKER_FORMAT.seconds_in(len(pcm)) + TAIL_S)
+
+    async def _analyse(self, name: str, take: Recording, step: str, after_s: float) -> None:
+        """Add what a step gave to what is known of a microphone; heavy work, off the loop."""
+        marks = Marks(**{step: (round(after_s * take.rate), len(take.near))})
+        known = self._found.get(name)
+        self._found[name] = await asyncio.to_thread(analyse, take.near, take.far, take.rate, marks, known)
+
+    def _report(self, step: str) -> None:
+        """End the line of a step; with several microphones each has one of its own."""
+        alone = len(self._rigs) == 1
+        if not alone:
+            self._screen.end("")
+        for name in self._rigs:
+            text = result_of(step, self._found[name])
+            if alone:
+                self._screen.end(text)
+            else:
+                self._screen.line(f"    {name[:24]:<24} {text}")
+
+
+def loudest(found: dict[str, Findings]) -> str | None:
+    """Return which microphone heard the voice loudest, among those that neither clip nor drown it; None if none did."""
+    over = {
+        name: each.speech_dbfs - (each.noise_dbfs if each.noise_dbfs is not None else 0.0)
+        for name, each in found.items()
+        if each.speech_dbfs is not None and not each.dead
+    }
+    clean = [name for name in over if found[name].speech_clipping < CLIPPING] or list(over)
+    best = max((over[name] for name in clean), default=0.0)
+    fair = [name for name in clean if over[name] >= best - CLOSE_DB]
+    return max(fair, key=lambda name: found[name].speech_dbfs or 0.0, default=None)
+
+
+def result_of(step: str, found: Findings) -> str:
+    """Return figures and a word about a step, 55 characters at most."""
+    if found.dead:
+        return "nothing but silence"
+    wrong = next((each.word for each in verdicts(found) if each.about == step), "good")
+    if step == "phrase" and found.delay_ms is None:
+        return "not heard"
+    figure = {"quiet": _quiet, "speech": _speech, "chirp": _chirp, "phrase": _phrase}[step](found)
+    return ", ".join(filter(None, (figure, wrong)))
+
+
+def _quiet(found: Findings) -> str:
+    return f"noise floor {found.noise_dbfs:.0f} dBFS"
+
+
+def _speech(found: Findings) -> str:
+    if found.speech_dbfs is None:
+        return ""
+    over = f", {found.speech_dbfs - found.noise_dbfs:.0f} dB over noise" if found.noise_dbfs is not None else ""
+    return f"voice {found.speech_dbfs:.0f} dBFS{over}"
+
+
+def _chirp(found: Findings) -> str:
+    return "" if found.delay_ms is None else f"heard at {found.chirp_dbfs:.0f} dBFS after {found.delay_ms:.0f} ms"
+
+
+def _phrase(found: Findings) -> str:
+    if found.echo_dbfs is None:
+        return "drowned by noise"
+    taken = "" if found.erle_db is None else f", {found.erle_db:.0f} dB of it taken out"
+    return f"echo {found.echo_dbfs:.0f} dBFS{taken}"

@@ -1,0 +1,225 @@
+"""``run``: the daemon in a process of its own, with files for devices, until systemd says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.commands.run import end_once
+from agent.errors import AgentError, ConfigError
+from agent.store import folder, store
+from agent.store.folder import locked
+from agent.store.journal import JournalError
+from agent.store.spool import SpoolError
+from agent.store.store import Archive
+from tests.support.command import PATIENCE_S, field_agent, simulating, started
+from tests.support.stage import ASSETS
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STOP_S = 3.0
+"""A technician who pulls the plug waits no longer."""
+
+
+def configuration(folder: Path, url: str) -> Path:
+    file = folder / "field-agent.toml"
+    file.write_text(f"""
+[service]
+url = "{url}"
+
+[session]
+initial_message = "What does the pressure gauge on this pump show?"
+
+[audio]
+microphone = "{ASSETS}/questions/gauge.wav"
+speaker = "{folder}/played.wav"
+
+[camera]
+source = "{ASSETS}/frames"
+
+[gpio]
+button = "none"
+light = "log"
+""")
+    return file
+
+
+class Log:
+    """Standard error, read as it comes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.lines: list[str] = []
+        assert process.stderr is not None
+        self._reader = threading.Thread(target=self.lines.extend, args=(process.stderr,))
+        self._reader.start()
+
+    def until(self, words: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(words in line for line in self.lines):
+            assert time.monotonic() < deadline, self.lines
+            time.sleep(0.02)
+
+    def end(self) -> str:
+        self._reader.join(PATIENCE_S)
+        return "".join(self.lines)
+
+
+@contextmanager
+def running(file: Path) -> Iterator[tuple[subprocess.Popen[str], Log]]:
+    with started("run", "--config", str(file)) as process:
+        log = Log(process)
+        try:
+            yield process, log
+        finally:
+            if process.poll() is None:
+                process.kill()
+            log.end()
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    asked = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(PATIENCE_S) == 0
+    assert time.monotonic() - asked < STOP_S
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_soon_and_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with simulating() as url, running(configuration(tmp_path, url)) as (process, log):
+        log.until("link: up")
+        log.until("light: answering")
+        stop(process, number)
+        text = log.end()
+    assert "ready: model" in text
+    assert text.rstrip().endswith("stopped")
+    assert "Traceback" not in text
+    assert (tmp_path / "played.wav").stat().st_size > 44
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_while_it_ends_change_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    with simulating() as url, running(configuration(tmp_path, url)) as (process, log):
+        log.until("light: answering")
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.005)
+        text = log.end()
+    assert process.returncode == 0
+    assert text.rstrip().endswith("stopped")
+    assert "in all: " in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.real_time
+def test_what_does_not_end_can_be_killed(tmp_path: Path) -> None:
+    with running(configuration(tmp_path, "ws://127.0.0.1:1")) as (process, log):
+        log.until("ready: model")
+        process.send_signal(signal.SIGQUIT)
+        assert process.wait(PATIENCE_S) == -signal.SIGQUIT
+
+
+def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked() -> list[int]:
+        loop, installed = asyncio.get_running_loop(), list[int]()
+        monkeypatch.setattr(loop, "add_signal_handler", lambda number, _: installed.append(number))
+        end_once(loop, loop.stop)
+        return installed
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert asyncio.run(asked()) == [signal.SIGTERM, signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_it_goes_on_trying_when_nobody_is_there_and_ends_all_the_same(tmp_path: Path) -> None:
+    with running(configuration(tmp_path, "ws://127.0.0.1:1")) as (process, log):
+        log.until("connection refused")
+        time.sleep(1.5)  # a few more attempts
+        assert process.poll() is None
+        stop(process, signal.SIGTERM)
+        text = log.end()
+    assert text.count("connection refused") == 1  # repeats are quiet
+    assert "Traceback" not in text
+
+
+def test_it_ends_soon_while_a_server_does_not_answer(tmp_path: Path) -> None:
+    mute = simulating("--scenario", "no_setup_complete")
+    with mute as url, running(configuration(tmp_path, url)) as (process, log):
+        log.until("ready: model")
+        time.sleep(0.3)
+        stop(process, signal.SIGTERM)
+        assert "Traceback" not in log.end()
+
+
+def test_a_missing_device_file_ends_it_with_one_line(tmp_path: Path) -> None:
+    file = configuration(tmp_path, "ws://127.0.0.1:1")
+    file.write_text(file.read_text().replace("gauge.wav", "missing.wav"))
+    done = field_agent("run", "--config", str(file))
+    assert done.returncode == 74
+    assert done.stderr.count("\n") == 1
+    assert "missing.wav" in done.stderr
+
+
+def test_a_missing_key_ends_it_before_anything_is_opened(tmp_path: Path) -> None:
+    done = field_agent("run", "--config", str(configuration(tmp_path, "wss://example.invalid")))
+    assert done.returncode == 78
+    assert done.stderr.startswith("field-agent: no API key")
+    assert not (tmp_path / "played.wav").exists()
+
+
+# the state folder at the start
+
+
+def test_the_lock_is_for_this_user_alone(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        (tmp_path / "lock").touch(0o666)  # as an earlier version left it
+        for folder in (tmp_path, tmp_path / "new"):
+            locked(folder).close()
+            assert (folder / "lock").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(umask)
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 74), (errno.EIO, 74), (errno.EACCES, 78)])
+def test_a_full_or_failing_disk_is_no_matter_of_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(folder, "private_folder", refuse)
+    with pytest.raises(SpoolError if code == 74 else ConfigError, match=os.strerror(number)) as caught:
+        locked(tmp_path)
+    assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Spool", SpoolError), ("Journal", JournalError)])
+def test_a_disk_that_fails_while_the_archive_is_opened_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[SpoolError | JournalError]
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise kind(path, "No space left on device", "make room")
+
+    async def opened() -> None:
+        Archive(tmp_path, limit_mb=100)
+
+    monkeypatch.setattr(store, name, refuse)
+    with pytest.raises(AgentError) as caught:
+        asyncio.run(opened())
+    locked(tmp_path).close()
+    assert caught.value.exit_code == 74

@@ -1,0 +1,255 @@
+"""``talk`` as a person or a bench uses it: a process of its own, a simulator in another, real time."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+import wave
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.metrics import TurnRecord
+from agent.screen.lines import Lines
+from agent.screen.observers import SCREEN, Audience, Tally, plain
+from agent.voice.earcons import Earcon
+from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating, started
+from tests.support.stage import ASSETS, question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GAUGE = "What does the pressure gauge on this pump show?"
+ANSWER = "It shows about four bar. That is in the green, and the needle is steady enough."
+
+pytestmark = pytest.mark.real_time
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    with simulating() as url:
+        yield url
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_question_typed_into_a_pipe_is_answered(service: str, tmp_path: Path) -> None:
+    log, before = tmp_path / "events.jsonl", time.monotonic()
+    options = ("--text", "--mic", "silence", "--url", service, "--for", "7", "--events", str(log))
+    done = field_agent("talk", *options, typed=f"{GAUGE}\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"answer      {ANSWER}" in done.stdout
+    assert "TTFAB" in done.stdout
+    written = events(log)
+    times = [event["t"] for event in written]
+    assert times == sorted(times)
+    assert before < times[0] < times[-1] < time.monotonic()
+    names = {event["event"] for event in written}
+    assert {
+        "link",
+        "phase",
+        "Typed",
+        "SendText",
+        "Delivered",
+        "AnswerBegan",
+        "AnswerGenerated",
+        "said",
+        "turn",
+    } <= names
+    (turn,) = [event["record"] for event in written if event["event"] == "turn"]
+    assert turn["answer"] == turn["spoken"] == ANSWER
+    assert turn["ttfab_s"] > 0
+    assert turn["played_s"] == pytest.approx(4.7, abs=0.1)
+
+
+def test_a_wav_needs_no_press_with_listen_and_its_end_is_the_end(service: str, tmp_path: Path) -> None:
+    wav, log, out = tmp_path / "question.wav", tmp_path / "events.jsonl", tmp_path / "answer.wav"
+    with wave.open(str(wav), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(16_000) + question("gauge") + bytes(32_000))
+    options = ("--mic", str(wav), "--speaker", str(out), "--camera", str(ASSETS / "frames"), "--url", service)
+    started = time.monotonic()
+    done = field_agent("talk", *options, "--listen", "--events", str(log), "--for", "18")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - started < 14  # 4.3 s of WAV, 4.7 s of answer, and the rest
+    (turn,) = [event["record"] for event in events(log) if event["event"] == "turn"]
+    assert turn["heard"].strip() == GAUGE
+    assert turn["played_s"] == pytest.approx(4.7, abs=0.1)
+    assert {"button", "phase", "Sense", "OpenUtterance", "SpeechStarted", "SpeechEnded", "EndUtterance", "heard"} <= {
+        event["event"] for event in events(log)
+    }
+    with wave.open(str(out), "rb") as file:
+        assert file.getframerate() == 24_000
+        samples = memoryview(file.readframes(file.getnframes())).cast("h")
+    assert max(samples) > 3000
+
+
+def test_the_time_given_is_the_time_taken(service: str) -> None:
+    started = time.monotonic()
+    done = field_agent("talk", *NO_DEVICES, "--url", service, "--for", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 1 < time.monotonic() - started < 4
+
+
+def test_the_first_words_may_be_the_boxes_own(service: str) -> None:
+    done = field_agent("talk", *NO_DEVICES, "--url", service, "--initial-message", GAUGE, "--for", "2.5")
+    assert done.returncode == 0
+    assert "speaking" in done.stdout
+
+
+def test_nothing_that_was_said_commands_the_terminal() -> None:
+    evil, out = "red \x1b[31m bell \x07\0 \x9b2J", io.StringIO()
+    lines = Lines(lambda: 0.0, out)
+    lines.observe("heard", {"text": evil})
+    lines.observe("AnswerBegan", {})
+    lines.observe("link", {"state": "refused", "problem": evil})
+    typing = Lines(lambda: 0.0, out, typed=lambda: evil)
+    typing.say("box", "asleep")
+    shown = out.getvalue().replace("\r\x1b[K", "")
+    assert shown.count("red [31m bell  2J") == 3
+    assert all(char.isprintable() for char in shown.replace("\n", ""))
+
+
+def test_a_complaint_of_the_service_commands_no_terminal() -> None:
+    tally = Tally()
+    tally.observe("SendText", {"text": "?"})
+    tally.observe("link", {"state": "connecting", "problem": "quota\x1b[2J"})
+    assert tally.complaint() == "no answer came: quota[2J"
+
+
+def test_what_json_does_not_know_is_written_as_a_name_or_text(tmp_path: Path) -> None:
+    assert plain(Earcon.LISTENING) == "LISTENING"
+    assert plain(tmp_path) == str(tmp_path)
+    record = plain(TurnRecord(3, tokens=7))
+    assert isinstance(record, dict)
+    assert (record["utterance"], record["tokens"], record["answer"], record["ttfab_s"]) == (3, 7, "", None)
+    json.dumps(record)
+
+
+def test_lines_from_a_pipe_are_asked_one_after_the_other_and_their_end_is_the_end(service: str) -> None:
+    begun = time.monotonic()
+    done = field_agent("talk", "--text", "--url", service, typed="What is this?\nAnd that?\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - begun < 14
+    who = [line.split()[1] for line in done.stdout.splitlines()]
+    assert [name for name in who if name in ("answer", "turn")] == ["answer", "turn"] * 2
+    assert "interrupted" not in done.stdout
+    assert "played" not in done.stdout
+
+
+def test_an_empty_pipe_ends_it(service: str) -> None:
+    assert field_agent("talk", *NO_DEVICES, "--url", service).returncode == 0
+
+
+def test_nothing_but_silence_for_an_answer_is_a_failure() -> None:
+    with simulating("--scenario", "empty_turn") as url:
+        done = field_agent("talk", "--text", "--url", url, typed="What is this?\n")
+    assert done.returncode == 69
+    assert done.stderr == "field-agent: no answer came: the service ended the turn: RESPONSE_REJECTED\n"
+    assert "answer      (nothing)\n" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_a_normal_end(service: str, tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "answer.wav"
+    options = ("--mic", "silence", "--speaker", str(out), "--initial-message", GAUGE, "--for", "60")
+    with started("talk", *options, "--url", service) as process:
+        assert process.stdout is not None
+        while "speaking" not in (line := process.stdout.readline()):
+            assert line, "it ended"
+        time.sleep(1)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, error) == (0, "")
+    with wave.open(str(out), "rb") as file:
+        assert file.getnframes() > 12_000
+        assert len(file.readframes(file.getnframes())) == 2 * file.getnframes()
+
+
+def test_a_full_disk_costs_the_events_and_not_the_conversation(service: str) -> None:
+    done = field_agent("talk", "--text", "--url", service, "--events", "/dev/full", typed=f"{GAUGE}\n")
+    assert done.returncode == 74
+    assert done.stderr == "field-agent: --events /dev/full: No space left on device\n"
+    assert f"answer      {ANSWER}" in done.stdout
+
+
+def test_in_a_terminal_it_says_which_keys_there_are_and_keeps_what_is_being_typed(service: str) -> None:
+    master, slave = pty.openpty()
+    arguments = [*PROGRAM, "talk", *NO_DEVICES, "--url", service, "--initial-message", GAUGE, "--for", "30"]
+    with subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, env=environment()) as process:
+        os.close(slave)
+        screen = _read_until(master, "Ctrl-C ends.")
+        os.write(master, b"half a li")
+        screen += _read_until(master, "speaking\r\nhalf a li")
+        os.write(master, b"\x03")
+        screen += _read_until(master, None)
+        assert process.wait(PATIENCE_S) == 0
+    os.close(master)
+    assert "\r\x1b[K" in screen
+    assert "Traceback" not in screen
+
+
+def _read_until(fd: int, words: str | None) -> str:
+    text, deadline = "", time.monotonic() + PATIENCE_S
+    while words is None or words not in text:
+        assert time.monotonic() < deadline, text
+        try:
+            text += os.read(fd, 4096).decode()
+        except OSError:  # the other end is closed
+            assert words is None, text
+            break
+    return text
+
+
+def test_an_observer_that_fails_is_left_out_and_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    audience, told = Audience(), list[str]()
+
+    def fail(name: str, _: dict[str, Any]) -> None:
+        told.append(name)
+        raise errors[len(told) - 1]
+
+    errors: list[Exception] = [UnicodeEncodeError("ascii", "ä", 0, 1, "no such letter"), OSError(errno.EIO, "broken")]
+    audience.add("one", fail)
+    audience("a", {})
+    audience.add("two", fail)
+    for event in "bcd":
+        audience(event, {})
+    assert told == ["a", "b"]
+    assert audience.report() == 74
+    one, two = capsys.readouterr().err.splitlines()
+    assert "no such letter" in one
+    assert two == "field-agent: two: broken"
+    assert not audience.left.is_set()
+
+
+def test_a_closed_pipe_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    audience = Audience()
+
+    def fail(_: str, __: dict[str, Any]) -> None:
+        raise BrokenPipeError
+
+    audience.add(SCREEN, fail)
+    audience("a", {})
+    assert audience.left.is_set()
+    assert audience.report() == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_the_tally_complains_of_questions_in_vain() -> None:
+    tally = Tally()
+    assert tally.complaint() == ""
+    tally.observe("SendText", {"text": "?"})
+    assert tally.complaint() == "no answer came: the service said nothing"
+    tally.observe("link", {"state": "connecting", "problem": "quota used up"})
+    assert tally.complaint() == "no answer came: quota used up"
+    tally.observe("AnswerBegan", {})
+    assert tally.complaint() == ""

@@ -1,0 +1,834 @@
+"""The exchange with the service: by hand where a moment matters, against the simulator where the whole does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import tempfile
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent import config
+from agent.conversation.conversation import Conversation
+from agent.errors import LinkError, Refused, Unreachable
+from agent.link.state import LinkState
+from agent.link.verdicts import Next, Verdict
+from agent.metrics import Counters, TurnRecord
+from agent.simulator import Simulator, SimulatorSettings, shipped
+from agent.store.store import Archive
+from agent.turn.events import (
+    AnswerBegan,
+    AnswerGenerated,
+    Delivered,
+    Drained,
+    Event,
+    LinkChanged,
+    NoteSaved,
+    NotesChanged,
+    ServerHeard,
+)
+from agent.uplink.bandwidth import Uplink
+from agent.wire.events import (
+    AudioOut,
+    FunctionCall,
+    GenerationComplete,
+    GoAway,
+    InputTranscript,
+    OutputTranscript,
+    ResumptionUpdate,
+    ToolCall,
+    TurnComplete,
+    Unreadable,
+)
+from agent.wire.session import HANDLE_LIFE_S
+from hardware.simulated.box import SilentSpeaker
+from tests.support.stage import play, question
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+AWAY = Verdict(Next.RESUME, "connection refused", "check service.url")
+LOCKED_OUT = Verdict(Next.REFUSED, "API key refused", "check the API key")
+
+
+@dataclass
+class Rig:
+    """A conversation, and what it told its surroundings."""
+
+    talk: Conversation
+    counters: Counters
+    archive: Archive
+    speaker: SilentSpeaker
+    events: list[Event] = field(default_factory=list)
+    marks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    records: list[TurnRecord] = field(default_factory=list)
+    failures: list[LinkError] = field(default_factory=list)
+
+    def moves(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def until(self, kind: type[Event], count: int = 1) -> None:
+        async with asyncio.timeout(60):
+            while len(self.moves(kind)) < count:
+                await asyncio.sleep(0.01)
+
+    async def written(self) -> None:
+        """Wait until all is on the disk that was to be, and what follows from it has happened."""
+        await asyncio.sleep(0.1)
+
+    def drain_outbox(self) -> list[dict[str, Any]]:
+        """What would be sent."""
+        messages = []
+        while (outgoing := self.talk.outbox.next(Uplink(), 0.0)) is not None:
+            messages.append(json.loads(outgoing.message))
+            self.talk.sent(outgoing)
+        return messages
+
+
+class Wall:
+    """A clock on the wall, which a test may move."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def talking(
+    url: str | None = None, *, state: Path | None = None, wall: Wall | None = None, **sections: Any
+) -> AsyncIterator[Rig]:
+    """With an address, the link runs and is wanted; without one, a test plays the link.
+
+    ``state`` is the folder of a box that is started more than once.
+    """
+    with tempfile.TemporaryDirectory() as fresh:
+        async with talking_in(state or Path(fresh), url, wall or Wall(), **sections) as rig:
+            yield rig
+
+
+@asynccontextmanager
+async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any) -> AsyncIterator[Rig]:
+    tables = {"service": {"url": url or "ws://127.0.0.1:1"}} | sections
+    settings = config.override(config.Settings(), tables, where="test")
+    counters, speaker = Counters(), SilentSpeaker(asyncio.get_running_loop())
+    archive = Archive(folder, limit_mb=settings.notes.limit_mb, wall=wall)
+    events: list[Event] = []
+    marks: list[tuple[str, dict[str, Any]]] = []
+    records: list[TurnRecord] = []
+    failures: list[LinkError] = []
+    talk = Conversation(
+        settings,
+        lambda: "key",
+        speaker,
+        counters,
+        archive,
+        emit=events.append,
+        mark=lambda name, **fields: marks.append((name, fields)),
+        on_record=records.append,
+        on_failure=failures.append,
+    )
+    speaker.start(talk.drained, lambda _: None)
+    talk.begin()
+    task = asyncio.create_task(talk.link.run())
+    if url:
+        talk.link.want()
+    try:
+        yield Rig(talk, counters, archive, speaker, events, marks, records, failures)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        talk.end()
+        await archive.aclose()
+        await speaker.aclose()
+
+
+class Up:
+    """A link that takes whatever is sent."""
+
+    ready = True
+
+    def __init__(self, talk: Conversation) -> None:
+        self.uplink, self.connections, self.renewed = talk.link.uplink, 1, 0
+
+    def pump(self) -> None:
+        pass
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+
+def connect(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Up:
+    """Play a link that is up."""
+    up = Up(rig.talk)
+    monkeypatch.setattr(rig.talk, "link", up)
+    monkeypatch.setattr(rig.talk.postman, "_send", up.pump)
+    monkeypatch.setattr(rig.talk.postman, "_unanswered", up.renew)
+    rig.talk.link_changed(LinkState.UP, None)
+    return up
+
+
+def spoken(talk: Conversation, pcm: bytes = b"\1\0" * 320) -> None:
+    talk.open_utterance(pcm)
+    talk.end_utterance(asyncio.get_running_loop().time(), listening=True)
+
+
+# out: what the technician says
+
+
+def test_an_utterance_leaves_in_order_and_its_delivery_is_told() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.open_utterance(bytes(640))
+            rig.talk.hear(bytes(640), quiet=False)
+            assert [*map(member, rig.drain_outbox())] == ["activityStart", "audio"]
+            assert rig.moves(Delivered) == []
+            rig.talk.end_utterance(1.0, listening=True)
+            assert [*map(member, rig.drain_outbox())] == ["activityEnd"]
+            assert rig.moves(Delivered) == [Delivered()]
+            assert rig.talk.dialogue.pending
+
+    play(scene())
+
+
+def member(message: dict[str, Any]) -> str:
+    (name,) = message["realtimeInput"]
+    return str(name)
+
+
+def test_falling_asleep_ends_whatever_is_open() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.wake()
+            rig.talk.open_utterance(bytes(640))
+            rig.talk.sleep()
+            assert member(rig.drain_outbox()[-1]) == "activityEnd"
+            rig.talk.sleep()
+            rig.talk.hear(bytes(640), quiet=False)
+            assert rig.drain_outbox() == []
+
+    play(scene())
+
+
+def test_with_server_side_detection_the_stream_runs_from_waking_to_sleeping() -> None:
+    async def scene() -> None:
+        async with talking(turn={"detection": "server"}) as rig:
+            rig.talk.wake()
+            rig.talk.open_utterance(bytes(640))  # already in the stream
+            rig.talk.hear(bytes(640), quiet=False)
+            rig.talk.end_utterance(1.0, listening=True)
+            rig.talk.hear(bytes(640), quiet=False)
+            rig.talk.end_utterance(2.0, listening=False)
+            rig.talk.hear(bytes(640), quiet=False)
+            assert [*map(member, rig.drain_outbox())] == ["audio", "audioStreamEnd", "audio", "audioStreamEnd"]
+            assert rig.moves(Delivered) == []  # the service alone knows when somebody spoke
+            rig.talk.type("typed")
+            assert [*map(member, rig.drain_outbox())] == ["text"]
+            assert rig.moves(Delivered) == [Delivered()]
+
+    play(scene())
+
+
+def test_frames_are_counted_when_they_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            connect(rig, monkeypatch)
+            rig.talk.show(b"old")
+            rig.talk.show(b"jpeg")
+            assert rig.counters.frames_sent == 0
+            assert [*map(member, rig.drain_outbox())] == ["video"]
+            assert rig.counters.frames_sent == 1
+            assert rig.counters.frame_bytes > 4
+            assert rig.moves(Delivered) == []
+
+    play(scene())
+
+
+def test_a_frame_of_what_cannot_be_sent_is_kept_with_it_and_one_is_enough() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            assert rig.talk.frame_room() == (0, "offline")
+            rig.talk.show(b"seen by nobody")
+            rig.talk.open_utterance(bytes(640))
+            size, _ = rig.talk.frame_room()
+            assert size == 1000 * config.Settings().video.max_frame_kb
+            rig.talk.show(b"jpeg")
+            assert rig.talk.frame_room() == (0, "offline")
+            rig.talk.show(b"another")
+            rig.talk.end_utterance(1.0, listening=True)
+            rig.talk.save()
+            await rig.written()
+            (row,) = rig.archive._journal.unsent()
+            assert (rig.archive.folder / "spool" / row.still).read_bytes() == b"jpeg"
+
+    play(scene())
+
+
+# notes: what could not be sent
+
+
+def test_what_is_saved_is_told_when_it_is_on_the_disk_and_waits_there() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            spoken(rig.talk)
+            spoken(rig.talk)
+            rig.talk.save()
+            assert rig.moves(NoteSaved) == []
+            await rig.written()
+            assert rig.moves(NoteSaved) == [NoteSaved(), NoteSaved()]
+            assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting=2, answered=0)
+            assert rig.counters.notes == 2
+            assert rig.talk.ledger.idle
+            rig.talk.save()
+            await rig.written()
+            assert rig.counters.notes == 2
+
+    play(scene())
+
+
+def test_what_is_still_being_said_is_not_saved() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.open_utterance(bytes(640))
+            rig.talk.save()
+            await rig.written()
+            assert rig.moves(NoteSaved) == []
+            assert rig.talk.ledger.recording is not None
+
+    play(scene())
+
+
+def test_what_was_sent_before_it_was_saved_is_no_note() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            spoken(rig.talk)
+            rig.talk.save()
+            rig.drain_outbox()  # the network was back in time
+            await rig.written()
+            assert rig.moves(NoteSaved) == []
+            assert rig.talk.dialogue.pending
+
+    play(scene())
+
+
+def test_what_was_sent_and_not_answered_becomes_a_note_and_the_connection_that_owes_it_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            up = connect(rig, monkeypatch)
+            spoken(rig.talk)
+            rig.drain_outbox()
+            rig.talk.save()
+            await rig.written()
+            assert rig.moves(NoteSaved) == [NoteSaved(delivered=True)]
+            assert up.renewed == 1
+
+    play(scene())
+
+
+def test_a_note_is_put_to_the_service_in_a_quiet_moment_and_its_answer_waits_to_be_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            await note(rig)
+            connect(rig, monkeypatch)
+            await rig.written()
+            sent = rig.drain_outbox()
+            assert [*map(member, sent)] == ["activityStart", "text", "audio", "activityEnd"]
+            assert "no connection" in sent[1]["realtimeInput"]["text"]
+            assert rig.moves(Delivered) == []  # nobody waits for it
+            answer(rig, seconds=0.5)
+            assert rig.moves(AnswerBegan) == []
+            await rig.written()
+            assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting=0, answered=1)
+            rig.talk.play_answers()
+            await asyncio.sleep(5)
+            assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting=0, answered=0)
+            assert rig.moves(Drained) == [Drained()]
+            rig.talk.play_answers()  # there are none
+            await rig.written()
+            assert rig.moves(Drained) == [Drained()] * 2
+
+    play(scene())
+
+
+async def note(rig: Rig, pcm: bytes = bytes(640)) -> int:
+    spoken(rig.talk, pcm)
+    number = rig.talk.ledger.over[-1].number
+    rig.talk.save()
+    await rig.written()
+    assert rig.talk.ledger.idle
+    return number
+
+
+def answer(rig: Rig, seconds: float = 0.5) -> None:
+    rig.talk.server_event(AudioOut(bytes(round(48_000 * seconds)), 24_000))
+    rig.talk.server_event(GenerationComplete())
+    rig.talk.server_event(TurnComplete(idle=True, reason="", waiting_for_input=False))
+
+
+def test_a_note_makes_way_for_the_technician_and_goes_out_whole_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            await note(rig, bytes(64_000))
+            connect(rig, monkeypatch)
+            await rig.written()
+            rig.talk.open_utterance(bytes(640))  # before anything of the note was sent
+            rig.talk.end_utterance(1.0, listening=True)
+            assert [*map(member, rig.drain_outbox())] == ["activityStart", "audio", "activityEnd"]
+            answer(rig)
+            rig.talk.drained()
+            await rig.written()
+            sent = rig.drain_outbox()
+            assert sum(len(each["realtimeInput"]["audio"]["data"]) for each in sent if member(each) == "audio") > 64_000
+            answer(rig)
+            assert len(rig.talk.keeper.notes) == 0
+
+    play(scene())
+
+
+def test_a_note_of_which_half_was_sent_when_the_technician_spoke_is_not_answered_by_that_half(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            await note(rig, bytes(64_000))
+            connect(rig, monkeypatch)
+            await rig.written()
+            for _ in range(3):
+                outgoing = rig.talk.outbox.next(Uplink(), 0.0)
+                assert outgoing is not None
+                rig.talk.sent(outgoing)
+            rig.talk.cancel_catch_up()
+            rig.drain_outbox()  # its end
+            answer(rig)
+            await rig.written()
+            assert len(rig.talk.keeper.notes) == 1
+            assert len(rig.archive._journal.unsent()) == 1
+
+    play(scene())
+
+
+def test_a_question_that_made_way_half_sent_is_not_answered_by_that_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            connect(rig, monkeypatch)
+            spoken(rig.talk, bytes(96_000))
+            outgoing = [rig.talk.outbox.next(Uplink(), 0.0) for _ in range(3)]
+            for each in outgoing:
+                assert each is not None
+                rig.talk.sent(each)
+            rig.talk.cancel_catch_up()
+            await rig.written()
+            assert rig.moves(NoteSaved) == [NoteSaved()]
+            rig.drain_outbox()  # its end
+            answer(rig)
+            await rig.written()
+            assert len(rig.talk.keeper.notes) == 1
+
+    play(scene())
+
+
+def test_what_is_almost_sent_does_not_make_way() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            spoken(rig.talk, bytes(32_000))
+            rig.talk.cancel_catch_up()
+            await rig.written()
+            assert rig.moves(NoteSaved) == []
+            spoken(rig.talk, bytes(32_640))
+            rig.talk.cancel_catch_up()
+            await rig.written()
+            assert rig.moves(NoteSaved) == [NoteSaved()]
+
+    play(scene())
+
+
+def test_answers_that_are_cut_before_they_were_read_from_the_disk_stay_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            await note(rig)
+            connect(rig, monkeypatch)
+            await rig.written()
+            rig.drain_outbox()
+            answer(rig)
+            await rig.written()
+            rig.talk.play_answers()
+            rig.talk.cut()
+            await rig.written()
+            assert rig.speaker.buffered_s == 0
+
+    play(scene())
+
+
+def test_notes_and_answers_are_there_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking(state=tmp_path) as rig:
+            await note(rig)
+            spoken(rig.talk)
+            rig.talk.open_utterance(bytes(640))  # and the power goes
+        async with talking(state=tmp_path) as rig:
+            assert rig.moves(NotesChanged) == [NotesChanged(waiting=3, answered=0)]
+            connect(rig, monkeypatch)
+            for waiting in (2, 1, 0):
+                await rig.written()
+                assert rig.drain_outbox()
+                answer(rig)
+                rig.talk.drained()
+                await rig.written()
+                assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting, 3 - waiting)
+        async with talking(state=tmp_path) as rig:
+            assert rig.moves(NotesChanged) == [NotesChanged(waiting=0, answered=3)]
+
+    play(scene())
+
+
+# the conversation, taken up again
+
+
+def test_a_young_conversation_goes_on_after_a_restart_with_its_handle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(wall: Wall, later_s: float) -> str:
+        async with talking(state=tmp_path, wall=wall) as rig:
+            connect(rig, monkeypatch)
+            spoken(rig.talk)
+            rig.drain_outbox()
+            rig.talk.server_event(ResumptionUpdate("h1"))
+            answer(rig)
+            rig.talk.drained()
+            await rig.written()
+        wall.now += later_s
+        async with talking(state=tmp_path, wall=wall) as rig:
+            return rig.talk.session.handle(asyncio.get_running_loop().time())
+
+    wall = Wall()
+    assert play(scene(wall, 1700.0)) == "h1"
+    assert play(scene(wall, 1900.0)) == ""
+    assert wall.now < 1_000_000.0 + HANDLE_LIFE_S
+
+
+def test_a_conversation_that_cannot_be_resumed_is_told_to_the_fresh_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        async with talking(state=tmp_path) as rig:
+            connect(rig, monkeypatch)
+            rig.talk.type("What is this?")
+            rig.drain_outbox()
+            rig.talk.server_event(OutputTranscript(" A pump.", finished=False))
+            answer(rig)
+            await asyncio.sleep(5)
+            rig.talk.drained()
+            await rig.written()
+            assert len(rig.records) == 1
+        async with talking(state=tmp_path) as rig:
+            rig.talk.session.setup(asyncio.get_running_loop().time())
+            connect(rig, monkeypatch)
+            seed = rig.drain_outbox()[0]["clientContent"]
+            assert [turn["parts"][0]["text"] for turn in seed["turns"]] == ["What is this?", "A pump."]
+            assert "replay" in [name for name, _ in rig.marks]
+
+    play(scene())
+
+
+def test_waking_after_a_long_rest_begins_another_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        wall = Wall()
+        async with talking(wall=wall) as rig:
+            up = connect(rig, monkeypatch)
+            rig.talk.server_event(ResumptionUpdate("h1"))
+            wall.now += 1700
+            rig.talk.wake()
+            assert up.renewed == 0
+            wall.now += 1900
+            rig.talk.wake()
+            assert up.renewed == 1
+            assert rig.talk.session.handle(asyncio.get_running_loop().time()) == ""
+            rig.talk.wake()
+            assert up.renewed == 1
+
+    play(scene())
+
+
+# in: what the service says
+
+
+def test_every_message_is_a_sign_of_life_and_comes_before_what_it_means() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            spoken(rig.talk)
+            rig.drain_outbox()
+            rig.events.clear()
+            for event in (ResumptionUpdate("h"), AudioOut(bytes(480), 24_000), GenerationComplete()):
+                rig.talk.server_event(event)
+            told = [event for event in rig.events if not isinstance(event, NotesChanged)]
+            assert told == [ServerHeard(), ServerHeard(), AnswerBegan(), ServerHeard(), AnswerGenerated()]
+
+    play(scene())
+
+
+def test_words_are_marked_for_displays_and_never_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.type("secret typed")
+            rig.drain_outbox()
+            rig.talk.server_event(InputTranscript(" secret question", finished=False))
+            rig.talk.server_event(OutputTranscript(" secret answer", finished=False))
+            assert rig.marks[-2:] == [("heard", {"text": " secret question"}), ("said", {"text": " secret answer"})]
+
+    play(scene())
+    assert "secret" not in caplog.text
+
+
+def test_every_call_is_answered_once_though_there_are_no_tools() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.server_event(ToolCall((FunctionCall("1", "look", {}), FunctionCall("2", "point", {"x": 1}))))
+            assert rig.drain_outbox() == []  # not before the call is on the disk
+            await rig.written()
+            responses = [r for each in rig.drain_outbox() for r in each["toolResponse"]["functionResponses"]]
+            assert [(r["id"], r["name"]) for r in responses] == [("1", "look"), ("2", "point")]
+            assert all("error" in response["response"] for response in responses)
+            assert rig.counters.tool_calls == 2
+
+    play(scene())
+
+
+def test_a_call_that_went_down_with_its_connection_is_not_answered_over_the_next() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.link_changed(LinkState.UP, None)
+            rig.talk.server_event(ToolCall((FunctionCall("1", "look", {}),)))
+            rig.talk.link_changed(LinkState.CONNECTING, None)  # while the disk is at work
+            await rig.written()
+            assert rig.drain_outbox() == []
+
+    play(scene())
+
+
+def test_unreadable_messages_are_counted_and_loud_only_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def scene() -> None:
+        async with talking() as rig:
+            for _ in range(3):
+                rig.talk.server_event(Unreadable("not JSON", 7))
+            assert rig.counters.unreadable == 3
+
+    play(scene())
+    levels = [record.levelname for record in caplog.records if "unreadable" in record.getMessage()]
+    assert levels == ["WARNING", "DEBUG", "DEBUG"]
+
+
+# the link's news
+
+
+def test_a_first_failure_is_loud_repeats_are_quiet_and_recovery_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="agent.conversation.conversation")
+
+    async def scene() -> None:
+        async with talking() as rig:
+            for _ in range(3):
+                rig.talk.link_changed(LinkState.CONNECTING, None)
+                rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.link_changed(LinkState.CONNECTING, None)
+            rig.talk.link_changed(LinkState.UP, None)
+            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+
+    play(scene())
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["WARNING", "DEBUG", "DEBUG", "INFO", "WARNING"]
+
+
+@pytest.mark.parametrize(("verdict", "error"), [(AWAY, Unreachable), (LOCKED_OUT, Refused)])
+def test_failures_before_any_connection_are_reported_with_the_fix(verdict: Verdict, error: type[LinkError]) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.link_changed(LinkState.OFFLINE, verdict)
+            (failure,) = rig.failures
+            assert type(failure) is error
+            assert str(failure) == str(verdict)
+            rig.talk.link.connections = 1
+            rig.talk.link_changed(LinkState.OFFLINE, verdict)
+            assert len(rig.failures) == 1
+
+    play(scene())
+
+
+def test_every_change_of_the_link_is_told_and_marked() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            rig.talk.link_changed(LinkState.CONNECTING, None)
+            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            assert rig.moves(LinkChanged) == [LinkChanged(LinkState.CONNECTING), LinkChanged(LinkState.OFFLINE)]
+            assert rig.marks == [
+                ("link", {"state": "connecting", "problem": ""}),
+                ("link", {"state": "offline", "problem": "connection refused (check service.url)"}),
+            ]
+
+    play(scene())
+
+
+def test_what_was_not_answered_when_the_line_broke_is_sent_again_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            connect(rig, monkeypatch)
+            spoken(rig.talk)
+            first = rig.drain_outbox()
+            rig.talk.outbox.control(b"{}")
+            rig.talk.show(b"jpeg")
+            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            assert rig.talk.outbox.frames_lost == 1
+            assert not rig.talk.dialogue.pending
+            assert rig.drain_outbox() == first
+
+    play(scene())
+
+
+def test_an_utterance_that_three_connections_did_not_survive_is_kept_as_a_note() -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            spoken(rig.talk)
+            for _ in range(3):
+                rig.talk.link_changed(LinkState.UP, None)
+                assert rig.drain_outbox()
+                rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            assert rig.counters.unanswered == 1
+            assert rig.drain_outbox() == []
+            await rig.written()
+            assert rig.moves(NoteSaved) == [NoteSaved()]
+            assert len(rig.talk.keeper.notes) == 1
+
+    play(scene())
+
+
+def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            connect(rig, monkeypatch)
+            spoken(rig.talk)
+            rig.drain_outbox()
+            rig.talk.server_event(AudioOut(bytes(48_000), 24_000))
+            rig.talk.server_event(OutputTranscript(" It shows about", finished=False))
+            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            assert rig.moves(AnswerGenerated) == []
+            rig.talk.link_changed(LinkState.UP, None)
+            sent = rig.drain_outbox()
+            assert [*map(member, sent)] == ["activityStart", "text", "audio", "activityEnd"]
+            assert '"It shows about"' in sent[1]["realtimeInput"]["text"]
+            rig.talk.server_event(OutputTranscript("four bar.", finished=False))
+            answer(rig)
+            await asyncio.sleep(5)
+            rig.talk.drained()
+            assert [record.said.text for record in rig.records] == ["It shows about four bar."]
+
+    play(scene())
+
+
+def test_the_greeting_is_said_on_the_first_connection_only() -> None:
+    async def scene() -> None:
+        async with talking(session={"initial_message": "Hello."}) as rig:
+            rig.talk.link_changed(LinkState.CONNECTING, None)
+            assert rig.drain_outbox() == []
+            rig.talk.link_changed(LinkState.UP, None)
+            assert [
+                message["realtimeInput"] for message in rig.drain_outbox() if "text" in message["realtimeInput"]
+            ] == [{"text": "Hello."}]
+            rig.talk.server_event(AudioOut(bytes(480), 24_000))
+            rig.talk.server_event(GenerationComplete())
+            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.link_changed(LinkState.UP, None)
+            assert rig.drain_outbox() == []
+
+    play(scene())
+
+
+# changing over
+
+
+def test_a_good_bye_is_followed_in_a_quiet_moment_or_at_its_deadline() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, talking(simulator.url) as rig:
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(30)
+            rig.talk.open_utterance(bytes(640))
+            rig.talk.server_event(GoAway(60.0))
+            await asyncio.sleep(1)
+            assert rig.talk.link.connections == 1  # not in the middle of an utterance
+            rig.talk.sleep()
+            await asyncio.sleep(10)
+            rig.talk.change_over_if_due()
+            await asyncio.sleep(1)
+            assert rig.talk.link.connections == 2
+            rig.talk.server_event(GoAway(6.0))
+            due = rig.talk.session.change_over_at
+            assert due is not None
+            await asyncio.sleep(due - loop.time())
+            rig.talk.change_over_if_due()
+            assert rig.talk.session.change_over_at is None  # or a timer for it would be due again at once
+            await asyncio.sleep(1)
+            assert rig.talk.link.connections == 3  # though it is young
+            assert [name for name, _ in rig.marks].count("change_over") == 2
+            assert rig.failures == []
+
+    play(scene())
+
+
+# the whole
+
+
+def test_a_spoken_and_a_typed_question_are_answered_and_recorded() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, talking(simulator.url) as rig:
+            rig.talk.open_utterance(question("gauge"))
+            rig.talk.end_utterance(asyncio.get_running_loop().time(), listening=True)
+            await rig.until(AnswerGenerated)
+            rig.talk.type("What does the pressure gauge on this pump show?")
+            await rig.until(AnswerGenerated, 2)
+            rig.talk.cut()
+            await asyncio.sleep(30)
+            first, second = rig.records
+            assert first.heard.strip() == "What does the pressure gauge on this pump show?"
+            assert first.tokens > 0
+            assert second.interrupted
+            assert simulator.utterances[1].texts == ["What does the pressure gauge on this pump show?"]
+            assert rig.talk.ledger.waiting == 0
+
+    play(scene())
+
+
+def test_a_service_that_refuses_the_key_is_told_with_what_to_do() -> None:
+    async def scene() -> None:
+        async with Simulator(SimulatorSettings(api_key="another")) as simulator, talking(simulator.url) as rig:
+            await asyncio.sleep(1)
+            assert rig.talk.link.state is LinkState.REFUSED
+            assert isinstance(rig.failures[0], Refused)
+            assert "GEMINI_API_KEY" in str(rig.failures[0])
+
+    play(scene())
+
+
+def test_a_broken_answer_is_continued_and_its_question_answered_once() -> None:
+    async def scene() -> None:
+        async with Simulator(None, shipped("reset")) as simulator, talking(simulator.url) as rig:
+            for turn in (1, 2, 3):
+                rig.talk.open_utterance(question("gauge"))
+                rig.talk.end_utterance(asyncio.get_running_loop().time(), listening=True)
+                await rig.until(AnswerGenerated, turn)
+                await asyncio.sleep(15)
+            assert rig.talk.link.connections == 2
+            assert len(rig.moves(AnswerGenerated)) == 3
+            assert rig.talk.ledger.idle
+
+    play(scene())

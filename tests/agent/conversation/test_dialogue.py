@@ -1,0 +1,724 @@
+"""What the service says, fed in event by event, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from agent.conversation.dialogue import Dialogue
+from agent.metrics import Counters
+from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Drained
+from agent.uplink.ledger import Ledger, Utterance
+from agent.wire.events import (
+    AudioOut,
+    GenerationComplete,
+    GoAway,
+    InputTranscript,
+    Interrupted,
+    ModelText,
+    OutputTranscript,
+    TurnComplete,
+    Usage,
+)
+from hardware.ports import SPEAKER_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.conversation.delivery import Keeper
+    from agent.metrics import TurnRecord
+    from agent.turn.events import Event
+    from agent.wire.events import ServerEvent
+    from hardware.ports import DeviceError
+
+DONE = TurnComplete(idle=True, reason="", waiting_for_input=False)
+GOING_ON = TurnComplete(idle=False, reason="", waiting_for_input=False)
+
+
+def audio(seconds: float, rate: int = 24_000) -> AudioOut:
+    return AudioOut(bytes(round(seconds * rate) * 2), rate)
+
+
+def said(text: str) -> OutputTranscript:
+    return OutputTranscript(text, finished=False)
+
+
+def heard(text: str) -> InputTranscript:
+    return InputTranscript(text, finished=False)
+
+
+@dataclass
+class FakeSpeaker:
+    """Plays as much as a test says."""
+
+    written: bytearray = field(default_factory=bytearray)
+    played_s: float = 0.0
+    flushes: int = 0
+    finishes: int = 0
+
+    @property
+    def buffered_s(self) -> float:
+        return SPEAKER_FORMAT.seconds_in(len(self.written)) - self.played_s
+
+    @property
+    def audible(self) -> bool:
+        return self.buffered_s > 0
+
+    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
+        pass
+
+    @property
+    def epoch(self) -> int:
+        return self.flushes
+
+    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
+        if epoch != self.flushes:
+            return False
+        self.written += pcm
+        return True
+
+    def finish(self) -> None:
+        self.finishes += 1
+
+    def flush(self) -> float:
+        played, self.played_s = self.played_s, 0.0
+        self.written.clear()
+        self.flushes += 1
+        return played
+
+    def repeat(self) -> float:
+        return 0.0
+
+    def chime(self, pcm: bytes) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+class FakeKeeper:
+    """A ledger, and what would be written down."""
+
+    def __init__(self, *, marked: bool) -> None:
+        self.ledger = Ledger(marked=marked)
+        self.acknowledged: list[int] = []
+        self.remembered: list[TurnRecord | None] = []
+        self.announced = 0
+        self.answers: list[tuple[int, bytes, str]] = []  # to notes
+        self.heard: list[int] = []  # of these, those that were played
+        self.progressed: list[str] = []
+        self.records: list[TurnRecord] = []
+
+    def acknowledge(self, number: int, record: TurnRecord | None) -> None:
+        self.acknowledged.append(number)
+        self.remembered.append(record)
+        self.ledger.acknowledge(number)
+
+    def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
+        assert number not in self.acknowledged
+        self.answers.append((number, pcm, record.said.text))
+
+    def tell(self, *, again: bool) -> None:
+        assert again
+        self.announced += 1
+
+    def spoken(self, numbers: list[int]) -> None:
+        self.heard += numbers
+
+    def cut(self) -> None:
+        self.ledger.cut()
+
+    def go_on(self, number: int, said: str) -> bool:
+        return self.ledger.go_on(number, said, f"go on after {said}")
+
+    def progress(self, record: TurnRecord) -> None:
+        self.progressed.append(record.said.text)
+
+    def settle(self, record: TurnRecord) -> None:
+        self.records.append(record)
+
+
+class Rig:
+    def __init__(self, *, marked: bool = True) -> None:
+        self.speaker, self.counters = FakeSpeaker(), Counters()
+        self.keeper = FakeKeeper(marked=marked)
+        self.ledger, self.records = self.keeper.ledger, self.keeper.records
+        self.dialogue = Dialogue(self.speaker, cast("Keeper", self.keeper), self.counters)
+
+    def ask(self, ended_at: float = 1.0, now: float = 1.1, *, wanted: bool = True) -> int:
+        number = self.ledger.open(bytes(640))
+        self.ledger.end(ended_at)
+        while (step := self.ledger.next()) is not None:
+            last = step[1]
+        last.wanted = wanted
+        self.dialogue.asked(last, now)
+        return number
+
+    def ask_note(self, number: int = 7, **given: Any) -> int:
+        """Put to the service what was said earlier."""
+        self.ledger.add_note(Utterance(number, marked=True, pcm=bytearray(640), **given))
+        self.deliver()
+        return number
+
+    def deliver(self, now: float = 5.0) -> None:
+        """Send what waits."""
+        while (step := self.ledger.next()) is not None:
+            if step[1].closed:
+                self.dialogue.asked(step[1], now)
+
+    def break_line(self) -> list[Event]:
+        events = self.dialogue.connection_lost()
+        self.ledger.rewind()
+        return events
+
+    def feed(self, *events: ServerEvent, now: float = 2.0) -> list[Event]:
+        return [move for event in events for move in self.dialogue.feed(event, now)]
+
+    def play_out(self, now: float = 9.0) -> list[Event]:
+        self.speaker.played_s = SPEAKER_FORMAT.seconds_in(len(self.speaker.written))
+        events = self.dialogue.drained(now)
+        self.speaker.flush()
+        return events
+
+
+def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> None:
+    rig = Rig()
+    number = rig.ask(ended_at=1.0, now=1.1)
+    assert rig.dialogue.pending
+    assert rig.feed(heard(" What"), heard(" now?")) == []
+    assert rig.feed(audio(1.0), now=1.5) == [AnswerBegan()]
+    assert rig.feed(said(" This"), said(" now."), audio(0.5), now=1.6) == []
+    assert len(rig.speaker.written) == 1.5 * 48_000
+    assert rig.ledger.waiting == 1
+    assert rig.feed(GenerationComplete()) == [AnswerGenerated()]
+    assert rig.ledger.waiting == 0
+    assert rig.feed(Usage(100, 20, 3, 0), DONE) == [AnswerEnded()]
+    assert not rig.dialogue.pending
+    assert rig.records == []  # the speaker still plays
+    rig.speaker.played_s = 0.25
+    rig.dialogue.watch_playback(2.0)
+    assert rig.play_out() == [Drained()]
+    (record,) = rig.records
+    assert record.utterance == number
+    assert (record.speech_ended_at, record.delivered_at, record.first_byte_at) == (1.0, 1.1, 1.5)
+    assert record.first_sample_at == 1.75
+    assert record.ttfab_s == 0.75
+    assert record.heard == " What now?"
+    assert record.spoken == record.said.text == "This now."
+    assert (record.played_s, record.said.audio_s, record.tokens) == (1.5, 1.5, 123)
+    assert not record.interrupted
+    assert rig.counters.turns == 1
+    rig.play_out()
+    rig.feed(DONE)
+    assert len(rig.records) == 1
+
+
+def test_what_the_speaker_refuses_is_counted_and_was_not_said() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(0.5))
+    rig.speaker.flush()  # somebody else silenced it, and what was on its way comes too late
+    rig.feed(audio(0.25))
+    assert rig.counters.refused_s == pytest.approx(0.25)
+    assert not rig.speaker.written
+    rig.feed(GenerationComplete(), DONE)
+    rig.play_out()
+    assert [record.said.audio_s for record in rig.records] == [0.5]
+
+
+def test_a_record_waits_for_the_service_when_the_speaker_is_done_first() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(0.5), GenerationComplete())
+    rig.play_out()
+    assert rig.records == []
+    rig.feed(DONE)
+    assert [record.played_s for record in rig.records] == [0.5]
+
+
+def test_an_empty_answer_is_recorded_with_the_reason() -> None:
+    rig = Rig()
+    rig.ask()
+    reason = TurnComplete(idle=True, reason="NEED_MORE_INPUT", waiting_for_input=True)
+    assert rig.feed(reason) == [AnswerEnded()]
+    (record,) = rig.records
+    assert (record.reason, record.said.text, record.ttfab_s) == ("NEED_MORE_INPUT", "", None)
+    assert rig.ledger.waiting == 0
+
+
+def test_a_turn_that_goes_on_thinking_is_one_turn() -> None:
+    rig = Rig()
+    rig.ask()
+    assert rig.feed(audio(0.1), GenerationComplete(), GOING_ON) == [AnswerBegan(), AnswerGenerated()]
+    assert rig.feed(audio(0.2), GenerationComplete(), DONE) == [AnswerGenerated(), AnswerEnded()]
+    rig.play_out()
+    assert [record.said.audio_s for record in rig.records] == pytest.approx([0.3])
+
+
+def test_words_alone_begin_an_answer_and_model_text_does_not() -> None:
+    rig = Rig()
+    rig.ask()
+    assert rig.feed(ModelText("thinking", thought=True), GoAway(10.0)) == []
+    assert rig.feed(said(" Yes.")) == [AnswerBegan()]
+    assert rig.feed(audio(0.1)) == []
+
+
+def test_a_cut_silences_and_keeps_only_what_was_played() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(said(" One two three four"), audio(2.0), said(" five six."), audio(2.0))
+    rig.speaker.played_s = 1.0
+    rig.dialogue.cut(3.0)
+    assert rig.speaker.flushes == 1
+    assert not rig.dialogue.pending
+    assert rig.feed(Interrupted(), DONE) == []
+    (record,) = rig.records
+    assert record.interrupted
+    assert (record.played_s, record.said.audio_s) == (1.0, 4.0)
+    assert record.said.text == "One two three four five six."
+    assert record.spoken == "One two"
+    assert record.first_sample_at == 2.0
+    assert rig.ledger.waiting == 0
+
+
+def test_audio_that_comes_after_the_cut_is_refused_and_counted() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0))
+    rig.dialogue.cut(3.0)
+    assert rig.feed(audio(0.5), audio(0.25), said(" late")) == []
+    assert not rig.speaker.written
+    assert rig.counters.refused_s == pytest.approx(0.75)
+    rig.feed(DONE)
+    assert rig.records[0].said.text == ""
+
+
+def test_audio_at_another_rate_is_refused_and_counted() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0, rate=16_000))
+    assert not rig.speaker.written
+    assert rig.counters.refused_s == pytest.approx(1.0)
+
+
+def test_the_answer_after_a_cut_one_is_played_and_its_own() -> None:
+    rig = Rig()
+    first = rig.ask()
+    rig.feed(audio(1.0), said(" Old."))
+    rig.dialogue.cut(3.0)
+    second = rig.ask(ended_at=4.0, now=4.1)
+    assert rig.feed(audio(0.5), now=4.2) == []  # still of the first
+    assert rig.feed(heard(" New?"), Interrupted(), DONE, now=4.3) == []
+    assert rig.feed(audio(0.2), said(" New."), GenerationComplete(), DONE, now=4.5) == [
+        AnswerBegan(),
+        AnswerGenerated(),
+        AnswerEnded(),
+    ]
+    rig.play_out()
+    assert [(r.utterance, r.heard, r.said.text) for r in rig.records] == [
+        (first, "", "Old."),
+        (second, " New?", "New."),
+    ]
+    assert rig.counters.refused_s == pytest.approx(0.5)
+
+
+def test_what_nobody_wants_any_more_is_not_played_but_recorded() -> None:
+    rig = Rig()
+    rig.ask(wanted=False)
+    assert rig.feed(audio(1.0), GenerationComplete(), DONE) == []
+    assert not rig.speaker.written
+    assert len(rig.records) == 1
+
+
+def test_an_answer_that_begins_while_the_last_one_plays_counts_the_last_one_as_played() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), GenerationComplete(), DONE)
+    rig.ask()
+    rig.feed(audio(0.5))
+    assert [(record.played_s, record.interrupted) for record in rig.records] == [(1.0, False)]
+
+
+def test_the_service_stopping_by_itself_is_told() -> None:
+    rig = Rig()
+    rig.ask()
+    assert rig.feed(Interrupted()) == []  # before the answer began: about nothing
+    rig.feed(audio(1.0))
+    assert rig.feed(Interrupted()) == [AnswerInterrupted()]
+    rig.speaker.played_s = 0.5
+    rig.dialogue.cut(3.0)
+    rig.feed(DONE)
+    assert [(record.played_s, record.interrupted) for record in rig.records] == [(0.5, True)]
+
+
+def test_a_stop_after_the_turn_is_told_too() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), GenerationComplete(), DONE)
+    assert rig.feed(Interrupted()) == [AnswerInterrupted()]
+
+
+def test_a_transcript_that_comes_after_the_turn_still_belongs_to_it() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), GenerationComplete(), DONE, heard(" What is this?"))
+    rig.play_out()
+    assert rig.records[0].heard == " What is this?"
+
+
+def test_tokens_that_are_counted_after_the_turn_still_belong_to_it() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), GenerationComplete(), DONE, Usage(1, 2, 3, 4))
+    rig.play_out()
+    assert rig.records[0].tokens == 10
+
+
+def test_tokens_of_no_turn_are_nobodys() -> None:
+    rig = Rig()
+    assert rig.feed(Usage(1, 2, 3, 4), GenerationComplete(), DONE) == []
+    assert rig.records == []
+
+
+def test_speech_that_the_service_detects_is_heard_before_its_answer() -> None:
+    rig = Rig(marked=False)
+    for question, answer in ((" First?", " One."), (" Second?", " Two.")):
+        rig.feed(heard(question))
+        assert rig.feed(audio(0.5), said(answer)) == [AnswerBegan()]
+        assert rig.feed(GenerationComplete(), DONE) == [AnswerGenerated(), AnswerEnded()]
+        rig.play_out()
+    assert [(r.utterance, r.heard, r.said.text) for r in rig.records] == [
+        (None, " First?", "One."),
+        (None, " Second?", "Two."),
+    ]
+
+
+def test_what_has_come_of_an_answer_is_written_down_as_it_comes() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(said(" One"), said(" two."))
+    assert rig.keeper.progressed == ["One", "One two."]
+
+
+# a line that breaks during an answer
+
+
+def test_an_answer_that_broke_off_plays_on_and_its_rest_is_asked_for() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" Half"))
+    assert rig.break_line() == []  # the turn machine waits for the rest
+    assert rig.speaker.flushes == 0
+    assert rig.records == []
+    (entry,) = rig.ledger.over
+    assert (entry.remark, entry.answered_in_part) == ("go on after Half", True)
+
+
+def test_an_answer_and_its_rest_are_one_turn() -> None:
+    rig = Rig()
+    number = rig.ask(ended_at=1.0, now=1.1)
+    rig.feed(audio(1.0), said(" Half"), now=1.5)
+    rig.break_line()
+    rig.deliver(now=9.0)
+    assert rig.feed(audio(0.5), said("and"), said(" half."), now=9.5) == [AnswerBegan()]
+    assert rig.feed(GenerationComplete(), DONE) == [AnswerGenerated(), AnswerEnded()]
+    assert len(rig.speaker.written) == 1.5 * 48_000
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.utterance, record.delivered_at, record.first_byte_at) == (number, 1.1, 1.5)
+    assert (record.said.text, record.said.audio_s, record.played_s) == ("Half and half.", 1.5, 1.5)
+    assert not record.reason
+    assert rig.keeper.acknowledged == [number, number]
+    assert rig.ledger.idle
+
+
+def test_an_answer_whose_rest_comes_after_a_silence_was_played_all_the_same() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" Half"))
+    rig.break_line()
+    rig.play_out()
+    assert rig.records == []
+    rig.deliver()
+    rig.feed(audio(0.5), GenerationComplete(), DONE)
+    rig.play_out()
+    assert [(record.said.audio_s, record.played_s) for record in rig.records] == [(1.5, 1.5)]
+
+
+def test_an_answer_may_break_off_again_and_again() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" One"))
+    rig.break_line()
+    rig.deliver()
+    rig.feed(audio(1.0), said("two"))
+    rig.break_line()
+    rig.deliver()
+    assert rig.ledger.over[0].remark == "go on after One two"
+    rig.feed(audio(1.0), said("three."), GenerationComplete(), DONE)
+    rig.play_out()
+    assert [(record.said.text, record.played_s) for record in rig.records] == [("One two three.", 3.0)]
+
+
+def test_a_rest_of_which_nothing_came_is_asked_for_again() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" One"))
+    rig.break_line()
+    rig.deliver()
+    assert rig.break_line() == []
+    assert rig.records == []
+    rig.deliver()
+    rig.feed(audio(1.0), said("two."), GenerationComplete(), DONE)
+    rig.play_out()
+    assert [(record.said.text, record.played_s) for record in rig.records] == [("One two.", 2.0)]
+
+
+def test_cutting_an_answer_that_broke_off_asks_nothing_more() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" Half"))
+    rig.break_line()
+    rig.speaker.played_s = 0.5
+    rig.dialogue.cut(3.0)
+    assert rig.ledger.idle
+    assert [(record.played_s, record.interrupted) for record in rig.records] == [(0.5, True)]
+
+
+def test_cutting_the_rest_ends_the_turn_once() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" Half"))
+    rig.break_line()
+    rig.deliver()
+    rig.feed(audio(1.0), said("and half."))
+    rig.dialogue.cut(3.0)
+    rig.feed(audio(1.0), DONE)
+    assert len(rig.records) == 1
+    assert rig.counters.refused_s == pytest.approx(1.0)
+
+
+def test_a_rest_that_is_given_up_leaves_what_has_come() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), said(" Half"))
+    rig.break_line()
+    rig.dialogue.give_up_rest()
+    rig.play_out()
+    assert [(record.said.text, record.reason) for record in rig.records] == [("Half", "connection lost")]
+    rig.dialogue.give_up_rest()
+    assert len(rig.records) == 1
+
+
+def test_what_the_service_said_of_its_own_accord_is_not_asked_for_again() -> None:
+    rig = Rig()
+    rig.feed(audio(1.0), said(" By the way"))
+    assert rig.break_line() == [AnswerGenerated()]
+    rig.play_out()
+    assert [record.said.text for record in rig.records] == ["By the way"]
+
+
+def test_an_answer_to_what_is_not_kept_any_more_is_all_that_has_come() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0))
+    rig.ledger.withdraw(rig.ledger.over[0])
+    assert rig.break_line() == [AnswerGenerated()]
+
+
+def test_a_lost_connection_leaves_the_question_that_was_not_answered() -> None:
+    rig = Rig()
+    rig.ask()
+    assert rig.dialogue.connection_lost() == []
+    assert rig.ledger.waiting == 1
+    assert rig.records == []
+    assert not rig.dialogue.pending
+
+
+def test_a_connection_lost_after_all_was_said_tells_nothing_new() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), GenerationComplete())
+    assert rig.dialogue.connection_lost() == []
+    rig.play_out()
+    assert len(rig.records) == 1
+
+
+def test_a_question_answered_in_part_has_been_heard_by_the_service() -> None:
+    rig = Rig()
+    assert rig.dialogue.answered == 0
+    number = rig.ask()
+    assert rig.dialogue.answered == 0
+    rig.feed(audio(0.1))
+    assert rig.dialogue.answered == number
+    rig.feed(audio(0.1), DONE, audio(0.1))  # unasked
+    assert rig.dialogue.answered == number
+
+
+# answers to notes
+
+
+def test_the_answer_to_a_note_is_kept_and_not_played() -> None:
+    rig = Rig()
+    number = rig.ask_note()
+    assert rig.dialogue.pending
+    answer: list[ServerEvent] = [audio(0.5), said(" At two"), audio(0.25), said(" you asked.")]
+    assert rig.feed(heard("What?"), *answer, GenerationComplete(), DONE) == []
+    assert not rig.speaker.written
+    ((kept, pcm, words),) = rig.keeper.answers
+    assert (kept, len(pcm), words) == (number, 0.75 * 48_000, "At two you asked.")
+    assert rig.keeper.acknowledged == [number, number]
+    assert [record.heard for record in rig.records] == ["What?"]
+
+
+def test_the_answer_to_a_note_is_kept_also_where_only_the_turns_end_is_told() -> None:
+    rig = Rig()
+    number = rig.ask_note()
+    rig.feed(audio(0.5), said(" At two."), DONE)
+    assert rig.keeper.answers == [(number, bytes(24_000), "At two.")]
+
+
+def test_an_answer_is_acknowledged_with_its_record_also_where_only_the_turns_end_is_told() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(said(" Yes."), DONE)
+    assert [record.said.text for record in rig.keeper.remembered if record is not None] == ["Yes."]
+
+
+def test_an_answer_is_acknowledged_with_its_record() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(said(" Yes."), GenerationComplete())
+    assert [record.said.text for record in rig.keeper.remembered if record is not None] == ["Yes."]
+
+
+def test_an_empty_answer_to_a_note_settles_it() -> None:
+    rig = Rig()
+    number = rig.ask_note()
+    rig.feed(DONE)
+    assert rig.keeper.answers == []
+    assert rig.keeper.acknowledged == [number]
+
+
+def test_an_answer_to_a_note_is_dropped_for_what_is_asked_now_and_not_acknowledged() -> None:
+    rig = Rig()
+    rig.ask_note()
+    rig.feed(audio(0.5))
+    rig.dialogue.drop_held()
+    assert rig.feed(audio(0.5), GenerationComplete(), DONE) == []
+    assert rig.keeper.acknowledged == []
+    rig.ask()
+    rig.feed(audio(0.5), GenerationComplete(), DONE)
+    assert rig.keeper.answers == []
+
+
+def test_a_note_whose_answer_broke_off_with_the_line_is_put_again_from_the_beginning() -> None:
+    rig = Rig()
+    rig.ask_note()
+    rig.feed(audio(0.5))
+    assert rig.break_line() == []
+    rig.ask_note()
+    rig.feed(audio(0.25), GenerationComplete(), DONE)
+    assert [len(pcm) for _, pcm, _ in rig.keeper.answers] == [12_000]
+
+
+def test_a_note_that_was_answered_in_part_aloud_goes_on_in_the_words_of_its_answer() -> None:
+    rig = Rig()
+    rig.ask_note(said="One two")
+    rig.feed(said(" three."), audio(0.25), GenerationComplete(), DONE)
+    ((_, _, words),) = rig.keeper.answers
+    assert words.split() == ["One", "two", "three."]
+
+
+def test_answers_to_notes_are_played_one_after_the_other_and_then_they_were_heard() -> None:
+    rig = Rig()
+    rig.dialogue.read([(3, b"\1\0"), (5, b"\2\0")])
+    assert rig.speaker.written == b"\1\0\2\0"
+    assert rig.speaker.finishes == 1
+    assert rig.keeper.heard == []
+    assert rig.play_out() == [Drained()]
+    assert rig.keeper.heard == [3, 5]
+    rig.play_out()
+    assert rig.keeper.heard == [3, 5]
+    assert rig.records == []
+
+
+def test_answers_to_notes_that_are_cut_were_heard_as_far_as_anybody_wanted() -> None:
+    rig = Rig()
+    rig.dialogue.read([(3, b"\1\0")])
+    rig.speaker.played_s = 0.1
+    rig.dialogue.cut(1.0)
+    assert rig.keeper.heard == [3]
+    assert not rig.speaker.written
+
+
+def test_an_answer_is_incomplete_until_all_of_it_has_come_though_its_end_may_come_late() -> None:
+    rig = Rig()
+    assert not rig.dialogue.incomplete
+    rig.ask()
+    rig.feed(audio(1.0))
+    assert rig.dialogue.incomplete
+    rig.feed(GenerationComplete())
+    assert not rig.dialogue.incomplete
+    assert rig.dialogue.pending
+
+
+def test_empty_pieces_are_no_answer() -> None:
+    rig = Rig()
+    rig.ask()
+    assert rig.feed(audio(0.0), said("")) == []
+    assert rig.dialogue.answered == 0
+
+
+def test_the_transcript_of_a_question_that_was_put_again_comes_again_and_is_not_kept_twice() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(heard(" What"), heard(" now?"), audio(1.0))
+    rig.break_line()
+    rig.deliver()
+    rig.feed(heard(" What"), heard(" now?"), audio(1.0), GenerationComplete(), DONE)
+    rig.play_out()
+    assert [record.heard for record in rig.records] == [" What now?"]
+
+
+def test_cutting_and_draining_with_nothing_at_all_are_harmless() -> None:
+    rig = Rig()
+    rig.dialogue.watch_playback(1.0)
+    rig.dialogue.cut(1.0)
+    assert rig.dialogue.drained(1.0) == [Drained()]
+    assert rig.dialogue.connection_lost() == []
+    assert rig.records == []
+    assert rig.dialogue.latest is None
+
+
+def test_an_interruption_while_the_rest_is_still_to_be_asked_for_is_about_something_else() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(0.5), said("Once upon"))
+    rig.break_line()
+    assert rig.feed(Interrupted(), DONE) == []
+    rig.deliver()
+    rig.feed(audio(0.5), said("a time."), GenerationComplete(), DONE)
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.said.text, record.interrupted) == ("Once upon a time.", False)
+
+
+def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_the_remark() -> None:
+    rig = Rig()
+    rig.ledger.add_text("How hot?", 1.0)
+    rig.deliver()
+    rig.feed(heard("(The connection broke ...) How hot?"), audio(0.5), GenerationComplete(), DONE)
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.typed, record.heard) == ("How hot?", "")
+
+
+def test_of_answers_to_notes_that_are_cut_those_that_had_not_begun_still_wait() -> None:
+    rig = Rig()
+    rig.dialogue.read([(3, bytes(48_000)), (5, bytes(48_000)), (8, bytes(48_000))])
+    rig.speaker.played_s = 1.5
+    rig.dialogue.cut(3.0)
+    assert rig.keeper.heard == [3, 5]

@@ -1,0 +1,115 @@
+"""What the place allows, from what was heard and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.config import TurnSettings
+from agent.hearing.acoustics import Surroundings
+from agent.hearing.noise import BUSY_S, FALSE_STARTS, QUIET_S
+from agent.metrics import TurnRecord
+from agent.turn.events import NoiseChanged, TrustChanged
+from hardware.ports import CHUNK_BYTES, Heard
+
+if TYPE_CHECKING:
+    from agent.turn.events import Event
+
+SILENCE = bytes(CHUNK_BYTES)
+
+
+class Place:
+    def __init__(self, barge_in: str = "auto") -> None:
+        self.events: list[Event] = []
+        self.alarms = 0
+        self.now = 100.0
+        self.surroundings = Surroundings(TurnSettings(barge_in=barge_in), self.events.append, self._alarm)
+
+    def _alarm(self) -> None:
+        self.alarms += 1
+
+    def hear(self, seconds: float, *, voiced: bool, held: bool = False, trusted: bool = True) -> None:
+        for _ in range(round(seconds * 50)):
+            self.now += 0.02
+            self.surroundings.chunk(Heard.plain(SILENCE, trusted=trusted), self.now, voiced=voiced, held=held)
+
+    def answered(self, utterance: int, heard: str, *, over_answer: bool = False, audio_s: float = 0.0) -> None:
+        self.surroundings.begun(utterance, over_answer=over_answer)
+        record = TurnRecord(utterance, heard=heard)
+        record.said.add_audio(audio_s)
+        self.surroundings.came_of(record, self.now)
+
+
+def test_voice_without_words_is_noise_until_it_is_quiet() -> None:
+    place = Place()
+    place.hear(BUSY_S + 1, voiced=True)
+    assert place.events == [NoiseChanged(noisy=True)]
+    place.hear(QUIET_S + 2, voiced=False)
+    assert place.events == [NoiseChanged(noisy=True), NoiseChanged(noisy=False)]
+
+
+def test_somebody_who_holds_the_button_is_no_noise() -> None:
+    place = Place()
+    place.hear(BUSY_S + 5, voiced=True, held=True)
+    assert place.events == []
+
+
+def test_words_confirm_that_it_was_somebody() -> None:
+    place = Place()
+    for number in range(1, 4):
+        place.hear(BUSY_S / 2, voiced=True)
+        place.answered(number, "Is it hot?")
+        place.surroundings.understood(place.now)
+    assert place.events == []
+
+
+def test_utterances_of_which_nothing_came_are_false_starts() -> None:
+    place = Place()
+    for number in range(1, FALSE_STARTS + 3):
+        place.answered(number, "", audio_s=1.0)  # answered without a transcript: somebody spoke
+    place.hear(0.1, voiced=False)
+    assert place.events == []
+    for number in range(11, FALSE_STARTS + 12):
+        place.answered(number, "")
+    place.hear(0.1, voiced=False)
+    assert place.events == [NoiseChanged(noisy=True)]
+    assert place.alarms == 0
+
+
+def test_an_interruption_by_nothing_is_a_false_alarm() -> None:
+    place = Place()
+    place.answered(1, "", over_answer=True)
+    place.answered(2, "Stop.", over_answer=True)
+    assert place.alarms == 1
+    place.surroundings.came_of(TurnRecord(3), place.now)  # a typed one, and what nobody asked
+    place.surroundings.came_of(TurnRecord(None), place.now)
+    assert place.alarms == 1
+
+
+def test_an_utterance_that_only_its_length_ended_is_noise() -> None:
+    place = Place()
+    place.surroundings.ended(5.0, place.now)
+    place.hear(0.1, voiced=True)
+    assert place.events == []
+    place.surroundings.ended(TurnSettings().max_utterance_s, place.now)
+    place.hear(0.1, voiced=True)
+    assert place.events == [NoiseChanged(noisy=True)]
+
+
+@pytest.mark.parametrize(
+    ("barge_in", "trusted", "told"),
+    [("auto", False, True), ("auto", True, False), ("voice", False, False), ("button", True, True)],
+)
+def test_a_voice_that_cannot_interrupt_is_told(barge_in: str, *, trusted: bool, told: bool) -> None:
+    place = Place(barge_in)
+    place.hear(0.1, voiced=False, trusted=trusted)
+    assert place.events == ([TrustChanged(trusted=False)] if told else [])
+
+
+def test_what_the_canceller_takes_out_is_told() -> None:
+    place = Place()
+    assert place.surroundings.echo == "no echo known"
+    heard = Heard(SILENCE, SILENCE, trusted=True, trust="trusted", erle_db=37.4)
+    place.surroundings.chunk(heard, 1.0, voiced=False, held=False)
+    assert place.surroundings.echo == "echo 37 dB down, trusted"

@@ -1,0 +1,135 @@
+import math
+from array import array
+from dataclasses import replace
+
+import pytest
+
+from agent.config import EndpointerSettings, Settings, TurnSettings
+from agent.errors import ConfigError
+from agent.hearing import ear
+from agent.hearing.ear import Ear, timings
+from agent.hearing.endpointer import Edge, Timings
+from hardware.ports import CHUNK_BYTES, Heard
+
+SILENCE = bytes(CHUNK_BYTES)
+VOICE = array("h", [1000] * (CHUNK_BYTES // 2)).tobytes()
+
+
+def plain(pcm: bytes) -> Heard:
+    return Heard.plain(pcm, trusted=True)
+
+
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Ear:
+    """Return an ear whose detector takes every chunk that is not silent for voice."""
+    asked: list[int] = []
+
+    def detector(aggressiveness: int) -> object:
+        asked.append(aggressiveness)
+        return lambda chunk: chunk != SILENCE
+
+    monkeypatch.setattr(ear, "webrtc_detector", detector)
+    made = Ear(Settings(endpointer=EndpointerSettings(aggressiveness=2)))
+    assert asked == [2]
+    return made
+
+
+def numbered(number: int) -> bytes:
+    return number.to_bytes(2, "little") * (CHUNK_BYTES // 2)
+
+
+def edges(listener: Ear, chunk: bytes, count: int, *, deaf: bool = False) -> list[Edge]:
+    told = [listener.feed(plain(chunk), deaf=deaf) for _ in range(count)]
+    return [edge for edge in told if edge is not None]
+
+
+def test_speech_edges_come_from_the_endpointer(listening: Ear) -> None:
+    assert edges(listening, VOICE, 6) == [Edge.START]
+    assert edges(listening, SILENCE, 40) == [Edge.END]
+
+
+def test_a_deaf_ear_reports_no_edge_but_remembers(listening: Ear) -> None:
+    assert edges(listening, VOICE, 20, deaf=True) == []
+    assert listening.pre_roll(0.1) == VOICE * 5
+    assert edges(listening, VOICE, 5) == []  # what was heard while deaf is no evidence either
+
+
+def test_the_endpointer_hears_one_signal_and_the_model_the_other(listening: Ear) -> None:
+    told = [listening.feed(Heard(SILENCE, VOICE, trusted=True), deaf=False) for _ in range(6)]
+    assert told[-1] is Edge.START
+    assert listening.pre_roll(0.04) == SILENCE * 2
+
+
+def test_the_pre_roll_is_the_last_that_was_heard_as_far_as_the_ring_goes_back(listening: Ear) -> None:
+    assert listening.pre_roll(0.4) == b""
+    for number in range(60):
+        listening.feed(plain(numbered(number)), deaf=True)
+    assert listening.pre_roll(0.0) == b""
+    assert listening.pre_roll(0.04) == numbered(58) + numbered(59)
+    assert listening.pre_roll(99.0) == b"".join(map(numbered, range(10, 60)))
+
+
+def test_the_ring_holds_the_longest_pre_roll_that_can_be_configured(listening: Ear) -> None:
+    edges(listening, VOICE, 60)
+    assert len(listening.pre_roll(0.9)) == 45 * CHUNK_BYTES
+
+
+@pytest.mark.parametrize("peak", [16384, -16384])
+def test_the_level_is_the_peak_of_the_last_chunk(listening: Ear, peak: int) -> None:
+    listening.feed(plain(array("h", [peak] * 320).tobytes()), deaf=True)
+    assert listening.level == 0.5
+    listening.feed(plain(SILENCE), deaf=True)
+    assert listening.level == 0.0
+
+
+def test_the_level_of_the_loudest_and_of_any_tone_is_at_most_one(listening: Ear) -> None:
+    listening.feed(plain(array("h", [-32768] * 320).tobytes()), deaf=True)
+    assert listening.level == 1.0
+    tone = array("h", (round(10_000 * math.sin(math.tau * 440 * index / 16_000)) for index in range(320)))
+    listening.feed(plain(tone.tobytes()), deaf=True)
+    assert listening.level == pytest.approx(10_000 / 32768, rel=0.02)
+
+
+def test_forgetting_leaves_nothing_of_what_was_heard(listening: Ear) -> None:
+    edges(listening, VOICE, 5)
+    listening.forget()
+    assert listening.pre_roll(1.0) == b""
+    assert listening.level == 0.0
+    assert edges(listening, VOICE, 5) == []
+
+
+def test_a_restart_asks_for_fresh_speech_and_keeps_the_pre_roll(listening: Ear) -> None:
+    assert edges(listening, VOICE, 6) == [Edge.START]
+    listening.restart()
+    assert listening.pre_roll(1.0) == VOICE * 6
+    assert edges(listening, VOICE, 5) == []
+    assert edges(listening, VOICE, 1) == [Edge.START]
+
+
+def test_the_configured_times_become_frames() -> None:
+    assert timings(Settings()) == Timings()
+    chosen = EndpointerSettings(
+        start_voiced_ms=100, start_window_ms=140, end_silence_ms=1000, end_voiced_percent=5, minimum_ms=300
+    )
+    assert timings(Settings(endpointer=chosen, turn=TurnSettings(max_utterance_s=30.0))) == Timings(
+        start_voiced=5, start_window=7, end_window=50, end_voiced_share=0.05, minimum=15, maximum=1500
+    )
+
+
+def test_no_time_becomes_less_than_one_frame() -> None:
+    shortest = replace(EndpointerSettings(), start_voiced_ms=5, start_window_ms=5, minimum_ms=5)
+    frames = timings(Settings(endpointer=shortest))
+    assert (frames.start_voiced, frames.start_window, frames.minimum) == (1, 1, 1)
+
+
+def test_a_second_opinion_is_asked_where_it_is_wanted_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(endpointer=EndpointerSettings(silero=True))
+    heard = Heard.plain(bytes(CHUNK_BYTES), trusted=True)
+    assert Ear(settings).feed(heard, deaf=False) is None
+
+    def missing() -> None:
+        raise ImportError
+
+    monkeypatch.setattr("agent.hearing.ear.silero", missing)
+    with pytest.raises(ConfigError, match=r"\[endpointer\] silero.*silero"):
+        Ear(settings)

@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.link.backoff import FIRST_S, LONGEST_S, QUOTA_LONGEST_S, STABLE_S, Backoff
+
+
+def test_waits_double_from_half_a_second_to_half_a_minute() -> None:
+    backoff, waits = Backoff(), []
+    for _ in range(9):
+        backoff.failed(0.0)
+        waits.append(backoff.wait(0, jitter=1.0))
+    assert waits == [FIRST_S, 1, 2, 4, 8, 16, LONGEST_S, LONGEST_S, LONGEST_S]
+
+
+def test_jitter_takes_off_up_to_half() -> None:
+    backoff = Backoff(failures=3)
+    assert backoff.wait(0, jitter=0.0) == backoff.wait(0, jitter=1.0) / 2
+
+
+def test_a_quota_wait_is_at_least_what_was_asked_and_doubles_to_five_minutes() -> None:
+    assert [Backoff(failures).wait(60, jitter=0.0) for failures in (0, 1, 2, 3, 4, 99)] == [60, 60, 120, 240, 300, 300]
+
+
+def test_a_quota_wait_is_lengthened_by_jitter_and_never_shortened() -> None:
+    assert Backoff(1).wait(60, jitter=1.0) == pytest.approx(66)
+
+
+def test_only_a_connection_that_was_stable_resets_the_failures() -> None:
+    backoff = Backoff(failures=4)
+    backoff.failed(STABLE_S - 0.1)
+    assert backoff.failures == 5
+    backoff.failed(STABLE_S)
+    assert backoff.failures == 1
+
+
+def test_a_person_or_the_network_can_start_it_over() -> None:
+    backoff = Backoff(failures=4)
+    backoff.reset()
+    assert backoff.failures == 0
+
+
+@given(st.integers(0, 100_000), st.sampled_from((0.0, 60.0)), st.floats(0, 1))
+def test_a_wait_is_never_nothing_and_never_longer_than_its_ladder(failures: int, least: float, jitter: float) -> None:
+    longest = QUOTA_LONGEST_S * 1.1 if least else LONGEST_S
+    assert least > 0 or Backoff(failures).wait(least, jitter) >= FIRST_S / 4
+    assert least <= Backoff(failures).wait(least, jitter) <= longest

@@ -1,0 +1,177 @@
+"""The WebSocket shell: addresses, verdicts on attempts, the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.http11 import Response
+
+from agent import config
+from agent.link import connection
+from agent.link.connection import ConnectionEnded, endpoint, judge_failure, open_connection
+from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
+from agent.link.verdicts import Next
+from agent.simulator import Simulator, parse
+from agent.wire import protocol
+from tests.support.stage import play, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+
+
+def settings_for(url: str) -> config.Settings:
+    return config.override(config.Settings(), {"service": {"url": url}}, where="test")
+
+
+@pytest.mark.parametrize(
+    ("url", "version", "address"),
+    [
+        ("wss://example.com", "v1beta", f"wss://example.com{PATH}"),
+        ("wss://example.com/", "v1beta", f"wss://example.com{PATH}"),
+        ("ws://127.0.0.1:8765", "v1alpha", f"ws://127.0.0.1:8765{PATH.replace('v1beta', 'v1alpha')}"),
+        ("wss://example.com/own/path", "v1beta", "wss://example.com/own/path"),
+        ("wss://example.com?a=b", "v1beta", f"wss://example.com{PATH}?a=b"),
+    ],
+)
+def test_the_path_of_the_api_is_added_to_an_address_without_one(url: str, version: str, address: str) -> None:
+    service = {"url": url, "api_version": version}
+    assert endpoint(config.override(config.Settings(), {"service": service}, where="test")) == address
+
+
+# verdicts on attempts
+
+
+def certificate_error() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "words"),
+    [
+        (InvalidStatus(Response(403, "Forbidden", [])), Next.REFUSED, "API key refused: HTTP 403"),  # type: ignore[arg-type] # headers are not read
+        (InvalidStatus(Response(503, "Unavailable", [])), Next.RESUME, "service fault: HTTP 503"),  # type: ignore[arg-type] # the same
+        (certificate_error(), Next.RESUME, "certificate not trusted: self-signed certificate (check the clock and"),
+        (socket.gaierror(-2, "x"), Next.RESUME, "host name not found (check the network and service.url)"),
+        (ConnectionRefusedError(111, "x"), Next.RESUME, "connection refused (check service.url)"),
+        (ConnectionResetError(104, "x"), Next.RESUME, "connection reset before it was made (is it wss://"),
+        (ssl.SSLError(1, "x"), Next.RESUME, "connection reset before it was made (is it wss://"),
+        (OSError(101, "Network is unreachable"), Next.RESUME, "no connection: Network is unreachable"),
+        (OSError("x"), Next.RESUME, "no connection: OSError"),
+        (InvalidURI("ws://", "no host"), Next.RESUME, "not a WebSocket service: "),
+        (InvalidHandshake("no"), Next.RESUME, "not a WebSocket service: no (check service.url)"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_every_failed_attempt_has_a_verdict_with_what_to_do(error: Exception, step: Next, words: str) -> None:
+    verdict = judge_failure(error)
+    assert verdict.next is step
+    assert str(verdict).startswith(words)
+    assert "\n" not in str(verdict)
+
+
+def test_the_socket_of_every_connection_is_tuned() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator:
+            connection = await open_connection(settings_for(simulator.url), "key")
+            sock = connection.transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == TCP_USER_TIMEOUT_MS
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+            connection.drop()
+            await connection.dispose()
+
+    play(scene())
+
+
+def test_the_pipe_is_seen_with_and_without_the_kernels_help() -> None:
+    async def scene() -> None:
+        hang = parse('[[fault]]\nkind = "hang"\n', "test")
+        async with Simulator(None, hang) as simulator:
+            connection = await open_connection(settings_for(simulator.url), "key")
+            frame = protocol.video(bytes(6_000_000))
+            connection.send_now(frame)
+            plain, full = connection.look(kernel=False), connection.look(kernel=True)
+            assert 0 < plain.outstanding < full.outstanding <= len(frame) + 1000
+            assert plain.outstanding + plain.acked == len(frame)
+            assert (plain.certain, full.certain) == (False, True)
+            connection.drop("tired of it")
+            with pytest.raises(ConnectionEnded, match="1006 tired of it"):
+                await connection.receive()
+            await connection.dispose()
+
+    play(scene())
+
+
+def test_a_pong_tells_when_its_ping_was_sent() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator:
+            connection = await open_connection(settings_for(simulator.url), "key")
+            pongs: list[float] = []
+            connection.on_pong = pongs.append
+            await asyncio.sleep(1)
+            sent_at = connection.loop.time()
+            connection.ping_now()
+            await asyncio.sleep(1)
+            assert pongs == [sent_at]
+            connection.say_goodbye()
+            with pytest.raises(ConnectionEnded):
+                await connection.receive()
+            connection.ping_now()  # on a closing line this does nothing
+            await connection.dispose()
+
+    play(scene())
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """A server's context whose authority is the one that is trusted."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    connection._trust.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    yield context
+    connection._trust.cache_clear()
+
+
+def test_over_tls_both_buffers_are_seen_and_the_line_can_be_cut(tls: ssl.SSLContext) -> None:
+    async def scene() -> None:
+        hang = parse('[[fault]]\nkind = "hang"\n', "test")
+        async with Simulator(None, hang, tls=tls) as simulator:
+            connection = await open_connection(settings_for(simulator.url), "key")
+            frame = protocol.video(bytes(6_000_000))
+            connection.send_now(frame)
+            assert len(frame) * 0.5 < connection.look(kernel=True).outstanding <= len(frame) * 1.01
+            connection.drop("over")
+            with pytest.raises(ConnectionEnded, match="1006 over"):
+                await connection.receive()
+            connection.look(kernel=True)
+            connection.pace(100_000)
+            connection.drop()
+            await connection.dispose()
+
+    play(scene())
+
+
+@pytest.mark.parametrize("scenario", ["reset", "go_away", "close_1011"])
+def test_a_conversation_over_tls_survives_the_same_faults(tls: ssl.SSLContext, scenario: str) -> None:
+    async def scene() -> None:
+        async with stage(scenario, tls=tls) as s:
+            await asyncio.sleep(1)
+            await s.ask("gauge")
+            await s.ask("valve")
+            assert [record.utterance for record in s.records] == [1, 2]
+            assert not s.task.done()
+
+    play(scene())

@@ -1,0 +1,616 @@
+"""The WebSocket, against the simulator and against servers that behave worse than it, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from websockets.utils import accept_key
+
+from agent import config
+from agent.errors import ConfigError
+from agent.link.connection import CLOSE_S
+from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, Link
+from agent.link.state import LinkState
+from agent.simulator import Simulator, SimulatorSettings, parse, shipped
+from agent.uplink.ledger import Ledger
+from agent.uplink.outbox import Outbox
+from agent.wire.events import ResumptionUpdate, SetupComplete
+from agent.wire.session import Session
+from tests.support.stage import play
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from agent.link.verdicts import Verdict
+    from agent.simulator import Scenario
+    from agent.uplink.outbox import Outgoing
+    from agent.wire.events import ServerEvent
+
+KEY = "AIza-a-key-that-nobody-may-see"
+PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+NOBODY = "ws://127.0.0.1:1"
+SETUP_COMPLETE = b'{"setupComplete":{}}'
+
+
+@dataclass
+class Ears:
+    """A listener that writes down what it is told."""
+
+    states: list[tuple[float, LinkState, Verdict | None]] = field(default_factory=list)
+    events: list[ServerEvent] = field(default_factory=list)
+    messages: list[Outgoing] = field(default_factory=list)
+
+    def link_changed(self, state: LinkState, verdict: Verdict | None) -> None:
+        self.states.append((asyncio.get_running_loop().time(), state, verdict))
+
+    def server_event(self, event: ServerEvent) -> None:
+        self.events.append(event)
+
+    def sent(self, outgoing: Outgoing) -> None:
+        self.messages.append(outgoing)
+
+    @property
+    def problems(self) -> list[str]:
+        return [verdict.problem for _, _, verdict in self.states if verdict is not None]
+
+    def times(self, state: LinkState) -> list[float]:
+        return [at for at, seen, _ in self.states if seen is state]
+
+
+@dataclass
+class Rig:
+    link: Link
+    ears: Ears
+    ledger: Ledger
+    outbox: Outbox
+    session: Session
+    task: asyncio.Task[None]
+
+    async def until(self, state: LinkState, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.link.state is not state:
+                await asyncio.sleep(0.001)
+
+    async def up(self) -> None:
+        self.link.want()
+        await self.until(LinkState.UP)
+
+
+@asynccontextmanager
+async def rigged(url: str, key: Callable[[], str] = lambda: KEY, **link: Any) -> AsyncIterator[Rig]:
+    settings = config.override(
+        config.Settings(), {"service": {"url": url}, "link": {"kernel": False} | link}, where="test"
+    )
+    ears, ledger, session = Ears(), Ledger(marked=True), Session(settings)
+    outbox = Outbox(ledger)
+    built = Link(settings, key, session, outbox, ears)
+    task = asyncio.create_task(built.run())
+    try:
+        yield Rig(built, ears, ledger, outbox, session, task)
+    finally:
+        started = asyncio.get_running_loop().time()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - started <= 2 * CLOSE_S + 0.1
+
+
+class RawServer:
+    """A server written by hand, which may do anything: ``behave`` is given each connection."""
+
+    def __init__(
+        self, behave: Callable[[RawServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    ) -> None:
+        self._behave = behave
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.requests: list[str] = []
+        self.ends: list[float] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._behave(self, reader, writer)
+            while await reader.read(4096):
+                pass  # whatever comes, nothing is answered
+        except (ConnectionError, EOFError, asyncio.CancelledError):
+            pass
+        finally:
+            self.ends.append(asyncio.get_running_loop().time())
+            writer.transport.abort()
+
+    async def handshake(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.requests.append(request)
+        nonce = re.search(r"(?i)sec-websocket-key: (\S+)", request)
+        assert nonce is not None
+        lines = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")
+        writer.write("\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept_key(nonce[1])}", "", ""]).encode())
+
+    async def set_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.handshake(reader, writer)
+        await reader.read(4096)
+        writer.write(b"\x81" + bytes([len(SETUP_COMPLETE)]) + SETUP_COMPLETE)
+
+
+async def mute(_: RawServer, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def set_up_and_hang(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await server.set_up(reader, writer)
+
+
+async def close_and_hang(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await server.set_up(reader, writer)
+    await asyncio.sleep(1)
+    writer.write(b"\x88\x02" + (1000).to_bytes(2))
+
+
+async def speak_another_protocol(_: RawServer, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def faulty(kind: str, **keys: object) -> Scenario:
+    return parse(f'[[fault]]\nkind = "{kind}"\n' + "".join(f"{key} = {value!r}\n" for key, value in keys.items()))
+
+
+# the address
+
+
+# up and down
+
+
+def test_a_wanted_connection_comes_up_with_the_setup_and_goes_down_when_released() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url) as rig:
+            await asyncio.sleep(1)
+            assert rig.link.state is LinkState.IDLE
+            await rig.up()
+            assert [state for _, state, _ in rig.ears.states] == [LinkState.CONNECTING, LinkState.UP]
+            assert isinstance(rig.ears.events[0], SetupComplete)
+            assert rig.link.connections == 1
+            rig.link.release()
+            await rig.until(LinkState.IDLE, within_s=1)
+            assert rig.ears.problems == []
+            await asyncio.sleep(5)
+            (connection,) = simulator.report()["connections"]
+            assert (connection["closed_by"], connection["close_code"]) == ("client", 1000)
+
+    play(scene())
+
+
+def test_releasing_before_anything_is_wanted_does_nothing() -> None:
+    async def scene() -> None:
+        async with rigged(NOBODY) as rig:
+            rig.link.release()
+            rig.link.renew()
+            rig.link.pump()
+            await asyncio.sleep(1)
+            assert rig.ears.states == []
+            assert rig.link.bytes_sent == 0
+
+    play(scene())
+
+
+def test_what_was_recorded_before_the_connection_leaves_as_soon_as_it_is_up() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url) as rig:
+            rig.ledger.open(bytes(32000))
+            rig.ledger.end(0.0)
+            rig.link.pump()
+            assert rig.ears.messages == []
+            await rig.up()
+            await asyncio.sleep(0.1)
+            assert rig.outbox.empty
+            assert rig.ears.messages[-1].completes is not None
+            assert rig.link.bytes_sent > 32000 * 4 / 3
+            await asyncio.sleep(0.1)
+            assert len(simulator.utterances[0].pcm) == 32000
+
+    play(scene())
+
+
+def test_a_full_pipe_is_looked_at_again_until_all_has_left() -> None:
+    async def scene() -> None:
+        async with Simulator(None, faulty("slow_read", bytes_per_s=200_000)) as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            connection = rig.link._connection
+            assert connection is not None
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 50_000)
+            rig.ledger.open(bytes(32000 * 60))
+            rig.ledger.end(0.0)
+            rig.link.pump()
+            assert not rig.outbox.empty
+            assert rig.link.uplink.outstanding > 0
+            await asyncio.sleep(30)
+            assert rig.outbox.empty
+            assert len(simulator.utterances[0].pcm) == 32000 * 60
+
+    play(scene())
+
+
+def test_renew_makes_the_next_connection_at_once_and_resumes() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            rig.session.resumption_update(ResumptionUpdate(await handle_of(rig)), asyncio.get_running_loop().time())
+            before = asyncio.get_running_loop().time()
+            rig.link.renew()
+            await rig.until(LinkState.CONNECTING)
+            await rig.until(LinkState.UP)
+            assert asyncio.get_running_loop().time() - before < 0.2
+            assert rig.ears.problems == []
+            assert rig.link.connections == 2
+            assert simulator.report()["resumptions"][0]["accepted"]
+
+    async def handle_of(rig: Rig) -> str:
+        while True:
+            handles = [
+                event.handle for event in rig.ears.events if isinstance(event, ResumptionUpdate) and event.handle
+            ]
+            if handles:
+                return handles[-1]
+            await asyncio.sleep(0.01)
+
+    play(scene())
+
+
+def test_a_connection_that_is_renewed_twice_still_ends_with_a_good_bye() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            rig.link.renew()
+            rig.link.renew()
+            await asyncio.sleep(1)
+            assert simulator.report()["connections"][0]["close_code"] == 1000
+            assert rig.link.connections == 2
+
+    play(scene())
+
+
+def test_a_renewed_attempt_that_is_still_being_set_up_begins_again() -> None:
+    async def scene() -> None:
+        async with Simulator(None, shipped("no_setup_complete")) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            await asyncio.sleep(1)
+            rig.link.renew()
+            await rig.until(LinkState.UP, within_s=1)
+            assert rig.ears.problems == []
+
+    play(scene())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.001, 1.0])
+def test_a_release_while_connecting_ends_in_idle(after_s: float) -> None:
+    async def scene() -> None:
+        async with Simulator(None, shipped("no_setup_complete")) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            await asyncio.sleep(after_s)
+            rig.link.release()
+            await asyncio.sleep(1)
+            assert rig.link.state is LinkState.IDLE
+            assert rig.ears.problems == []
+            assert rig.link.connections == 0
+
+    play(scene())
+
+
+def test_a_release_during_the_handshake_makes_no_connection() -> None:
+    async def scene() -> None:
+        async with RawServer(mute) as server, rigged(server.url, open_timeout_s=3.0) as rig:
+            rig.link.want()
+            await asyncio.sleep(1)
+            rig.link.release()
+            await asyncio.sleep(5)
+            assert rig.link.state is LinkState.IDLE
+            assert len(server.ends) == 1
+
+    play(scene())
+
+
+# time-outs
+
+
+def test_a_service_that_answers_no_handshake_is_given_up_in_time() -> None:
+    async def scene() -> None:
+        async with RawServer(mute) as server, rigged(server.url, open_timeout_s=3.0) as rig:
+            rig.link.want()
+            started = asyncio.get_running_loop().time()
+            await rig.until(LinkState.OFFLINE)
+            assert rig.ears.times(LinkState.OFFLINE)[0] - started == pytest.approx(3.0, abs=0.1)
+            assert rig.ears.problems == ["the service did not answer in time"]
+
+    play(scene())
+
+
+def test_a_service_that_answers_no_setup_is_given_up_and_asked_again() -> None:
+    async def scene() -> None:
+        async with (
+            Simulator(None, shipped("no_setup_complete")) as simulator,
+            rigged(simulator.url, setup_timeout_s=4.0) as rig,
+        ):
+            rig.link.want()
+            started = asyncio.get_running_loop().time()
+            await rig.until(LinkState.OFFLINE)
+            assert rig.ears.times(LinkState.OFFLINE)[0] - started == pytest.approx(4.0, abs=0.1)
+            await rig.until(LinkState.UP)
+            assert rig.link.connections == 1
+
+    play(scene())
+
+
+def test_another_protocol_on_the_port_is_named() -> None:
+    async def scene() -> None:
+        async with RawServer(speak_another_protocol) as server, rigged(server.url) as rig:
+            rig.link.want()
+            await rig.until(LinkState.OFFLINE)
+            assert rig.ears.problems[0].startswith("not a WebSocket service")
+
+    play(scene())
+
+
+@pytest.mark.parametrize("proxy", ["foo://127.0.0.1:1", "socks5://127.0.0.1:1", "http://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_a_verdict_and_no_crash(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "socks_proxy"):
+        monkeypatch.setenv(name, proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async def scene() -> None:
+        async with rigged("wss://192.0.2.1") as rig:
+            rig.link.want()
+            await rig.until(LinkState.OFFLINE)
+            assert not rig.task.done()
+
+    play(scene())
+
+
+# waiting
+
+
+def test_each_failure_waits_longer_and_want_cuts_the_wait_short() -> None:
+    async def scene() -> None:
+        async with rigged(NOBODY) as rig:
+            rig.link.want()
+            await asyncio.sleep(100)
+            attempts = rig.ears.times(LinkState.CONNECTING)
+            waits = [later - earlier for earlier, later in pairwise(attempts)]
+            assert 0.25 <= waits[0] <= 0.51
+            assert waits[-1] > 8
+            assert len(attempts) < 12
+            await rig.until(LinkState.OFFLINE)
+            await asyncio.sleep(1)
+            asked = asyncio.get_running_loop().time()
+            rig.link.want()
+            await asyncio.sleep(0.001)
+            assert rig.ears.times(LinkState.CONNECTING)[-1] - asked < 0.01
+
+    play(scene())
+
+
+def test_a_refused_key_is_tried_again_slowly_and_at_once_when_a_person_asks() -> None:
+    keys = iter([KEY, "right"])
+
+    async def scene() -> None:
+        settings = SimulatorSettings(api_key="right")
+        async with Simulator(settings) as simulator, rigged(simulator.url, lambda: next(keys)) as rig:
+            rig.link.want()
+            await rig.until(LinkState.REFUSED)
+            await asyncio.sleep(59)
+            assert rig.link.state is LinkState.REFUSED
+            rig.link.want()
+            await rig.until(LinkState.UP, within_s=1)
+
+    play(scene())
+
+
+def test_a_key_that_cannot_be_read_at_the_moment_does_not_end_the_daemon() -> None:
+    keys: list[str | Exception] = [ConfigError("[service] key_file: /key: No such file or directory"), KEY]
+
+    def key() -> str:
+        found = keys.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url, key) as rig:
+            rig.link.want()
+            await rig.until(LinkState.REFUSED)
+            assert rig.ears.problems == ["[service] key_file: /key: No such file or directory"]
+            await rig.until(LinkState.UP, within_s=70)
+
+    play(scene())
+
+
+@pytest.mark.parametrize(("lives_s", "failures"), [(5.0, 4), (31.0, 1)])
+def test_only_a_connection_that_lived_long_resets_the_back_off(lives_s: float, failures: int) -> None:
+    async def scene() -> None:
+        scenario = faulty("close", at_s=lives_s, code=1011, times=0)
+        async with Simulator(None, scenario) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            for _ in range(4):
+                await rig.until(LinkState.UP)
+                await rig.until(LinkState.OFFLINE)
+            assert rig.link._backoff.failures == failures
+
+    play(scene())
+
+
+def test_an_attempt_that_takes_long_is_not_a_connection_that_lived_long() -> None:
+    async def scene() -> None:
+        async with RawServer(mute) as server, rigged(server.url, open_timeout_s=40.0) as rig:
+            rig.link.want()
+            await asyncio.sleep(130)
+            assert rig.link._backoff.failures == 3
+
+    play(scene())
+
+
+def test_a_dropped_line_is_made_again_at_once_but_only_once_in_a_row() -> None:
+    async def scene() -> None:
+        async with Simulator(None, faulty("reset", at_s=1.0, times=0)) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            await asyncio.sleep(2.2)
+            assert rig.link.connections == 2
+            assert LinkState.OFFLINE not in [state for at, state, _ in rig.ears.states][:5]
+            await rig.until(LinkState.OFFLINE)
+
+    play(scene())
+
+
+# the key
+
+
+def test_the_key_is_asked_for_before_each_attempt_and_goes_into_a_header_only() -> None:
+    keys = iter(["first-key", "second-key"])
+
+    async def scene() -> None:
+        async with RawServer(set_up_and_hang) as server, rigged(server.url, lambda: next(keys)) as rig:
+            await rig.up()
+            rig.link.renew()
+            await asyncio.sleep(CLOSE_S + 0.1)
+            assert rig.link.connections == 2
+            for request, key in zip(server.requests, ("first-key", "second-key"), strict=True):
+                line, _, headers = request.partition("\r\n")
+                assert line == f"GET {PATH} HTTP/1.1"
+                assert f"x-goog-api-key: {key}\r\n" in headers
+
+    play(scene())
+
+
+def test_no_log_record_ever_holds_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        refusing = SimulatorSettings(api_key="another")
+        async with Simulator() as simulator, Simulator(refusing) as strict, RawServer(mute) as server:
+            for url in (simulator.url, strict.url, server.url, NOBODY):
+                async with rigged(url) as rig:
+                    rig.link.want()
+                    await asyncio.sleep(15)
+
+    caplog.set_level(logging.DEBUG)
+    known = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    levels = [logger.level for logger in known]
+    for logger in known:
+        logger.setLevel(logging.DEBUG)
+    try:
+        play(scene())
+    finally:
+        for logger, level in zip(known, levels, strict=True):
+            logger.setLevel(level)
+    assert caplog.records
+    assert not [r for r in caplog.records if KEY in r.getMessage() or KEY in repr(r.args) or KEY in str(r.exc_info)]
+
+
+# liveness
+
+
+def test_pongs_that_come_25_seconds_late_do_not_end_a_healthy_line() -> None:
+    async def scene() -> None:
+        async with Simulator(None, faulty("late_pong", delay_s=25, times=0)) as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            await asyncio.sleep(300)
+            assert rig.link.state is LinkState.UP
+            assert rig.link.connections == 1
+
+    play(scene())
+
+
+def test_a_line_without_pong_or_message_is_ended_in_time() -> None:
+    async def scene() -> None:
+        async with RawServer(set_up_and_hang) as server, rigged(server.url, pong_timeout_s=20.0) as rig:
+            await rig.up()
+            since = asyncio.get_running_loop().time()
+            await asyncio.sleep(20.0 + HEARTBEAT_S + 1)
+            assert server.ends[0] - since == pytest.approx(20.0, abs=IDLE_TICK_S + 0.1)
+            assert rig.ears.problems == ["connection dropped: 1006 nothing heard for 20 s"]
+            assert rig.link.connections == 2
+
+    play(scene())
+
+
+def test_a_line_that_dies_in_the_middle_is_ended_in_time() -> None:
+    async def scene() -> None:
+        async with Simulator(None, faulty("hang", at_s=10.0)) as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            await asyncio.sleep(10 + 40 + HEARTBEAT_S + 1)
+            assert rig.link.connections == 2
+
+    play(scene())
+
+
+# every wait on closing is bounded
+
+
+def test_a_server_that_does_not_answer_our_good_bye_is_left_after_a_second() -> None:
+    async def scene() -> None:
+        async with RawServer(set_up_and_hang) as server, rigged(server.url) as rig:
+            for after_s in (0.5, HEARTBEAT_S - CLOSE_S / 2):  # also with a ping due while we wait
+                await rig.up()
+                await asyncio.sleep(after_s)
+                said = asyncio.get_running_loop().time()
+                rig.link.release()
+                await rig.until(LinkState.IDLE)
+                assert asyncio.get_running_loop().time() - said <= CLOSE_S + 0.1
+            await asyncio.sleep(0.1)
+            assert len(server.ends) == 2
+            assert rig.ears.problems == []
+
+    play(scene())
+
+
+def test_a_server_that_says_good_bye_and_keeps_the_line_is_left_after_a_second() -> None:
+    async def scene() -> None:
+        async with RawServer(close_and_hang) as server, rigged(server.url) as rig:
+            await rig.up()
+            await asyncio.sleep(1 + CLOSE_S + 0.1)
+            assert rig.ears.problems == ["connection dropped: 1000"]
+            await asyncio.sleep(0.1)
+            assert len(server.ends) == 1
+
+    play(scene())
+
+
+@pytest.mark.parametrize("behave", [mute, set_up_and_hang, close_and_hang])
+@pytest.mark.parametrize("after_s", [0.0, 0.01, 1.5])
+def test_cancelling_is_quick_at_any_moment_and_leaves_nothing(behave: Any, after_s: float) -> None:
+    async def scene() -> None:
+        async with RawServer(behave) as server:
+            async with rigged(server.url) as rig:  # which measures how long the end takes
+                rig.link.want()
+                await asyncio.sleep(after_s)
+            await asyncio.sleep(1.5)
+            assert len(server.ends) == 1
+
+    play(scene())
+
+
+def test_leaving_for_good_says_good_bye_first() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator:
+            async with rigged(simulator.url) as rig:
+                await rig.up()
+                rig.link.release()
+            await asyncio.sleep(0.1)
+            assert simulator.report()["connections"][0]["close_code"] == 1000
+
+    play(scene())

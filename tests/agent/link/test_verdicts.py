@@ -1,0 +1,140 @@
+import pytest
+
+from agent.faults import Trouble
+from agent.link.verdicts import (
+    QUOTA_WAIT_S,
+    REFUSED_WAIT_S,
+    Next,
+    Verdict,
+    judge_close,
+    judge_status,
+    judge_unreachable,
+)
+
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+CONFIG_LOST = "The audio content type (CONTENT_TYPE_AUDIO) is not supported for this model configuration."
+MODEL = "models/gemini-9 is not found for API version v1beta, or is not supported for bidiGenerateContent."
+ABORTED = "The operation was aborted."
+
+# Every row of PROTOCOL.md 4.9, as it meets a resumed connection for the first time:
+# code, reason, what to do, whether at once, least wait
+CLOSES = [
+    (1000, "", Next.RESUME, True, 0),
+    (1001, "going away", Next.RESUME, True, 0),
+    (1005, "", Next.RESUME, True, 0),
+    (1006, "", Next.RESUME, True, 0),
+    (1007, "Request contains an invalid argument.", Next.FRESH, False, 0),
+    (1007, 'Invalid JSON payload received. Unknown name "x"', Next.FRESH, False, 0),
+    (1007, "The requested combination of response modalities (TEXT) is not supported", Next.FRESH, False, 0),
+    (1007, "Explicit activity control is not supported when automatic activity detection is", Next.FRESH, False, 0),
+    (1007, "Function response scheduling is not supported for this model.", Next.FRESH, False, 0),
+    (1007, "API key not valid. Please pass a valid API key.", Next.REFUSED, False, REFUSED_WAIT_S),
+    (1007, "Invalid session handle", Next.FRESH, True, 0),
+    (1007, CONFIG_LOST, Next.FRESH, True, 0),
+    (1008, "BidiGenerateContent session not found", Next.FRESH, True, 0),
+    (1008, "Requested entity was not found.", Next.FRESH, True, 0),
+    (1008, MODEL, Next.REFUSED, False, REFUSED_WAIT_S),
+    (1008, "Operation is not implemented, or supported, or enabled.", Next.FRESH, False, 0),
+    (1008, ABORTED, Next.RESUME, True, 0),
+    (1011, "Internal error encountered.", Next.RESUME, False, 0),
+    (1011, "Internal error occurred.", Next.RESUME, False, 0),
+    (1011, QUOTA, Next.RESUME, False, QUOTA_WAIT_S),
+    (1011, "RESOURCE_EXHAUSTED", Next.RESUME, False, QUOTA_WAIT_S),
+    (1008, "Resource exhausted, try later", Next.RESUME, False, QUOTA_WAIT_S),
+    (1011, "keepalive ping timeout", Next.RESUME, False, 0),
+    (1011, "The service is currently unavailable.", Next.RESUME, False, 0),
+    (1011, "Deadline expired before operation could complete.", Next.RESUME, False, 0),
+    (1013, "try again later", Next.RESUME, False, 0),
+    # and what else the table knows
+    (1012, "service restart", Next.RESUME, False, 0),
+    (1008, "Your API key has been suspended: PERMISSION_DENIED", Next.REFUSED, False, REFUSED_WAIT_S),
+    (1007, "User location is not supported for the API use.", Next.REFUSED, False, REFUSED_WAIT_S),
+    (4000, "something new", Next.RESUME, False, 0),
+]
+
+
+@pytest.mark.parametrize(("code", "reason", "step", "at_once", "wait_s"), CLOSES)
+def test_a_close_is_judged_by_code_and_reason(
+    code: int, reason: str, step: Next, *, at_once: bool, wait_s: float
+) -> None:
+    verdict = judge_close(code, reason, resumed=True, failures=1)
+    assert (verdict.next, verdict.at_once, verdict.wait_s) == (step, at_once, wait_s)
+    assert f"{code} {reason}".rstrip() in verdict.problem
+
+
+@pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
+def test_a_reason_is_read_in_any_case(code: int, reason: str, step: Next) -> None:
+    assert judge_close(code, reason.upper(), resumed=True, failures=1).next is step
+
+
+@pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
+def test_nothing_is_tried_at_once_twice_in_a_row(code: int, reason: str, step: Next) -> None:
+    for resumed in (True, False):
+        again = judge_close(code, reason, resumed=resumed, failures=2)
+        assert not again.at_once or (again.next is Next.FRESH and resumed)  # the handle is gone then: no circle
+        assert (again.next is Next.REFUSED) or step is not Next.REFUSED
+
+
+def test_the_second_failure_in_a_row_drops_the_handle() -> None:
+    assert judge_close(1011, "Internal error", resumed=True, failures=1).next is Next.RESUME
+    assert judge_close(1011, "Internal error", resumed=True, failures=2).next is Next.FRESH
+    assert judge_close(1011, "Internal error", resumed=False, failures=2).next is Next.RESUME
+
+
+def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_mend() -> None:
+    reason = "Request contains an invalid argument."
+    assert judge_close(1007, reason, resumed=True, failures=2).next is Next.FRESH
+    assert judge_close(1007, reason, resumed=False, failures=1).next is Next.FRESH
+    refused = judge_close(1007, reason, resumed=False, failures=2)
+    assert refused == Verdict(
+        Next.REFUSED,
+        f"request refused: 1007 {reason}",
+        "compare the log line with the model's documentation",
+        REFUSED_WAIT_S,
+        trouble=Trouble.REQUEST,
+    )
+
+
+def test_a_refused_key_says_what_to_check() -> None:
+    verdict = judge_close(1007, "API key expired. Please renew the API key.", resumed=False, failures=1)
+    assert "GEMINI_API_KEY" in verdict.fix
+    assert "session.model" in judge_close(1008, MODEL, resumed=False, failures=1).fix
+
+
+@pytest.mark.parametrize(
+    ("status", "step", "wait_s", "named"),
+    [
+        (400, Next.REFUSED, REFUSED_WAIT_S, "service.url"),
+        (404, Next.REFUSED, REFUSED_WAIT_S, "service.api_version"),
+        (401, Next.REFUSED, REFUSED_WAIT_S, "GEMINI_API_KEY"),
+        (403, Next.REFUSED, REFUSED_WAIT_S, "GEMINI_API_KEY"),
+        (429, Next.RESUME, QUOTA_WAIT_S, "billing"),
+        (500, Next.RESUME, 0, ""),
+        (503, Next.RESUME, 0, ""),
+        (302, Next.RESUME, 0, ""),
+    ],
+)
+def test_a_refused_handshake_is_judged_by_its_status(status: int, step: Next, wait_s: float, named: str) -> None:
+    verdict = judge_status(status)
+    assert (verdict.next, verdict.wait_s, verdict.at_once) == (step, wait_s, False)
+    assert verdict.problem.endswith(f"HTTP {status}")
+    assert named in verdict.fix
+
+
+def test_an_unreachable_service_is_tried_again_with_the_handle() -> None:
+    assert judge_unreachable("connection refused", "check service.url") == Verdict(
+        Next.RESUME, "connection refused", "check service.url"
+    )
+
+
+def test_a_verdict_is_one_line() -> None:
+    assert str(Verdict(Next.RESUME, "connection refused", "check service.url")) == (
+        "connection refused (check service.url)"
+    )
+    assert str(Verdict(Next.RESUME, "connection dropped: 1006")) == "connection dropped: 1006"
+
+
+@pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
+def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
+    verdict = judge_close(code, reason, resumed=False, failures=1)
+    assert (verdict.trouble is not None) is (step is Next.REFUSED)

@@ -1,0 +1,542 @@
+"""Ring 2: one box, what a technician does with it, and what the service and the speaker saw of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.errors import Refused, Unreachable
+from agent.link.state import LinkState
+from agent.simulator import SimulatorSettings, Style, parse
+from agent.turn.phase import Phase
+from agent.voice.earcons import Earcon
+from agent.wire.events import Interrupted
+from hardware.ports import DeviceError, Heard, Rhythm
+from tests.support.stage import ASSETS, play, question, stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.stage import Stage
+
+SILENCED_S = 0.0401
+"""From an event to silence: the period that is sounding already, and the one that holds the fade."""
+
+
+def test_the_light_is_lit_whenever_microphone_or_camera_are_open() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            dark = 0
+            conversation = asyncio.create_task(a_day(s))
+            while not conversation.done():
+                if s.box.microphone.open or (s.box.camera is not None and s.box.camera.open):
+                    dark += s.box.light.rhythm is Rhythm.READY
+                await asyncio.sleep(0.001)
+            await conversation
+            assert dark == 0
+            assert s.box.light.rhythm is Rhythm.READY
+
+    async def a_day(s: Stage) -> None:
+        await asyncio.sleep(0.5)
+        await s.ask("gauge")
+        await s.box.button.triple_tap()
+        await s.box.button.hold(2)
+        await s.until(Phase.ASLEEP)
+
+    play(scene())
+
+
+def test_recording_starts_at_the_press_even_before_there_is_a_connection() -> None:
+    async def scene() -> None:
+        async with stage(simulator_settings=SimulatorSettings(setup_s=5.0)) as s:
+            await asyncio.sleep(0.1)
+            s.box.button.press()
+            await s.say("gauge")
+            s.box.button.release()
+            assert s.agent.turn.link is LinkState.CONNECTING
+            await s.until(Phase.ANSWERING)
+            assert question("gauge") in bytes(s.simulator.utterances[0].pcm)
+
+    play(scene())
+
+
+def test_push_to_talk_sends_one_start_the_audio_and_one_end() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            s.box.button.press()
+            await s.say("valve")
+            s.box.button.release()
+            await s.until(Phase.ANSWERING)
+            received = s.simulator.report()["messages"]["received"]
+            assert received["realtimeInput.activityStart"] == received["realtimeInput.activityEnd"] == 1
+            assert question("valve") in bytes(s.simulator.utterances[0].pcm)
+
+    play(scene())
+
+
+def test_speaking_over_an_answer_silences_it_at_once_and_is_heard_whole() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("valve")
+            await s.box.room.hears_answer(after_s=3.0)
+            await s.say("interjection")
+            (cut,) = s.times("CutAnswer")
+            assert silent_after(s, cut)
+            await s.until(Phase.ANSWERING)
+            assert question("interjection") in bytes(s.simulator.utterances[1].pcm)
+            first = s.records[0]
+            assert first.interrupted
+            assert 3.0 < first.played_s < 4.0
+            assert first.said.text.startswith(first.spoken)
+            assert 10 < len(first.spoken) < len(first.said.text)
+
+    play(scene())
+
+
+def test_pressing_silences_an_answer_at_once() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("report")
+            await s.box.room.hears_answer(after_s=2.0)
+            pressed = asyncio.get_running_loop().time()
+            s.box.button.press()
+            await asyncio.sleep(0.1)
+            s.box.button.release()
+            assert silent_after(s, pressed)
+            await asyncio.sleep(5)
+            assert len(s.box.speaker.sounds) == 2  # the waking earcon and the answer: nothing late was played
+            assert s.agent.turn.phase is Phase.LISTENING
+
+    play(scene())
+
+
+def silent_after(s: Stage, moment: float) -> bool:
+    """Whether the sound that played at ``moment`` ended within one period."""
+    playing = [sound for sound in s.box.speaker.sounds if sound.at <= moment]
+    return playing[-1].at + playing[-1].seconds <= moment + SILENCED_S
+
+
+def test_the_box_does_not_interrupt_itself_where_the_microphone_hears_the_speaker() -> None:
+    async def scene() -> None:
+        async with stage(echo_gain=0.5) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("valve")
+            assert not s.records[0].interrupted
+            assert len(s.simulator.utterances) == 1
+
+    play(scene())
+
+
+def test_barge_in_by_voice_can_be_forbidden_and_asked_for() -> None:
+    async def interrupted(echo_gain: float, barge_in: str) -> bool:
+        async with stage(echo_gain=echo_gain, turn={"barge_in": barge_in}) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("valve")
+            await s.box.room.hears_answer(after_s=0.5)
+            await s.say("interjection")
+            return bool(s.times("CutAnswer"))
+
+    assert not play(interrupted(0.0, "button"))
+    assert play(interrupted(0.0, "auto"))
+    assert not play(interrupted(0.3, "auto"))
+    assert play(interrupted(0.002, "voice"))  # an echo, but too faint to be taken for speech
+
+
+def test_frames_go_out_while_an_utterance_is_open_and_change() -> None:
+    async def scene() -> None:
+        async with stage(video={"fps": 2.0}) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("valve")
+            frames = s.simulator.report()["frames"]
+            assert frames["count"] == frames["in_window"] == 8  # 3.8 s at 2 a second, the first at once
+            assert s.agent.counters.frames_sent == 8
+
+    play(scene())
+
+
+def test_a_double_tap_keeps_a_still_and_shows_it_to_the_model(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.double_tap()
+            await asyncio.sleep(1)
+            (still,) = (tmp_path / "stills").iterdir()
+            assert [fields["earcon"] for _, name, fields in s.marks if name == "Play"].count(Earcon.STILL) == 1
+            assert still.read_bytes() in {frame.read_bytes() for frame in (ASSETS / "frames").glob("*.jpg")}
+            assert s.simulator.report()["frames"]["count"] == 1
+            await s.box.button.triple_tap()
+            await asyncio.sleep(1)
+            assert list((tmp_path / "stills").iterdir()) == [still]
+
+    play(scene())
+
+
+def test_a_still_is_shown_to_the_model_though_no_frames_are_wanted(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(paths={"state": str(tmp_path)}, video={"fps": 0.0}) as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.double_tap()
+            await asyncio.sleep(1)
+            assert len(list((tmp_path / "stills").iterdir())) == 1
+            assert s.simulator.report()["frames"]["count"] == 1
+            assert not s.task.done()
+
+    play(scene())
+
+
+def test_typed_text_is_answered() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            s.agent.type("What does the gauge show?")
+            await s.until(Phase.ANSWERING)
+            assert s.simulator.utterances[0].texts == ["What does the gauge show?"]
+
+    play(scene())
+
+
+def test_the_initial_message_is_said_once_however_often_the_line_breaks() -> None:
+    async def scene() -> None:
+        async with stage("reset", session={"initial_message": "Hello."}) as s:
+            await s.until(Phase.SPEAKING)
+            await s.rest()
+            await s.ask("gauge")
+            await s.ask("valve")
+            texts = [text for utterance in s.simulator.utterances for text in utterance.texts]
+            assert texts.count("Hello.") == 1
+
+    play(scene())
+
+
+def test_the_service_can_detect_speech_instead() -> None:
+    async def scene() -> None:
+        async with stage(turn={"detection": "server"}) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            assert s.heard == ["What does the pressure gauge on this pump show?"]
+            await s.until(Phase.ASLEEP)
+            await asyncio.sleep(0.1)
+            received = s.simulator.report()["messages"]["received"]
+            assert "realtimeInput.activityStart" not in received
+            assert received["realtimeInput.audioStreamEnd"] == 2  # where the box heard the end, and at falling asleep
+
+    play(scene())
+
+
+def test_a_service_that_fell_silent_is_asked_again_on_a_new_connection_and_answers_once() -> None:
+    async def scene() -> None:
+        async with stage("hang") as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            await s.ask("valve")
+            assert s.agent.conversation.link.connections == 2
+            assert [record.utterance for record in s.records] == [1, 2]
+
+    play(scene())
+
+
+def test_a_service_that_does_not_answer_is_asked_once_more_and_then_the_question_is_kept() -> None:
+    scenario = parse("[[turn]]\nnumber = 1\nthink_s = 40\n", "test")
+
+    async def scene() -> None:
+        async with stage(scenario) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            sounds = [fields["earcon"].name for _, name, fields in s.marks if name == "Play"]
+            assert (sounds.count("RETRY"), sounds.count("FAULT")) == (1, 1)
+            assert s.agent.conversation.link.connections == 2
+            assert s.agent.turn.phase is Phase.LISTENING
+            await asyncio.sleep(1)
+            assert s.agent.counters.notes == 1
+            assert len(s.agent.conversation.keeper.notes) == 1
+            ((_, _, saved),) = [mark for mark in s.marks if mark[1] == "NoteSaved"]
+            assert saved == {"delivered": True}
+
+    play(scene())
+
+
+def test_where_nobody_can_be_reached_a_question_is_saved_at_once_and_there_after_a_restart(tmp_path: Path) -> None:
+    async def scene() -> None:
+        nowhere: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}, "paths": {"state": str(tmp_path)}}
+        async with stage(**nowhere) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("gauge")
+            await asyncio.sleep(2)
+            assert len(s.times("NoteSaved")) == 1
+            assert s.agent.turn.phase is Phase.LISTENING
+            assert s.box.light.rhythm is Rhythm.OFFLINE
+        async with stage(paths={"state": str(tmp_path)}) as s:
+            await s.until_light(Rhythm.MESSAGE)
+            assert not s.box.speaker.sounds
+            assert question("gauge") in bytes(s.simulator.utterances[0].pcm)
+            await s.box.button.tap()
+            await s.until(Phase.ANSWERING)
+            await s.rest()
+            assert s.box.speaker.sounds[-1].seconds > 4
+            assert s.agent.conversation.keeper.unspoken == 0
+            assert s.box.light.rhythm is Rhythm.LISTENING
+
+    play(scene())
+
+
+def test_answers_to_notes_may_be_spoken_as_they_come(tmp_path: Path) -> None:
+    async def scene() -> None:
+        nowhere: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}, "paths": {"state": str(tmp_path)}}
+        async with stage(**nowhere) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("gauge")
+            await asyncio.sleep(2)
+        async with stage(paths={"state": str(tmp_path)}, notes={"answers": "at-once"}) as s:
+            await s.until(Phase.SPEAKING)
+            assert not s.box.microphone.open
+            await s.rest()
+            assert s.box.speaker.sounds[-1].seconds > 4
+
+    play(scene())
+
+
+def test_a_disk_that_takes_no_still_shows_a_fault_and_the_model_is_shown_one(tmp_path: Path) -> None:
+    (tmp_path / "stills").write_text("a file where the folder should be")
+
+    async def scene() -> None:
+        async with stage(paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.double_tap()
+            await asyncio.sleep(1)
+            sounds = [fields["earcon"] for _, name, fields in s.marks if name == "Play"]
+            assert (sounds.count(Earcon.STILL), sounds.count(Earcon.FAULT)) == (0, 1)
+            assert s.box.light.rhythm is Rhythm.FAULT
+            assert s.simulator.report()["frames"]["count"] == 1
+
+    play(scene())
+
+
+def test_go_away_is_followed_at_a_quiet_moment_and_context_goes_on() -> None:
+    # After the second answer; with no handle the server would begin its script again.
+    scenario = parse('[[fault]]\nkind = "go_away"\ntime_left_s = 60\nturn = 1\nwhen = "mid_answer"\n', "test")
+
+    async def scene() -> None:
+        async with stage(scenario) as s:
+            await asyncio.sleep(25)
+            await s.ask("gauge")
+            await asyncio.sleep(0.5)
+            assert s.agent.conversation.link.connections == 2
+            await s.ask("valve")
+            assert [r["turn"] for r in s.simulator.report()["utterances"]] == [1, 2]
+            assert s.simulator.report()["connections"][0]["close_code"] == 1000
+            assert not [record for record in s.records if record.interrupted]
+
+    play(scene())
+
+
+def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
+    async def scene() -> None:
+        async with stage("refuse_handle") as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            await s.ask("valve")
+            assert s.agent.turn.link is LinkState.UP
+            assert len(s.records) == 2
+
+    play(scene())
+
+
+def test_a_lingering_connection_is_closed_and_the_next_press_resumes() -> None:
+    async def scene() -> None:
+        async with stage(turn={"linger_s": 30.0}) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            await s.until(Phase.ASLEEP)
+            await asyncio.sleep(31)
+            assert s.agent.turn.link is LinkState.IDLE
+            await s.ask("valve")
+            assert [u["turn"] for u in s.simulator.report()["utterances"]] == [1, 2]
+            assert s.agent.conversation.link.connections == 2
+
+    play(scene())
+
+
+@pytest.mark.parametrize(
+    ("accepted", "error"),
+    [("another", Refused), ("key", None)],
+)
+def test_an_impatient_run_ends_with_the_reason(accepted: str, error: type[Exception] | None) -> None:
+    async def scene() -> None:
+        async with stage(patient=False, simulator_settings=SimulatorSettings(api_key=accepted)) as s:
+            await asyncio.wait([s.task], timeout=2)
+            assert s.task.done() == (error is not None)
+            if error is not None:
+                with pytest.raises(error, match="API key refused"):
+                    s.task.result()
+
+    play(scene())
+
+
+def test_an_impatient_run_ends_when_nobody_is_there() -> None:
+    async def scene() -> None:
+        async with stage(patient=False, service={"url": "ws://127.0.0.1:1"}) as s:
+            await asyncio.wait([s.task], timeout=2)
+            with pytest.raises(Unreachable, match="connection refused"):
+                s.task.result()
+
+    play(scene())
+
+
+def test_a_device_that_fails_shows_a_fault_until_it_works_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            faults: list[Any] = []
+            start = s.box.microphone.start
+
+            def watched(on_chunk: Any, on_fault: Any) -> None:
+                faults.append(on_fault)
+                start(on_chunk, on_fault)
+
+            monkeypatch.setattr(s.box.microphone, "start", watched)
+            await s.wake()
+            s.box.microphone.stop()
+            faults[0](DeviceError("microphone", "gone", "plug it in"))
+            await asyncio.sleep(0.1)
+            assert s.box.light.rhythm is Rhythm.FAULT
+            s.box.microphone.start(s.agent._on_mic, faults[0])
+            await asyncio.sleep(0.1)
+            assert s.box.light.rhythm is Rhythm.LISTENING
+
+    play(scene())
+
+
+def test_a_device_that_only_a_new_process_can_use_again_ends_even_a_patient_run() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            s.agent._device_fault(DeviceError("microphone", "hangs", "restart", fatal=True))
+            s.agent._device_fault(DeviceError("speaker", "hangs", "restart", fatal=True))
+            await asyncio.wait([s.task], timeout=2)
+            with pytest.raises(DeviceError, match="microphone: hangs"):
+                s.task.result()
+            assert not s.box.microphone.open
+
+    play(scene())
+
+
+def test_it_is_deaf_to_its_own_voice_for_a_moment_longer_than_it_speaks() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            echo, clean = (Heard.plain(b"", trusted=trusted) for trusted in (False, True))
+            s.box.speaker.chime(bytes(4800))
+            for deaf, after_s in ((True, 0.0), (True, 0.2), (False, 0.4)):
+                await asyncio.sleep(after_s)
+                assert s.agent._deaf(echo) is deaf
+                assert not s.agent._deaf(clean)
+
+    play(scene())
+
+
+def test_a_camera_that_fails_does_not_stop_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with stage() as s:
+
+            async def broken(max_bytes: int) -> bytes:
+                raise DeviceError("camera", "gone", f"check the cable ({max_bytes})")
+
+            assert s.box.camera is not None
+            monkeypatch.setattr(s.box.camera, "frame", broken)
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            assert len(s.records) == 1
+            assert s.box.light.rhythm is Rhythm.FAULT
+
+    play(scene())
+
+
+def test_the_last_piece_of_a_slow_answer_is_still_played() -> None:
+    async def scene() -> None:
+        async with stage(simulator_settings=SimulatorSettings(style=Style(pace=0.8))) as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            (record,) = s.records
+            assert record.played_s == pytest.approx(record.said.audio_s, abs=0.001)
+            assert s.box.speaker.buffer.underruns > 0
+
+    play(scene())
+
+
+def test_the_button_speaks_the_status_of_a_sleeping_box() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.box.button.triple_tap()
+            await asyncio.sleep(1)
+            assert s.times("SpeakStatus")
+            assert s.agent.turn.phase is Phase.ASLEEP
+            assert not s.box.microphone.open
+
+    play(scene())
+
+
+def test_the_light_tells_when_speech_falls_far_behind() -> None:
+    scenario = parse('[[fault]]\nkind = "slow_read"\nbytes_per_s = 4000\n', "test")
+
+    async def scene() -> None:
+        async with stage(scenario, link={"kernel": False, "narrowband": False}) as s:
+            await asyncio.sleep(0.5)
+            connection = s.agent.conversation.link._connection
+            assert connection is not None
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 5000)
+            s.box.button.press()
+            await s.say("valve")
+            await s.say("gauge")
+            await s.say("report")
+            assert s.agent.conversation.lag_s > 2
+            assert s.agent.turn.phase is Phase.TALKING
+            assert s.box.light.rhythm is Rhythm.OFFLINE
+            s.box.button.release()
+
+    play(scene())
+
+
+def test_an_interruption_empties_the_speaker_before_anything_else_happens() -> None:
+    async def scene() -> None:
+        async with stage(turn={"detection": "server"}) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("valve")
+            await s.until(Phase.ANSWERING)
+            for _ in range(100):
+                s.box.speaker.write(bytes(48_000))
+            s.agent.conversation.server_event(Interrupted())
+            assert s.box.speaker.buffered_s == 0  # no await in between, however much it held
+            assert s.agent.turn.phase is Phase.HEARING
+
+    play(scene())
+
+
+def test_what_was_lost_or_left_out_is_shown_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "agent.app")
+
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            await s.ask("gauge")
+            s.agent.conversation.ledger.trimmed_s = 1.5
+            s.agent.conversation.outbox.frames_replaced = 7
+
+    play(scene())
+    (tally,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("in all: ")]
+    assert "1 turns, 1 connections, 4 frames sent, 7 dropped" in tally
+    assert "1.5 s of pauses" in tally

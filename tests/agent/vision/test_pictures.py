@@ -1,0 +1,313 @@
+"""Frames and stills, with a camera that takes its time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent import config
+from agent.metrics import Counters
+from agent.vision import pictures
+from agent.vision.pictures import Pictures
+from hardware.ports import DeviceError
+from tests.support.stage import play
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+@dataclass
+class SlowCamera:
+    """Each picture takes ``shutter_s`` and is named after its number."""
+
+    shutter_s: float = 0.0
+    broken: bool = False
+    open: bool = False
+    limits: list[int] = field(default_factory=list)
+    stills: int = 0
+
+    def start(self, on_fault: Callable[[DeviceError], None]) -> None:
+        del on_fault
+        self.open = True
+
+    def stop(self) -> None:
+        self.open = False
+
+    async def frame(self, max_bytes: int) -> bytes:
+        self.limits.append(max_bytes)
+        return await self._picture(f"frame {len(self.limits)}")
+
+    async def still(self) -> bytes:
+        self.stills += 1
+        return await self._picture(f"still {self.stills}")
+
+    async def aclose(self) -> None:
+        self.stop()
+
+    async def _picture(self, name: str) -> bytes:
+        await asyncio.sleep(self.shutter_s)
+        if self.broken or not self.open:
+            raise DeviceError("camera", "gone", "check its cable")
+        return name.encode()
+
+
+@dataclass
+class Rig:
+    pictures: Pictures
+    camera: SlowCamera
+    counters: Counters
+    task: asyncio.Task[None]
+    delivered: list[tuple[float, bytes]]
+    kept: dict[str, bytes]
+    faults: list[DeviceError]
+
+    @property
+    def names(self) -> list[str]:
+        return [jpeg.decode() for _, jpeg in self.delivered]
+
+
+@asynccontextmanager
+async def rigged(*, shutter_s: float = 0.0, camera: bool = True, **video: Any) -> AsyncIterator[Rig]:
+    loop = asyncio.get_running_loop()
+    settings = config.override(config.Settings(), {"video": video}, where="test")
+    slow, counters = SlowCamera(shutter_s), Counters()
+    delivered: list[tuple[float, bytes]] = []
+    kept: dict[str, bytes] = {}
+    faults: list[DeviceError] = []
+
+    def keep(name: str, jpeg: bytes) -> None:
+        assert name not in kept
+        kept[name] = jpeg
+
+    def drop(name: str) -> None:
+        del kept[name]
+
+    taking = Pictures(
+        settings,
+        slow if camera else None,
+        counters,
+        room=lambda: (1_000_000, ""),
+        deliver=lambda jpeg: delivered.append((loop.time(), jpeg)),
+        keep=keep,
+        drop=drop,
+        on_fault=faults.append,
+    )
+    task = asyncio.create_task(taking.run())
+    try:
+        yield Rig(taking, slow, counters, task, delivered, kept, faults)
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def the_wall_clock_follows_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    virtual = SimpleNamespace(
+        time=lambda: asyncio.get_running_loop().time(), strftime=time.strftime, localtime=time.localtime
+    )
+    monkeypatch.setattr(pictures, "time", virtual)
+
+
+def test_the_first_frame_is_taken_at_once_and_the_others_at_the_asked_rate() -> None:
+    async def scene() -> None:
+        async with rigged(fps=2.0, max_frame_kb=30) as rig:
+            start = asyncio.get_running_loop().time()
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(1.7)
+            rig.pictures.film(on=False)
+            await asyncio.sleep(5)
+            assert [at - start for at, _ in rig.delivered] == pytest.approx([0.0, 0.5, 1.0, 1.5])
+            assert set(rig.camera.limits) == {30_000}
+
+    play(scene())
+
+
+def test_nothing_is_filmed_where_no_frames_are_wanted() -> None:
+    async def scene() -> None:
+        async with rigged(fps=0) as rig:
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(5)
+            assert rig.delivered == []
+
+    play(scene())
+
+
+def test_a_box_without_a_camera_takes_no_pictures() -> None:
+    async def scene() -> None:
+        async with rigged(camera=False) as rig:
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            rig.pictures.take_still()
+            await asyncio.sleep(5)
+            rig.pictures.discard_still()
+            rig.pictures.close()
+            assert (rig.delivered, rig.faults) == ([], [])
+
+    play(scene())
+
+
+def test_the_camera_is_on_from_open_to_close() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.pictures.open()
+            assert rig.camera.open
+            rig.pictures.film(on=True)
+            rig.pictures.close()
+            assert not rig.camera.open
+            await asyncio.sleep(5)
+            assert rig.delivered == []
+
+    play(scene())
+
+
+def test_a_still_is_kept_in_full_and_shown_small() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            ((name, jpeg),) = rig.kept.items()
+            assert jpeg == b"still 1"
+            assert name.endswith(".jpg")
+            assert rig.names == ["frame 1"]
+            assert rig.counters.stills == 1
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            assert [*rig.kept.values()] == [b"still 1", b"still 2"]
+            assert rig.counters.stills == 2
+
+    play(scene())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.5, 2.0], ids=["before", "while", "after"])
+def test_a_discarded_still_is_forgotten_before_while_and_after_it_is_taken(after_s: float) -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            if after_s:
+                await asyncio.sleep(after_s)
+            rig.pictures.discard_still()
+            await asyncio.sleep(5)
+            assert rig.kept == {}
+            rig.pictures.take_still()
+            await asyncio.sleep(5)
+            assert [*rig.kept.values()] == [b"still 2" if after_s else b"still 1"]
+
+    play(scene())
+
+
+def test_discarding_takes_back_the_last_still_only() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.pictures.open()
+            rig.pictures.discard_still()
+            rig.pictures.take_still()
+            await asyncio.sleep(1)
+            rig.pictures.take_still()
+            await asyncio.sleep(1)
+            rig.pictures.discard_still()
+            rig.pictures.discard_still()
+            assert [*rig.kept.values()] == [b"still 1"]
+
+    play(scene())
+
+
+def test_a_camera_that_fails_is_reported_and_tried_again_with_the_next_utterance() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            rig.camera.broken = True
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(5)
+            assert [error.problem for error in rig.faults] == ["gone"]
+            rig.camera.broken = False
+            rig.pictures.film(on=True)
+            await asyncio.sleep(0.1)
+            assert rig.names == ["frame 2"]
+
+    play(scene())
+
+
+def test_hanging_up_while_a_picture_is_taken_is_no_fault() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.0) as rig:
+            for begin in (rig.pictures.take_still, lambda: rig.pictures.film(on=True)):
+                rig.pictures.open()
+                begin()
+                await asyncio.sleep(0.5)
+                rig.pictures.close()
+                await asyncio.sleep(5)
+            assert (rig.faults, rig.delivered, rig.kept) == ([], [], {})
+
+    play(scene())
+
+
+def test_a_still_that_takes_longer_than_a_frame_has_costs_that_frame_and_nothing_else() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=0.8, fps=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(6)
+            rig.pictures.film(on=False)
+            assert rig.counters.frames_dropped == {"late": 1}
+            assert rig.counters.stills == 1
+            assert len(rig.delivered) >= 4
+
+    play(scene())
+
+
+def test_discarding_a_still_that_waits_for_a_frame_leaves_the_one_before() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(5)
+            rig.pictures.film(on=True)
+            await asyncio.sleep(0.5)  # a frame is being taken
+            rig.pictures.take_still()
+            rig.pictures.discard_still()
+            rig.pictures.film(on=False)
+            await asyncio.sleep(5)
+            assert [*rig.kept.values()] == [b"still 1"]
+
+    play(scene())
+
+
+def test_discarding_a_still_that_waits_for_another_leaves_that_one() -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.0) as rig:
+            rig.pictures.open()
+            rig.pictures.take_still()
+            await asyncio.sleep(0.5)
+            rig.pictures.take_still()
+            rig.pictures.discard_still()
+            await asyncio.sleep(5)
+            assert [*rig.kept.values()] == [b"still 1"]
+
+    play(scene())
+
+
+def test_a_still_does_not_wait_for_room_for_a_frame() -> None:
+    async def scene() -> None:
+        async with rigged(fps=0.1) as rig:
+            rig.pictures._room = lambda: (0, "full")
+            rig.pictures.open()
+            rig.pictures.film(on=True)
+            await asyncio.sleep(1)
+            rig.pictures.take_still()
+            await asyncio.sleep(0.1)
+            assert [*rig.kept.values()] == [b"still 1"]
+            assert rig.counters.frames_dropped == {"full": 1}
+
+    play(scene())

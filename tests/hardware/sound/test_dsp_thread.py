@@ -1,0 +1,120 @@
+"""The thread that cleans what was heard: which channel, in order, never waiting, and back after a failure."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from hardware.ports import CHUNK_BYTES, Heard
+from hardware.sound import dsp_thread
+from hardware.sound.dsp_thread import Block, Capture, Cleaner, mono
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MONO = Capture(16000, 1, 1, wide=False)
+
+
+def block(key: int = 1, capture: Capture = MONO, rate_out: int = 16000) -> Block:
+    captured = np.full(capture.rate // 100 * capture.channels, 1000, dtype="<i2").tobytes()
+    return Block(capture, captured, rate_out, bytes(2 * rate_out // 100), key)
+
+
+def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "took too long"
+        time.sleep(0.005)
+
+
+class Listener(list[tuple[int, Heard]]):
+    def __call__(self, key: int, heard: Heard) -> None:
+        self.append((key, heard))
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def cleaner(listener: Listener) -> Iterator[Cleaner]:
+    made = Cleaner(listener)
+    yield made
+    made.close()
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("capture", "dtype", "expected"),
+    [
+        (Capture(48000, 1, 1, wide=False), "<i2", [0, 1, 2, 3]),
+        (Capture(48000, 2, 2, wide=False), "<i2", [1, 3]),
+        (Capture(48000, 2, 1, wide=True), "<i4", [0, 2]),
+        (Capture(48000, 1, 1, wide=True), "<i4", [0, 1, 2, 3]),
+    ],
+)
+def test_the_microphones_channel_is_taken_out(capture: Capture, dtype: str, expected: list[int]) -> None:
+    scale = 65536 if capture.wide else 1
+    captured = (np.arange(4) * scale).astype(dtype).tobytes()
+    assert mono(Block(capture, captured, 48000, b"", 1)).tolist() == expected
+
+
+def test_two_blocks_are_a_chunk_with_the_key_of_its_listener(cleaner: Cleaner, listener: Listener) -> None:
+    cleaner.prepare(16000, 16000)
+    for _ in range(6):
+        cleaner.feed(block(7))
+    until(lambda: len(listener) == 3)
+    key, heard = listener[-1]
+    assert key == 7
+    assert len(heard.for_model) == len(heard.for_endpointer) == CHUNK_BYTES
+    assert -35 < heard.level_dbfs < -25
+    assert heard.trust
+    assert not heard.dead
+    assert [thread.name for thread in threading.enumerate()].count("sound-dsp") == 1
+
+
+def test_other_cards_may_come_at_any_time(cleaner: Cleaner, listener: Listener) -> None:
+    cleaner.prepare(16000, 16000)
+    for rate_out in (16000, 48000, 44100, 16000):
+        listener.clear()
+        for _ in range(2):
+            cleaner.feed(block(capture=MONO._replace(rate=48000), rate_out=rate_out))
+        until(lambda: len(listener) == 1)
+
+
+def test_who_speaks_and_who_did_not_is_passed_on(cleaner: Cleaner) -> None:
+    cleaner.speech(on=True)  # before there is anything to tell it to
+    cleaner.false_alarm()
+    cleaner.prepare(16000, 16000)
+    cleaner.prepare(16000, 16000)
+    until(lambda: cleaner._front is not None)
+    cleaner.feed(block())
+    until(lambda: bool(cleaner._front.technician_speaks))
+    cleaner.false_alarm()
+    assert cleaner._front._notes
+
+
+def test_beyond_half_a_second_the_oldest_goes_and_is_counted(cleaner: Cleaner, listener: Listener) -> None:
+    for key in range(dsp_thread.BOUND + 10):
+        cleaner.feed(block(key))
+    assert cleaner.dropped == 10
+    assert not cleaner.alive
+    cleaner.prepare(16000, 16000)
+    until(lambda: bool(listener))
+    assert cleaner.alive
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_noticed_and_replaced_with_the_next_card(cleaner: Cleaner, listener: Listener) -> None:
+    cleaner.prepare(16000, 16000)
+    cleaner.feed(Block(MONO, b"\0\0", 16000, bytes(320), 1))  # half a block of one sample: a bug somewhere
+    until(lambda: not cleaner.alive)
+    cleaner.prepare(16000, 16000)
+    for _ in range(2):
+        cleaner.feed(block())
+    until(lambda: bool(listener))

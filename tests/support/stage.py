@@ -1,0 +1,158 @@
+"""Ring 2: the whole agent on simulated devices, against the simulator, over a real WebSocket, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+import wave
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent import config
+from agent.app import Agent
+from agent.simulator import Scenario, Simulator, SimulatorSettings, shipped
+from agent.turn.phase import Phase
+from hardware.simulated.box import SimulatedBox
+from hardware.simulated.clock import run_virtual
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from agent.link.state import LinkState
+    from agent.metrics import TurnRecord
+    from hardware.ports import Rhythm
+
+T = TypeVar("T")
+ASSETS = Path(config.__file__).parent / "simulator" / "assets"
+LIMIT_S = 900.0
+"""Virtual seconds that no scene needs."""
+
+
+def play(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run in virtual time; a task that outlives ``coroutine`` fails."""
+
+    async def watched() -> T:
+        broken: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
+        async with asyncio.timeout(LIMIT_S):
+            result = await coroutine
+        assert not broken, f"failed in a callback: {broken}"
+        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"tasks left behind: {left}"
+        return result
+
+    return run_virtual(watched())
+
+
+def question(name: str) -> bytes:
+    """One of the shipped questions, 16 kHz s16le."""
+    with wave.open(str(ASSETS / "questions" / f"{name}.wav"), "rb") as wav:
+        return wav.readframes(wav.getnframes())
+
+
+@dataclass
+class Stage:
+    """One agent, one simulator, and what happened between them."""
+
+    simulator: Simulator
+    box: SimulatedBox
+    agent: Agent
+    task: asyncio.Task[None]
+    marks: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[TurnRecord]:
+        return [fields["record"] for _, name, fields in self.marks if name == "turn"]
+
+    @property
+    def heard(self) -> list[str]:
+        return [record.heard.strip() for record in self.records]
+
+    def times(self, name: str) -> list[float]:
+        return [at for at, mark, _ in self.marks if mark == name]
+
+    async def until(self, phase: Phase, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.agent.turn.phase is not phase:
+                await asyncio.sleep(0.01)
+
+    async def until_link(self, state: LinkState, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.agent.turn.link is not state:
+                await asyncio.sleep(0.01)
+
+    async def until_light(self, rhythm: Rhythm, within_s: float = 300.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.box.light.rhythm is not rhythm:
+                await asyncio.sleep(0.01)
+
+    async def until_mark(self, name: str, within_s: float = 60.0) -> None:
+        """Wait until it comes once more."""
+        before = len(self.times(name))
+        async with asyncio.timeout(within_s):
+            while len(self.times(name)) == before:
+                await asyncio.sleep(0.01)
+
+    async def wake(self) -> None:
+        await self.box.button.tap()
+        await asyncio.sleep(0.5)
+
+    async def say(self, name: str) -> None:
+        await asyncio.sleep(self.box.room.say(question(name)))
+
+    async def ask(self, name: str) -> None:
+        """Wake if need be, ask, and wait until the answer is over."""
+        if self.agent.turn.phase is Phase.ASLEEP:
+            await self.wake()
+        await self.say(name)
+        await self.until(Phase.THINKING)
+        await self.rest()
+
+    async def rest(self, within_s: float = 120.0) -> None:
+        """Wait until the box listens or sleeps."""
+        async with asyncio.timeout(within_s):
+            while self.agent.turn.phase not in (Phase.LISTENING, Phase.ASLEEP):
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def stage(  # noqa: PLR0913 - each sets one thing of the scene, all optional
+    scenario: Scenario | str | None = None,
+    *,
+    patient: bool = True,
+    simulator_settings: SimulatorSettings | None = None,
+    echo_gain: float = 0.0,
+    tls: ssl.SSLContext | None = None,
+    wall: Callable[[], float] | None = None,
+    **sections: dict[str, Any],
+) -> AsyncIterator[Stage]:
+    """Set up box, agent and simulator; ``sections`` override settings."""
+    loop = asyncio.get_running_loop()
+    chosen = shipped(scenario) if isinstance(scenario, str) else scenario
+    began = time.time() - loop.time()
+    with tempfile.TemporaryDirectory() as state:
+        async with Simulator(simulator_settings, chosen, tls=tls) as simulator:
+            sections = {"paths": {"state": state}} | sections
+            # In virtual time the kernel's acknowledgements, which come in real time, mean nothing.
+            tables = {"service": {"url": simulator.url}, "link": {"kernel": False}} | sections
+            settings = config.override(config.Settings(), tables, where="test")
+            box = SimulatedBox.build(loop, pictures=ASSETS / "frames", echo_gain=echo_gain)
+            marks: list[tuple[float, str, dict[str, Any]]] = []
+
+            def observe(name: str, fields: dict[str, Any]) -> None:
+                marks.append((loop.time(), name, fields))
+
+            agent = Agent(settings, box.devices, lambda: "key", observe, wall or (lambda: began + loop.time()))
+            task = asyncio.create_task(agent.run(patient=patient))
+            try:
+                yield Stage(simulator, box, agent, task, marks)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await box.devices.aclose()
+                await agent.archive.aclose()  # a task that was cancelled before it began closed nothing
