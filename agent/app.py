@@ -15,42 +15,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from agent import status
 from agent.conversation.conversation import Conversation
-from agent.hearing.acoustics import Surroundings
+from agent.hearing.acoustics import Acoustics
 from agent.hearing.ear import Ear
 from agent.hearing.endpointer import Edge
 from agent.metrics import Counters, TurnRecord
 from agent.store.folder import folder_of
-from agent.store.store import Archive
-from agent.turn.effects import (
-    CancelCatchUp,
-    Connect,
-    CutAnswer,
-    DiscardStill,
-    Disconnect,
-    Effect,
-    EndUtterance,
-    FinishAnswer,
-    OpenUtterance,
-    Play,
-    PlayAnswers,
-    Reconnect,
-    SaveNote,
-    SendText,
-    Sense,
-    SpeakStatus,
-    TakeStill,
-)
-from agent.turn.events import (
-    Event,
-    FaultCleared,
-    FaultRaised,
-    ServerHeard,
-    SpeechEnded,
-    SpeechStarted,
-    StillKept,
-    Tick,
-    Typed,
-)
+from agent.store.store import Store
+from agent.turn import effects, events
 from agent.turn.gestures import Gestures
 from agent.turn.light import PLAYING
 from agent.turn.machine import Turn
@@ -65,8 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
-    from agent.turn.effects import Speech
-    from hardware.ports import DeviceError, Devices, Heard
+    from hardware.ports import DeviceError, Devices, MicChunk
 
 log = logging.getLogger(__name__)
 
@@ -96,27 +66,27 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         self._announcer = Announcer(settings.voice, devices.speaker)
         self._gestures = Gestures()
-        self._events: deque[Event] = deque()
+        self._events: deque[events.Event] = deque()
         self._dispatching = False
         self._timer: asyncio.TimerHandle | None = None
-        self._patient = True
+        self._keep_trying = True
         self._worked: set[str] = set()  # kinds of device that have given a sign of life
         self._failed: asyncio.Future[None] = self._loop.create_future()
         self._echo_until = 0.0
-        self._spoken_until = 0.0  # set while the endpointer's END is being handled
+        self._speech_ended_at = 0.0  # set while the endpointer's END is being handled
         self.counters = Counters()
         self.turn = Turn(settings.turn, answers_at_once=settings.notes.answers == "at-once")
-        self.archive = Archive(
-            folder_of(settings), limit_mb=settings.notes.limit_mb, wall=wall, on_trouble=self._on_storage
+        self.store = Store(
+            folder_of(settings), limit_mb=settings.notes.limit_mb, wall=wall, on_problem=self._on_storage
         )
         self.ear = Ear(settings)
-        self.surroundings = Surroundings(settings.turn, self.dispatch, devices.microphone.false_alarm)
+        self.acoustics = Acoustics(settings.turn, self.dispatch, devices.microphone.false_alarm)
         self.conversation = Conversation(
             settings,
             key,
             devices.speaker,
             self.counters,
-            self.archive,
+            self.store,
             emit=self.dispatch,
             mark=self._on_mark,
             on_record=self._record,
@@ -126,21 +96,21 @@ class Agent:
             settings,
             devices.camera,
             self.counters,
-            room=self.conversation.frame_room,
+            frame_budget=self.conversation.frame_budget,
             deliver=self._picture,
             keep=self._keep_still,
-            drop=self.archive.drop_still,
+            drop=self.store.drop_still,
             on_fault=self._device_fault,
         )
 
-    async def run(self, *, patient: bool, listen: bool = False) -> None:
+    async def run(self, *, keep_trying: bool, listen: bool = False) -> None:
         """Serve until cancelled.
 
-        ``patient``: a daemon, which goes on trying whatever happens; otherwise a first connection that fails raises
+        ``keep_trying``: a daemon, which goes on trying whatever happens; otherwise a first connection that fails raises
         Refused or Unreachable, and a device that never worked DeviceError. Either way a device that only a new process
         can use again raises its DeviceError, with ``fatal``. ``listen``: begin awake, as if tapped.
         """
-        self._patient = patient
+        self._keep_trying = keep_trying
         tasks: list[asyncio.Future[None]] = []
         try:
             self._start(listen=listen)
@@ -175,16 +145,16 @@ class Agent:
         if self._timer is not None:
             self._timer.cancel()
         self.conversation.end()
-        await self.archive.aclose()
+        await self.store.aclose()
         log.info("in all: %s", status.tally(self.counters, self.conversation))
 
-    def type(self, text: str) -> None:
+    def ask(self, text: str) -> None:
         """Say something by keyboard."""
-        self.dispatch(Typed(text))
+        self.dispatch(events.Typed(text))
 
     # events in, effects out
 
-    def dispatch(self, event: Event) -> None:
+    def dispatch(self, event: events.Event) -> None:
         """Handle one event completely; one that an effect causes waits for its turn."""
         self._events.append(event)
         if self._dispatching:
@@ -198,7 +168,7 @@ class Agent:
         self._show()
         self._set_timer()
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: events.Event) -> None:
         before = self.turn.phase
         self._note(event)
         for effect in self.turn.handle(event, self._loop.time()):
@@ -207,48 +177,48 @@ class Agent:
         if self.turn.phase is not before:
             self.mark("phase", phase=self.turn.phase.name)
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: effects.Effect) -> None:
         match effect:
-            case Sense():
+            case effects.Sensors():
                 self._sense(on=effect.on)
-            case Connect():
+            case effects.Connect():
                 self.conversation.link.want()
-            case Disconnect():
-                self.conversation.leave()
-            case Reconnect():
+            case effects.Disconnect():
+                self.conversation.disconnect_when_done()
+            case effects.Reconnect():
                 self.conversation.link.renew()
-            case Play():
+            case effects.Play():
                 # Words over an answer would spoil both.
                 self._announcer.play(effect.earcon, () if self.turn.phase in PLAYING else effect.words)
-            case FinishAnswer():
+            case effects.FinishAnswer():
                 self._devices.speaker.finish()
-            case TakeStill():
+            case effects.TakeStill():
                 self.pictures.take_still()
-            case DiscardStill():
+            case effects.DiscardStill():
                 self.pictures.discard_still()
-            case SpeakStatus():
+            case effects.SpeakStatus():
                 self._speak_status()
             case _:
                 self._perform_speech(effect)
 
-    def _perform_speech(self, effect: Speech) -> None:
+    def _perform_speech(self, effect: effects.ConversationEffect) -> None:
         """Perform what is about utterances and answers."""
         conversation = self.conversation
         match effect:
-            case OpenUtterance():
+            case effects.OpenUtterance():
                 conversation.open_utterance(self.ear.pre_roll(effect.pre_roll_s))
-                self.pictures.film(on=True)
-            case EndUtterance():
+                self.pictures.stream_frames(on=True)
+            case effects.EndUtterance():
                 self._end_utterance()
-            case SendText():
-                conversation.type(effect.text)
-            case CutAnswer():
+            case effects.SendText():
+                conversation.ask(effect.text)
+            case effects.CutAnswer():
                 conversation.cut()
-            case SaveNote():
+            case effects.SaveNote():
                 conversation.save()
-            case CancelCatchUp():
+            case effects.CancelCatchUp():
                 conversation.cancel_catch_up()
-            case PlayAnswers():
+            case effects.PlayAnswers():
                 conversation.play_answers()
             case _:
                 assert_never(effect)
@@ -260,11 +230,11 @@ class Agent:
 
     def _on_mark(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - as above
         if name == "heard" and fields["text"].strip():
-            self.surroundings.understood(self._loop.time())
+            self.acoustics.understood(self._loop.time())
         self.mark(name, **fields)
 
-    def _note(self, move: Event | Effect) -> None:
-        if self._observer is not None and not isinstance(move, ServerHeard | Tick):
+    def _note(self, move: events.Event | effects.Effect) -> None:
+        if self._observer is not None and not isinstance(move, events.ServerHeard | events.Tick):
             self._observer(type(move).__name__, {name: getattr(move, name) for name in move.__slots__})
 
     # the light, and the sensors that are never open without it
@@ -289,12 +259,12 @@ class Agent:
 
     # the microphone
 
-    def _on_mic(self, heard: Heard) -> None:
+    def _on_mic(self, heard: MicChunk) -> None:
         """Take 20 ms: endpointer, gate, ledger, socket, all before the next one."""
         self._device_works("microphone")
         conversation = self.conversation
         edge = self.ear.feed(heard, deaf=self._deaf(heard))
-        self.surroundings.chunk(heard, self._loop.time(), voiced=self.ear.voiced, held=self.turn.phase is Phase.TALKING)
+        self.acoustics.chunk(heard, self._loop.time(), voiced=self.ear.voiced, held=self.turn.phase is Phase.TALKING)
         recording = conversation.ledger.recording
         if edge is not None:
             self._devices.microphone.speech(on=edge is Edge.START)
@@ -313,20 +283,20 @@ class Agent:
         chosen = self._settings.endpointer
         over_answer = self.turn.phase is Phase.ANSWERING
         before = self.conversation.ledger.recording
-        self.dispatch(SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000))
+        self.dispatch(events.SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000))
         recording = self.conversation.ledger.recording
         if recording is not None and recording is not before:
-            self.surroundings.begun(recording.number, over_answer=over_answer)
+            self.acoustics.begun(recording.number, over_answer=over_answer)
 
     def _speech_ended(self) -> None:
-        self._spoken_until = self._loop.time() - self._settings.endpointer.end_silence_ms / 1000
+        self._speech_ended_at = self._loop.time() - self._settings.endpointer.end_silence_ms / 1000
         recording = self.conversation.ledger.recording
         if recording is not None:
-            self.surroundings.ended(len(recording.pcm) / BYTES_PER_S, self._loop.time())
-        self.dispatch(SpeechEnded())
-        self._spoken_until = 0.0
+            self.acoustics.ended(len(recording.pcm) / BYTES_PER_S, self._loop.time())
+        self.dispatch(events.SpeechEnded())
+        self._speech_ended_at = 0.0
 
-    def _deaf(self, heard: Heard) -> bool:
+    def _deaf(self, heard: MicChunk) -> bool:
         """Whether what the microphone hears may be the box's own voice."""
         now = self._loop.time()
         if self._devices.speaker.audible:
@@ -338,10 +308,10 @@ class Agent:
 
     def _end_utterance(self) -> None:
         """End it where the last word was: before the endpointer's silence, or now if a finger ended it."""
-        self.pictures.film(on=False)
+        self.pictures.stream_frames(on=False)
         self._devices.microphone.speech(on=False)
         self.ear.restart()
-        self.conversation.end_utterance(self._spoken_until or self._loop.time(), listening=self.turn.listening)
+        self.conversation.end_utterance(self._speech_ended_at or self._loop.time(), listening=self.turn.listening)
 
     def _picture(self, jpeg: bytes) -> None:
         self._device_works("camera")
@@ -350,7 +320,7 @@ class Agent:
     def _keep_still(self, name: str, jpeg: bytes) -> None:
         recording = self.conversation.ledger.recording
         turn = recording.number if recording is not None and recording.marked else None  # else the journal has no turn
-        self.archive.still(turn, name, jpeg, lambda: self.dispatch(StillKept()))
+        self.store.still(turn, name, jpeg, lambda: self.dispatch(events.StillKept()))
 
     # the button, the speaker, the clock, the disk
 
@@ -365,11 +335,11 @@ class Agent:
         self.conversation.drained()
 
     def _device_fault(self, error: DeviceError) -> None:
-        """Take a device's trouble; its kind is the first word of its name."""
+        """Take a device's fault; its kind is the first word of its name."""
         kind = error.device.split()[0]
         log.warning("device: %s", error)
-        self.archive.event("device", str(error))
-        self.dispatch(FaultRaised(kind))
+        self.store.event("device", str(error))
+        self.dispatch(events.FaultRaised(kind))
         if error.fatal and not self._failed.done():
             self._failed.set_exception(error)
         elif kind not in self._worked:
@@ -377,19 +347,19 @@ class Agent:
 
     def _on_storage(self, problem: str) -> None:
         """Take what is wrong with the disk; empty: nothing any more."""
-        self.dispatch(FaultRaised("storage") if problem else FaultCleared("storage"))
+        self.dispatch(events.FaultRaised("storage") if problem else events.FaultCleared("storage"))
 
     def _device_works(self, kind: str) -> None:
         """Take a sign of life from a kind of device."""
         self._worked.add(kind)
-        if kind in self.turn.standing.faults:
+        if kind in self.turn.condition.faults:
             log.info("device: %s works again", kind)
-            self.archive.event("device", f"{kind} works again")
-            self.dispatch(FaultCleared(kind))
+            self.store.event("device", f"{kind} works again")
+            self.dispatch(events.FaultCleared(kind))
 
     def _fail(self, error: Exception) -> None:
         """End :meth:`run`, unless it is to be patient."""
-        if not self._patient and not self._failed.done():
+        if not self._keep_trying and not self._failed.done():
             self._failed.set_exception(error)
 
     def _set_timer(self) -> None:
@@ -404,16 +374,16 @@ class Agent:
         for gesture in self._gestures.tick(self._loop.time()):
             self.dispatch(gesture)
         self.conversation.change_over_if_due()
-        self.dispatch(Tick())
+        self.dispatch(events.Tick())
 
     # what comes out
 
     def _record(self, record: TurnRecord) -> None:
-        self.surroundings.came_of(record, self._loop.time())
+        self.acoustics.came_of(record, self._loop.time())
         log.info("%s", record.line())
         self.mark("turn", record=record)
 
     def _speak_status(self) -> None:
-        self._announcer.say(status.words(self.turn.standing.troubles, self.conversation))
-        log.info("status: %s", status.line(self.conversation, self.surroundings.echo))
+        self._announcer.say(status.words(self.turn.condition.fault_words, self.conversation))
+        log.info("status: %s", status.line(self.conversation, self.acoustics.echo))
         log.info("so far: %s", status.tally(self.counters, self.conversation))

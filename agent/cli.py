@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import DEVICE_EXIT_CODE, STUCK_EXIT_CODE, AgentError
-from agent.terminal import visible
+from agent.terminal import printable
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors that are not bugs end in one line on stderr and their exit code."""
-    mend_streams()
+    fix_streams()
     try:
         return written(outcome(sys.argv[1:] if arguments is None else arguments))
     except SystemExit:  # argparse has printed help or a mistake
@@ -149,14 +149,14 @@ def start_log(level: str) -> None:
 def fail(error: Exception | str, code: int) -> int:
     """Print an error as one line."""
     with suppress(OSError):
-        print(f"field-agent: {visible(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
+        print(f"field-agent: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
     return code
 
 
 # standard output and standard error
 
 
-def mend_streams() -> None:
+def fix_streams() -> None:
     """See that whatever is printed can be: to closed streams as to nowhere, what the encoding lacks as ``?``."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

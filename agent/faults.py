@@ -8,7 +8,7 @@ from typing import Self
 from agent.voice.phrase import Phrase, Words
 
 
-class Trouble(Enum):
+class Fault(Enum):
     """Code and phrase. First digit: 1 the service refuses us, 4 a part of the box, 5 its memory."""
 
     code: int  # two digits, spoken one by one
@@ -40,5 +40,5 @@ class Trouble(Enum):
 
     @classmethod
     def of_part(cls, name: str) -> Self | None:
-        """Return the trouble of the part called ``name`` ("microphone", "storage", ...), if there is one."""
+        """Return the fault of the part called ``name`` ("microphone", "storage", ...), if there is one."""
         return cls.__members__.get(name.upper().replace(" ", "_"))

@@ -18,9 +18,9 @@ class TurnRecord:
     delivered_at: float | None = None  # end of the utterance handed to the socket
     first_byte_at: float | None = None  # first answer audio received
     first_sample_at: float | None = None  # first answer sample handed to the sound card
-    heard: str = ""  # the service's transcript of the utterance
+    question_text: str = ""  # the service's transcript of the utterance
     typed: str = ""  # the utterance itself, if it was typed
-    said: Transcript = field(default_factory=Transcript)
+    answer: Transcript = field(default_factory=Transcript)
     played_s: float = 0.0
     interrupted: bool = False
     tokens: int = 0
@@ -39,17 +39,17 @@ class TurnRecord:
         return self.first_sample_at - self.speech_ended_at
 
     @property
-    def spoken(self) -> str:
+    def played_text(self) -> str:
         """The part of the answer's text that was played."""
-        return self.said.heard(self.played_s) if self.interrupted else self.said.text
+        return self.answer.played(self.played_s) if self.interrupted else self.answer.text
 
     def columns(self) -> dict[str, Any]:
         """Return what the journal keeps of it; the names are those of :class:`agent.store.rows.TurnRow`."""
         return {
-            "heard": self.heard.strip(),
-            "said": self.said.text,
-            "played": self.spoken,
-            "answer_s": round(self.said.audio_s, 3),
+            "heard": self.question_text.strip(),
+            "said": self.answer.text,
+            "played": self.played_text,
+            "answer_s": round(self.answer.audio_s, 3),
             "played_s": round(self.played_s, 3),
             "interrupted": self.interrupted,
             "reason": self.reason,
@@ -64,7 +64,7 @@ class TurnRecord:
         ttfab = "no audio" if self.ttfab_s is None else f"ttfab {self.ttfab_s:.2f} s"
         end = "interrupted" if self.interrupted else self.reason or "complete"
         return (
-            f"turn {self.utterance or 'unasked'}: {ttfab}, answer {self.said.audio_s:.1f} s, "
+            f"turn {self.utterance or 'unasked'}: {ttfab}, answer {self.answer.audio_s:.1f} s, "
             f"played {self.played_s:.1f} s, {self.tokens} tokens, {end}"
         )
 

@@ -16,16 +16,16 @@ FAR_BEHIND_S = 2.0
 """Speech later than this is as good as kept for later, and the box says so."""
 
 
-def words(troubles: Words, conversation: Conversation) -> Words:
+def words(fault_words: Words, conversation: Conversation) -> Words:
     """Return what is said when somebody asks: what is wrong, whether the service can be reached, what waits."""
-    return (*troubles, _network(conversation), *_count(len(conversation.keeper.notes)))
+    return (*fault_words, _network(conversation), *_count(len(conversation.delivery.notes)))
 
 
 def line(conversation: Conversation, echo: str) -> str:
     """Return the same and more as a line."""
-    link, keeper = conversation.link, conversation.keeper
+    link, delivery = conversation.link, conversation.delivery
     return (
-        f"link {link.state.value}, {len(keeper.notes)} notes waiting, {keeper.unspoken} answers unheard, "
+        f"link {link.state.value}, {len(delivery.notes)} notes waiting, {delivery.unplayed} answers unheard, "
         f"late by {1000 * conversation.lag_s:.0f} ms, line {link.uplink.rate / 125:.0f} kbit/s, "
         f"{link.buffered_ms:.0f} ms buffered, {echo}"
     )

@@ -7,6 +7,6 @@ CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(cod
 """C0, DEL and C1: what a terminal obeys, and what HTML forbids."""
 
 
-def visible(text: str) -> str:
+def printable(text: str) -> str:
     """Return ``text`` without control characters other than line break and tab."""
     return text.translate(CONTROLS)

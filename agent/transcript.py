@@ -29,7 +29,7 @@ class Transcript:
         """Note the next piece of text; leading spaces count."""
         self._pieces.append((self.audio_s, piece))
 
-    def heard(self, played_s: float) -> str:
+    def played(self, played_s: float) -> str:
         """Return the text that was spoken in the first ``played_s`` seconds, cut between words."""
         if played_s >= self.audio_s:
             return self.text

@@ -43,7 +43,7 @@ CHUNK_BYTES = MICROPHONE_FORMAT.bytes_in(CHUNK_S)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class MicChunk:
     """One chunk, ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known about it."""
 
     for_model: bytes
@@ -63,7 +63,7 @@ class Heard:
     """Whether the microphone has delivered nothing but zeros for a while."""
 
     @classmethod
-    def plain(cls, pcm: bytes, *, trusted: bool) -> Heard:
+    def plain(cls, pcm: bytes, *, trusted: bool) -> MicChunk:
         """Return ``pcm`` for both listeners."""
         return cls(pcm, pcm, trusted)
 
@@ -83,7 +83,7 @@ class DeviceError(Exception):
         self.fatal = fatal
 
     def of(self, device: str) -> DeviceError:
-        """Return the same trouble under another name: a driver knows cards, people know parts."""
+        """Return the same fault under another name: a driver knows cards, people know parts."""
         return DeviceError(device, self.problem, self.fix, fatal=self.fatal)
 
 
@@ -111,7 +111,7 @@ class Rhythm(Enum):
 class Microphone(Protocol):
     """A source of 20 ms chunks."""
 
-    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin capture; returns at once. Trouble, now or later, comes through ``on_fault``."""
 
     def stop(self) -> None:

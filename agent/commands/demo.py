@@ -20,10 +20,10 @@ from agent.commands.talk import until_first
 from agent.errors import ConfigError, LinkError
 from agent.screen import plot
 from agent.screen.lines import Lines, Panel, can_be_drawn_on, figures
-from agent.screen.observers import SCREEN, Audience, Tally
+from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.plot import Diary, Look
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
-from agent.terminal import visible
+from agent.terminal import printable
 from hardware.ports import SPEAKER_FORMAT, Devices
 from hardware.simulated.technician import Technician
 
@@ -79,8 +79,8 @@ class Demo:
 
     arguments: argparse.Namespace
     trace: Trace | None
-    audience: Audience = field(default_factory=Audience)
-    tally: Tally = field(default_factory=Tally)
+    observers: Observers = field(default_factory=Observers)
+    outcome: Outcome = field(default_factory=Outcome)
     records: list[TurnRecord] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class Demo:
                 )
                 url = f"ws://127.0.0.1:{line.port}"
             await self._converse(url, box, devices)
-        if not self.audience.left.is_set():
+        if not self.observers.left.is_set():
             speaker = None if self.arguments.speaker else box.speaker
             self._sum_up(simulator.report(), simulator.save_audio, speaker, due=bool(scenario.faults))
         return self._verdict()
@@ -117,16 +117,16 @@ class Demo:
             shutil.rmtree(state)
         chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}, "paths": {"state": str(state)}}
         settings = config.override(config.Settings(), chosen, where="demo")
-        agent = Agent(settings, devices, lambda: "demo", self.audience)
+        agent = Agent(settings, devices, lambda: "demo", self.observers)
         view = self._view(agent, loop.time)
-        for name, observer in (("turns", self._keep), ("tally", self.tally.observe), (SCREEN, view.observe)):
-            self.audience.add(name, observer)
-        jobs = [agent.run(patient=True), self._watch_line(agent, loop.time)]
+        for name, observer in (("turns", self._keep), ("tally", self.outcome.observe), (SCREEN, view.observe)):
+            self.observers.add(name, observer)
+        jobs = [agent.run(keep_trying=True), self._watch_line(agent, loop.time)]
         if isinstance(view, Panel):
             jobs.append(view.run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
-            await until_first(self._act(box, devices), [self.audience.left.wait()])
+            await until_first(self._act(box, devices), [self.observers.left.wait()])
         finally:
             for task in tasks:
                 task.cancel()
@@ -197,11 +197,11 @@ class Demo:
 
     def _verdict(self) -> int:
         """Return the exit code; say what it means where it is not 0."""
-        code = self.audience.report()
+        code = self.observers.report()
         if code or self.records:
             return code
         return fail(
-            self.tally.complaint() or f"no turn happened: {self.tally.problem or 'nothing was asked'}",
+            self.outcome.complaint() or f"no turn happened: {self.outcome.problem or 'nothing was asked'}",
             LinkError.exit_code,
         )
 
@@ -230,7 +230,9 @@ def summary(records: list[TurnRecord], report: dict[str, Any], width: int = 80) 
     column = max(LEAST_COLUMN, min(MOST_COLUMN, width - 7 - max(map(len, right), default=0)))
     lines = [f"turn  {shortened('heard by the service', column):<{column}} figures"]
     for number, record in enumerate(records, 1):
-        lines.append(f"{number:>4}  {shortened(visible(record.heard.strip()), column):<{column}} {right[number - 1]}")
+        lines.append(
+            f"{number:>4}  {shortened(printable(record.question_text.strip()), column):<{column}} {right[number - 1]}"
+        )
     spoken = sum(utterance["seconds"] for utterance in report["utterances"])
     frames = report["frames"]
     lines.append(

@@ -92,7 +92,7 @@ async def _serve(settings: Settings) -> None:
     try:
         agent = Agent(settings, devices, lambda: api_key.api_key(settings))
         log.info("ready: model %s at %s", settings.session.model, settings.service.url)
-        await agent.run(patient=True, listen=settings.turn.always_listening)
+        await agent.run(keep_trying=True, listen=settings.turn.always_listening)
     finally:
         await devices.aclose()
 

@@ -16,7 +16,7 @@ from agent.cli import config_option, fail, not_negative, positive, start_log
 from agent.commands.run import to_the_end
 from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
-from agent.screen.observers import SCREEN, Audience, Tally, event_file
+from agent.screen.observers import SCREEN, Observers, Outcome, event_file
 from agent.turn.phase import Phase
 from hardware.panel.keyboard import KeyboardButton
 
@@ -107,25 +107,25 @@ async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
     from hardware import open_devices  # noqa: PLC0415 - after the options are known to be good
 
     loop = asyncio.get_running_loop()
-    audience, tally, quit_asked = Audience(), Tally(), asyncio.Event()
+    observers, outcome, quit_asked = Observers(), Outcome(), asyncio.Event()
     with contextlib.ExitStack() as stack:
-        audience.add("tally", tally.observe)
+        observers.add("tally", outcome.observe)
         if arguments.events:
-            audience.add(f"--events {arguments.events}", stack.enter_context(event_file(arguments.events)))
+            observers.add(f"--events {arguments.events}", stack.enter_context(event_file(arguments.events)))
         devices = open_devices(settings.devices, loop)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, quit_asked.set)
         try:
-            await _converse(settings, arguments, devices, audience, quit_asked)
+            await _converse(settings, arguments, devices, observers, quit_asked)
         finally:
             await devices.aclose()
-            code = audience.report()
-    complaint = "" if quit_asked.is_set() or code else tally.complaint()
+            code = observers.report()
+    complaint = "" if quit_asked.is_set() or code else outcome.complaint()
     return fail(complaint, LinkError.exit_code) if complaint else code
 
 
 async def _converse(
-    settings: Settings, arguments: argparse.Namespace, devices: Devices, audience: Audience, quit_asked: asyncio.Event
+    settings: Settings, arguments: argparse.Namespace, devices: Devices, observers: Observers, quit_asked: asyncio.Event
 ) -> None:
     """Run the agent until the first of its ends."""
     from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
@@ -138,18 +138,18 @@ async def _converse(
         lines.put_nowait(None)
     else:
         # The agent is built from its devices, so what typing calls is known only after them.
-        write = (lambda line: agent.type(line)) if terminal else lines.put_nowait  # noqa: PLW0108 - not yet bound
+        write = (lambda line: agent.ask(line)) if terminal else lines.put_nowait  # noqa: PLW0108 - not yet bound
         keyboard = KeyboardButton(loop, write, quit_asked.set, on_end=lambda: lines.put_nowait(None))
         devices = replace(devices, button=keyboard)
-    agent: Agent = Agent(settings, devices, lambda: api_key.api_key(settings), audience)
-    audience.add(SCREEN, screen(agent, keyboard if terminal else None, aloud=not arguments.text).observe)
-    ends = [quit_asked.wait(), audience.left.wait(), _end_of_wav(devices.microphone, agent)]
+    agent: Agent = Agent(settings, devices, lambda: api_key.api_key(settings), observers)
+    observers.add(SCREEN, screen(agent, keyboard if terminal else None, aloud=not arguments.text).observe)
+    ends = [quit_asked.wait(), observers.left.wait(), _end_of_wav(devices.microphone, agent)]
     if not terminal:
         ends.append(_ask(agent, lines, last=not arguments.listen and arguments.seconds is None))
     if arguments.seconds is not None:
         ends.append(asyncio.sleep(arguments.seconds))
     try:
-        await until_first(agent.run(patient=False, listen=arguments.listen), ends)
+        await until_first(agent.run(keep_trying=False, listen=arguments.listen), ends)
     finally:
         if keyboard is not None:
             await keyboard.aclose()
@@ -174,7 +174,7 @@ async def _ask(agent: Agent, lines: asyncio.Queue[str | None], *, last: bool) ->
         await asyncio.sleep(GLANCE_S)
     while (line := await lines.get()) is not None:
         await _at_rest(agent)
-        agent.type(line)
+        agent.ask(line)
     if not last:
         await asyncio.Event().wait()
     await _over(agent)

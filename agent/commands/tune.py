@@ -20,7 +20,7 @@ from agent.config import DEFAULT_PATH
 from agent.errors import DEVICE_EXIT_CODE, ConfigError
 from agent.store import tunings
 from agent.store.folder import folder_of
-from agent.voice.recordings import Phrases
+from agent.voice.recordings import Recordings
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     screen = Lines(sys.stderr if arguments.json else sys.stdout)
     voice = phrases_of(settings)
     outcome = asyncio.run(tune(settings, arguments, screen, voice))
-    audio = tunings.levels_of(settings.audio)
-    stored = tunings.Stored(outcome.device, outcome.result, outcome.findings.figures, audio)
-    tunings.store(folder_of(settings), stored)
+    audio = tunings.audio_levels(settings.audio)
+    stored = tunings.Tuning(outcome.device, outcome.result, outcome.findings.figures, audio)
+    tunings.save(folder_of(settings), stored)
     if arguments.json:
         sys.stdout.write(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n")
     else:
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_CODES[outcome.result]
 
 
-async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Phrases) -> Outcome:
+async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Recordings) -> Outcome:
     """Do it, on the cards or in a pretended room. Raises DeviceError."""
     from hardware.tuning.session import Session  # noqa: PLC0415 - numpy, which a box without cards may lack
 
@@ -77,11 +77,11 @@ async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines,
     return await Session(opened, voice.say, screen, microphones, spoken=not arguments.no_voice).run()
 
 
-def phrases_of(settings: Settings) -> Phrases:
+def phrases_of(settings: Settings) -> Recordings:
     """Return the box's voice. Raises ConfigError."""
     folder = Path(settings.voice.recordings).expanduser() if settings.voice.recordings else None
     try:
-        return Phrases(settings.voice.language, folder)
+        return Recordings(settings.voice.language, folder)
     except ValueError as error:
         raise ConfigError(f"[voice] recordings: {error}") from error
 
@@ -120,7 +120,7 @@ def room(text: str) -> dict[str, float]:
     return {name: int(value) if value.is_integer() else value for name, value in pairs}
 
 
-def simulated(special: dict[str, float], voice: Phrases) -> Opener:
+def simulated(special: dict[str, float], voice: Recordings) -> Opener:
     """Return what opens pretended rigs; each further microphone is 10 dB farther away from the voice."""
     from hardware.tuning.simulated_rig import Room, SimulatedRig  # noqa: PLC0415 - numpy, which a box without cards may lack
 

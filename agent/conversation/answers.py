@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.metrics import TurnRecord
-from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted
+from agent.turn import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.turn.events import Event
     from agent.wire.events import TurnComplete
 
 CUT_GRACE_S = 2.0
@@ -30,7 +29,7 @@ class Answer:
     utterance: int | None  # None: the service speaks of its own accord, or by its own speech detection
     asked_at: float
     wanted: bool = True
-    held: bool = False  # kept for later instead of spoken: nobody may be there
+    deferred: bool = False  # kept for later instead of spoken: nobody may be there
     began: bool = False
     generated: bool = False
     record: TurnRecord = field(default_factory=TurnRecord)
@@ -38,12 +37,12 @@ class Answer:
     @property
     def aloud(self) -> bool:
         """Whether the turn machine is told of it."""
-        return self.wanted and not self.held
+        return self.wanted and not self.deferred
 
     @property
     def acknowledges(self) -> int | None:
         """The utterance that the end of it acknowledges; one that was to be kept and broke off must come again."""
-        return None if self.held and not self.wanted else self.utterance
+        return None if self.deferred and not self.wanted else self.utterance
 
 
 class Answers:
@@ -75,24 +74,30 @@ class Answers:
         return self._owed[0] if self._owed else None
 
     def expect(
-        self, utterance: int | None, now: float, *, wanted: bool, held: bool = False, record: TurnRecord | None = None
+        self,
+        utterance: int | None,
+        now: float,
+        *,
+        wanted: bool,
+        deferred: bool = False,
+        record: TurnRecord | None = None,
     ) -> Answer:
         """Note that ``utterance`` has been put to the service; ``record``: the rest of an answer that broke off."""
-        answer = Answer(utterance, now, wanted, held, record=record or TurnRecord(utterance))
+        answer = Answer(utterance, now, wanted, deferred, record=record or TurnRecord(utterance))
         self._owed.append(answer)
         return answer
 
     def cut(self) -> None:
         """Want nothing of what was asked until now."""
         for answer in self._owed:
-            answer.wanted = answer.wanted and answer.held
+            answer.wanted = answer.wanted and answer.deferred
 
-    def drop_held(self) -> None:
+    def drop_deferred(self) -> None:
         """Want nothing of what was to be kept for later: something else is asked now."""
         for answer in self._owed:
-            answer.wanted = answer.wanted and not answer.held
+            answer.wanted = answer.wanted and not answer.deferred
 
-    def content(self, now: float) -> tuple[Answer | None, list[Event]]:
+    def content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
         """Attribute a piece of answer: the answer it belongs to (None: refuse it) and what to tell the turn machine."""
         self._drop_lost(now)
         if not self._owed:
@@ -101,17 +106,17 @@ class Answers:
         first, answer.began = not answer.began, True
         if not answer.wanted:
             return None, []
-        return answer, [AnswerBegan()] if first and not answer.held else []
+        return answer, [events.AnswerBegan()] if first and not answer.deferred else []
 
-    def generation_complete(self) -> tuple[int | None, list[Event]]:
+    def generation_complete(self) -> tuple[int | None, list[events.Event]]:
         """All of the present answer has come: the utterance that this acknowledges, and events."""
         answer = self.current
         if answer is None or answer.generated:
             return None, []
         answer.generated = True
-        return answer.acknowledges, [AnswerGenerated()] if answer.aloud else []
+        return answer.acknowledges, [events.AnswerGenerated()] if answer.aloud else []
 
-    def turn_complete(self, event: TurnComplete) -> tuple[int | None, list[Event]]:
+    def turn_complete(self, event: TurnComplete) -> tuple[int | None, list[events.Event]]:
         """Close the present answer: the utterance that this acknowledges, and events."""
         answer = self.current
         if answer is None:
@@ -120,19 +125,19 @@ class Answers:
             answer.generated = False  # more of it follows
             return None, []
         self._owed.popleft()
-        return answer.acknowledges, [AnswerEnded()] if answer.aloud else []
+        return answer.acknowledges, [events.AnswerEnded()] if answer.aloud else []
 
-    def interrupted(self) -> list[Event]:
+    def interrupted(self) -> list[events.Event]:
         """Take the service's word that it stopped speaking because somebody else did.
 
         Before the answer's first piece this is about an earlier one, or an empty turn that turnComplete will report.
         """
         answer = self.current
         if answer is None:
-            return [AnswerInterrupted()]
+            return [events.AnswerInterrupted()]
         if not answer.began:
             return []
-        news: list[Event] = [AnswerInterrupted()] if answer.aloud else []
+        news: list[events.Event] = [events.AnswerInterrupted()] if answer.aloud else []
         answer.wanted = False
         return news
 

@@ -1,6 +1,6 @@
 """The exchange with the service, over as many connections as it takes.
 
-Owns everything that is about the service and nothing that is about the box: keeper, outbox, session, link, dialogue.
+Owns everything that is about the service and nothing that is about the box: delivery, outbox, session, link, dialogue.
 What the turn machine must know goes out through ``emit``; what it asks for comes in as method calls.
 """
 
@@ -10,14 +10,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from agent.conversation.delivery import Keeper
+from agent.conversation.delivery import Delivery
 from agent.conversation.dialogue import Dialogue
-from agent.conversation.note_sender import Postman
+from agent.conversation.note_sender import NoteSender
 from agent.errors import Refused, Unreachable
 from agent.link.link import Link
 from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
-from agent.turn.events import Delivered, Drained, LinkChanged, NoteSaved, ServerHeard
+from agent.turn import events
 from agent.uplink.outbox import Outbox, Outgoing
 from agent.wire import protocol
 from agent.wire.events import (
@@ -30,7 +30,7 @@ from agent.wire.events import (
     TurnComplete,
     Unreadable,
 )
-from agent.wire.history import missed
+from agent.wire.history import missed_text
 from agent.wire.session import HANDLE_LIFE_S, REPEAT, Session, repeated
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from agent.config import Settings
     from agent.errors import LinkError
     from agent.metrics import Counters, TurnRecord
-    from agent.store.store import Archive
-    from agent.turn.events import Event
+    from agent.store.store import Store
     from agent.wire.events import FunctionCall, ServerEvent
     from hardware.ports import Speaker
 
@@ -54,15 +53,15 @@ FAILING = (LinkState.OFFLINE, LinkState.REFUSED)
 class Conversation:
     """What is said to the service and what it says. Implements :class:`agent.link.link.Listener`."""
 
-    def __init__(  # noqa: PLR0913 - its surroundings, each given once by the one place that wires the agent
+    def __init__(  # noqa: PLR0913 - its collaborators, each given once by the one place that wires the agent
         self,
         settings: Settings,
         key: Callable[[], str],
         speaker: Speaker,
         counters: Counters,
-        archive: Archive,
+        store: Store,
         *,
-        emit: Callable[[Event], None],
+        emit: Callable[[events.Event], None],
         mark: Callable[..., None],
         on_record: Callable[[TurnRecord], None],
         on_failure: Callable[[LinkError], None],
@@ -77,7 +76,7 @@ class Conversation:
         self._mark = mark
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
-        self._marked = settings.turn.detection == "local"
+        self._local_detection = settings.turn.detection == "local"
         self._state = LinkState.IDLE
         self._failing = False  # since the last connection that came up
         self._handle = ""  # as it is on disk
@@ -87,106 +86,108 @@ class Conversation:
         self._forget_at = 0.0
         self._lost_at: float | None = None  # when the connection was, or the first attempt failed
         self._frames = self._dropped = 0  # sent since the last question; dropped until then
-        self._archive = archive
+        self._store = store
         self.session = Session(settings)
-        self.keeper = Keeper(
+        self.delivery = Delivery(
             settings,
-            archive,
+            store,
             self.session.history,
             counters,
             clock=self._loop.time,
             emit=self._on_note,
             on_record=on_record,
         )
-        self.ledger = self.keeper.ledger
+        self.ledger = self.delivery.ledger
         self.outbox = Outbox(self.ledger, narrowband=settings.link.narrowband)
         self.link = Link(settings, key, self.session, self.outbox, self)
-        self.dialogue = Dialogue(speaker, self.keeper, counters)
-        self.postman = Postman(
-            self.keeper,
+        self.dialogue = Dialogue(speaker, self.delivery, counters)
+        self.note_sender = NoteSender(
+            self.delivery,
             self._loop,
             patience_s=settings.turn.response_timeout_s,
-            quiet=lambda: self._marked and self.link.ready and self.ledger.idle and not self.dialogue.incomplete,
+            quiet=lambda: (
+                self._local_detection and self.link.ready and self.ledger.idle and not self.dialogue.incomplete
+            ),
             send=self.link.pump,
             unanswered=self.link.renew,
         )
 
     def begin(self) -> None:
         """Take up the last conversation, if it is young enough; else begin one."""
-        past = self._archive.past.conversation
-        if past is None or self.keeper.stale:
-            self.keeper.begin_conversation()
+        past = self._store.past.conversation
+        if past is None or self.delivery.stale:
+            self.delivery.begin_conversation()
         else:
-            self.keeper.continue_conversation()
-            age_s = max(0.0, self._archive.wall() - past.handle_at)
-            if past.model == self.keeper.counterpart and age_s < HANDLE_LIFE_S:
-                position = self.keeper.told_before(past.handle_at)
+            self.delivery.continue_conversation()
+            age_s = max(0.0, self._store.wall() - past.handle_at)
+            if past.model == self.delivery.counterpart and age_s < HANDLE_LIFE_S:
+                position = self.delivery.answered_before(past.handle_at)
                 self.session.restore(past.handle, age_s, self._loop.time(), position)
-        self.keeper.tell()
+        self.delivery.report_notes()
 
     def end(self) -> None:
         """Keep what is open for the next start."""
-        self.postman.close()
-        self.keeper.end(self._loop.time())
+        self.note_sender.close()
+        self.delivery.end(self._loop.time())
 
     # what the technician says
 
     def wake(self) -> None:
         """The microphone is open: where the service detects speech, the stream to it begins."""
-        if self.keeper.stale:
+        if self.delivery.stale:
             self._begin_another()
-        if not self._marked:
-            self.keeper.open(b"")
+        if not self._local_detection:
+            self.delivery.open(b"")
 
     def sleep(self) -> None:
         """The microphone is closed: end whatever is open."""
-        self.keeper.end(self._loop.time())
+        self.delivery.end(self._loop.time())
         self.link.pump()
 
-    def leave(self) -> None:
+    def disconnect_when_done(self) -> None:
         """Have no connection any more; should something be owed still, it becomes a note, which needs one."""
-        if self.ledger.idle or not self._marked:
+        if self.ledger.idle or not self._local_detection:
             self.link.release()
         else:
             self.save()
 
     def open_utterance(self, pre_roll: bytes) -> None:
         """Begin an utterance."""
-        self.dialogue.drop_held()
-        self.keeper.withdraw_notes()
-        if self._marked:
-            self.keeper.open(pre_roll)
+        self.dialogue.drop_deferred()
+        self.delivery.withdraw_notes()
+        if self._local_detection:
+            self.delivery.open(pre_roll)
         self.link.pump()
 
     def hear(self, chunk: bytes, *, quiet: bool) -> None:
         """Add 20 ms to the open utterance and send them if the pipe allows; ``quiet``: nobody speaks in them."""
-        self.keeper.hear(chunk, quiet=quiet)
+        self.delivery.hear(chunk, quiet=quiet)
         self.link.pump()
 
-    def end_utterance(self, spoken_until: float, *, listening: bool) -> None:
+    def end_utterance(self, speech_ended_at: float, *, listening: bool) -> None:
         """End the open utterance; ``listening``: the microphone stays open."""
-        self.keeper.end(spoken_until)
-        if not self._marked and listening:
-            self.keeper.open(b"")  # the stream goes on; its end made the service flush what it had
+        self.delivery.end(speech_ended_at)
+        if not self._local_detection and listening:
+            self.delivery.open(b"")  # the stream goes on; its end made the service flush what it had
         self.link.pump()
 
-    def type(self, text: str) -> None:
+    def ask(self, text: str) -> None:
         """Say something in writing."""
-        self.dialogue.drop_held()
-        self.keeper.withdraw_notes()
-        self.keeper.type(text)
+        self.dialogue.drop_deferred()
+        self.delivery.withdraw_notes()
+        self.delivery.ask(text)
         self.link.pump()
 
     def cancel_catch_up(self) -> None:
         """Let what still waits to be sent wait as a note: the technician goes first."""
-        self.dialogue.drop_held()
-        self.keeper.cancel_catch_up()
+        self.dialogue.drop_deferred()
+        self.delivery.cancel_catch_up()
         self.link.pump()
 
-    def frame_room(self) -> tuple[int, str]:
+    def frame_budget(self) -> tuple[int, str]:
         """Return how large a frame may be now, in bytes, and why none may be taken if that is 0."""
         if not self.link.ready:
-            room = self._settings.video.max_frame_kb * 1000 if self.keeper.picture_wanted else 0
+            room = self._settings.video.max_frame_kb * 1000 if self.delivery.picture_wanted else 0
             return room, "offline"
         now, uplink = self._loop.time(), self.link.uplink
         if refusal := self.outbox.frame_refusal(uplink, now):
@@ -206,7 +207,7 @@ class Conversation:
             self.outbox.frame(jpeg)
             self.link.pump()
         else:
-            self.keeper.picture(jpeg)
+            self.delivery.picture(jpeg)
 
     # what becomes of the answer
 
@@ -218,28 +219,28 @@ class Conversation:
     def save(self) -> None:
         """Keep what was not answered as notes."""
         self.dialogue.give_up_rest()
-        self.keeper.save()
+        self.delivery.save()
 
     def play_answers(self) -> None:
         """Play the answers to notes that nobody has heard yet."""
         self._to_read = True
-        self._archive.load_answers(self._read)
+        self._store.load_answers(self._read)
 
     def _read(self, answers: list[tuple[int, bytes]]) -> None:
         if not self._to_read:  # cut short before it began
-            self.keeper.tell(again=True)
+            self.delivery.report_notes(force=True)
         elif answers:
             self.dialogue.read(answers)
         else:
-            self.keeper.unspoken = 0
-            self.keeper.tell(again=True)
-            self._emit(Drained())
+            self.delivery.unplayed = 0
+            self.delivery.report_notes(force=True)
+            self._emit(events.Drained())
 
     def drained(self) -> None:
         """Take the speaker's word that the answer was played."""
         for event in self.dialogue.drained(self._loop.time()):
             self._emit(event)
-        self.postman.look()
+        self.note_sender.look()
 
     def change_over_if_due(self) -> None:
         """Replace a connection that the service is about to end, in a quiet moment if there is one."""
@@ -264,7 +265,7 @@ class Conversation:
         if verdict is not None and verdict.next is not Next.FRESH and self.link.connections == 0:
             kind = Refused if verdict.next is Next.REFUSED else Unreachable
             self._on_failure(kind(str(verdict)))
-        self._emit(LinkChanged(state, verdict.trouble if verdict is not None else None))
+        self._emit(events.LinkChanged(state, verdict.fault if verdict is not None else None))
 
     def sent(self, outgoing: Outgoing) -> None:
         """Take note of what left."""
@@ -273,14 +274,14 @@ class Conversation:
             self._frames += 1
             self._counters.frame_bytes += len(outgoing.message)
         utterance = outgoing.completes
-        self.postman.heard()
+        self.note_sender.progress()
         if utterance is not None and (utterance.marked or utterance.text):
             dropped = self._counters.frames_dropped.total()
             self.dialogue.asked(utterance, self._loop.time(), self._frames, dropped - self._dropped)
             self._frames, self._dropped = 0, dropped
-            self.keeper.sent(utterance, self.link.connections)
+            self.delivery.sent(utterance, self.link.connections)
             if not (utterance.note or utterance.withdrawn):
-                self._emit(Delivered())
+                self._emit(events.Delivered())
 
     def server_event(self, event: ServerEvent) -> None:
         """Take one thing the service said."""
@@ -303,7 +304,7 @@ class Conversation:
         moves = self.dialogue.feed(event, now)  # first: audio is not to wait for the turn machine
         if isinstance(event, GenerationComplete | TurnComplete) and not self.ledger.preface:
             self.session.caught_up()
-        self._emit(ServerHeard())
+        self._emit(events.ServerHeard())
         for move in moves:
             self._emit(move)
         self.change_over_if_due()
@@ -321,9 +322,9 @@ class Conversation:
         self._failing = state in FAILING or (self._failing and state is LinkState.CONNECTING)
         if verdict is not None and self._lost_at is None:
             self._lost_at = self._loop.time()
-            self._archive.event("network", f"no connection: {verdict}")
+            self._store.event("network", f"no connection: {verdict}")
         elif state is LinkState.UP and self._lost_at is not None:
-            self._archive.event("network", f"connected again after {self._loop.time() - self._lost_at:.0f} s")
+            self._store.event("network", f"connected again after {self._loop.time() - self._lost_at:.0f} s")
             self._lost_at = None
 
     def _connection_lost(self) -> None:
@@ -331,7 +332,7 @@ class Conversation:
         for event in self.dialogue.connection_lost():
             self._emit(event)
         self.outbox.connection_lost()
-        if self.keeper.rewind():
+        if self.delivery.rewind():
             self.dialogue.give_up_rest()
 
     def _take_up(self) -> None:
@@ -341,25 +342,25 @@ class Conversation:
         if self._settings.service.url.startswith("wss:") and now >= self._forget_at:
             # A certificate was valid just now, so the clock is about right: one that is years ahead would forget all.
             self._forget_at = now + FORGET_EVERY_S
-            self._archive.forget(self._settings.notes.keep_days)
+            self._store.forget(self._settings.notes.keep_days)
         self.ledger.known = self.session.known
-        self.ledger.preface = missed(self.session.missed())
+        self.ledger.preface = missed_text(self.session.missed())
         seed = self.session.seed()
         if seed is not None:
             self._mark("replay", size=len(seed))
             log.info("link: a fresh session is told the conversation in %d bytes", len(seed))
             self.outbox.control(seed)
-        if self._settings.session.initial_message and not self.keeper.greeted:
-            self.keeper.greeted = True
-            self._archive.greeted()
+        if self._settings.session.initial_message and not self.delivery.greeted:
+            self.delivery.greeted = True
+            self._store.greeted()
             self._mark("greeting")
-            self.type(self._settings.session.initial_message)
-        self.postman.look()
+            self.ask(self._settings.session.initial_message)
+        self.note_sender.look()
 
     def _begin_another(self) -> None:
         """Begin another conversation: so long after the last word of the old one, it is nobody's context any more."""
         self.session.forget()
-        self.keeper.begin_conversation()
+        self.delivery.begin_conversation()
         self._starting_over = self.link.ready  # what is still read from this connection is about the old one
         self.link.renew()
 
@@ -368,13 +369,13 @@ class Conversation:
         handle = self.session.handle(self._loop.time())
         if handle != self._handle:
             self._handle = handle
-            self._archive.keep_handle(handle)
+            self._store.keep_handle(handle)
 
-    def _on_note(self, event: Event) -> None:
-        if isinstance(event, NoteSaved) and event.delivered:
+    def _on_note(self, event: events.Event) -> None:
+        if isinstance(event, events.NoteSaved) and event.delivered:
             self.link.renew()  # the service owes an answer that nobody will take any more
         self._emit(event)
-        self.postman.look()
+        self.note_sender.look()
 
     def _answer_calls(self, event: ToolCall) -> None:
         """Answer every call once, and only after it is on disk: an unanswered one would mute the model."""
@@ -386,7 +387,7 @@ class Conversation:
                 lost = self._losses != losses  # it went down with its connection
                 response = {"response": {"error": "the connection was lost"}} if lost else self._made(call)
                 if number is not None:
-                    self._archive.call_ended(number, response["response"])
+                    self._store.call_ended(number, response["response"])
                 if lost:
                     return
                 self.outbox.control(protocol.tool_response([response]))
@@ -394,7 +395,7 @@ class Conversation:
 
             latest = self.dialogue.latest
             turn = latest.utterance if latest is not None else None
-            self._archive.call(turn, call.id, call.name, call.args, answer)
+            self._store.call(turn, call.id, call.name, call.args, answer)
 
     def _made(self, call: FunctionCall) -> dict[str, Any]:
         """Make a function call; return the response."""

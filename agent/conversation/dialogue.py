@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from agent.conversation.answers import Answer, Answers
-from agent.turn.events import AnswerBegan, AnswerGenerated, Drained
+from agent.turn import events
 from agent.wire.events import (
     AudioOut,
     GenerationComplete,
@@ -23,9 +23,8 @@ from agent.wire.events import (
 from hardware.ports import SPEAKER_FORMAT, AudioFormat
 
 if TYPE_CHECKING:
-    from agent.conversation.delivery import Keeper
+    from agent.conversation.delivery import Delivery
     from agent.metrics import Counters, TurnRecord
-    from agent.turn.events import Event
     from agent.uplink.ledger import Utterance
     from agent.wire.events import ServerEvent
     from hardware.ports import Speaker
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
 class Dialogue:
     """The answering half of the conversation."""
 
-    def __init__(self, speaker: Speaker, keeper: Keeper, counters: Counters) -> None:
-        """Play on ``speaker``; tell ``keeper`` what is answered and how."""
+    def __init__(self, speaker: Speaker, delivery: Delivery, counters: Counters) -> None:
+        """Play on ``speaker``; tell ``delivery`` what is answered and how."""
         self._speaker = speaker
-        self._keeper = keeper
+        self._delivery = delivery
         self._counters = counters
         self._answers = Answers(self._lost)
         self._playing: TurnRecord | None = None
@@ -45,8 +44,8 @@ class Dialogue:
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # its rest has been asked for
         self._seam = ""  # between an answer that broke off and the first words of its rest
-        self._heard_again = False  # the question was put again: its transcript comes again, too
-        self._held = bytearray()  # audio of the answer that is kept instead of played
+        self._question_again = False  # the question was put again: its transcript comes again, too
+        self._deferred = bytearray()  # audio of the answer that is kept instead of played
         self._played_before_s = 0.0
         self._reading: list[tuple[int, float]] = []  # notes whose answers are being played, each from which second on
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
@@ -75,30 +74,30 @@ class Dialogue:
         goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
         rest = broken if goes_on else None
         number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
-        answer = self._answers.expect(number, now, wanted=utterance.wanted, held=utterance.note, record=rest)
+        answer = self._answers.expect(number, now, wanted=utterance.wanted, deferred=utterance.note, record=rest)
         answer.record.typed = utterance.text
         answer.record.frames += frames
         answer.record.frames_dropped += frames_dropped
-        self._seam, self._heard_again = (" ", True) if rest is not None else ("", False)
-        if utterance.note and utterance.said:
-            answer.record.said.add_text(utterance.said + " ")
+        self._seam, self._question_again = (" ", True) if rest is not None else ("", False)
+        if utterance.note and utterance.answer_text:
+            answer.record.answer.add_text(utterance.answer_text + " ")
         if rest is None:
             answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now
 
-    def feed(self, event: ServerEvent, now: float) -> list[Event]:
+    def feed(self, event: ServerEvent, now: float) -> list[events.Event]:
         """Take one thing the service said; return what the turn machine must know."""
         match event:
             case AudioOut() if event.pcm:
                 return self._audio(event, now)
             case OutputTranscript() if event.text:
-                answer, events = self._content(now)
+                answer, news = self._content(now)
                 if answer is not None:
-                    answer.record.said.add_text(self._seam + event.text)
+                    answer.record.answer.add_text(self._seam + event.text)
                     self._seam = ""
-                    self._keeper.progress(answer.record)
-                return events
+                    self._delivery.progress(answer.record)
+                return news
             case InputTranscript():
-                self._heard(event.text)
+                self._question(event.text)
             case Interrupted():
                 # While the rest of an answer is still to be asked for, this is about something else.
                 awaited = self._broken is not None and self._answers.current is None
@@ -117,22 +116,22 @@ class Dialogue:
         self.watch_playback(now)
         played_s = self._speaker.flush()
         self._answers.cut()
-        self._keeper.cut()
+        self._delivery.cut()
         self.give_up_rest()
         self._read_out(played_s)
         self._speaker_done(played_s, interrupted=True)
 
-    def drop_held(self) -> None:
+    def drop_deferred(self) -> None:
         """Let go of an answer that was to be kept: something else is asked now."""
-        self._answers.drop_held()
-        self._held.clear()
+        self._answers.drop_deferred()
+        self._deferred.clear()
 
-    def drained(self, now: float) -> list[Event]:
+    def drained(self, now: float) -> list[events.Event]:
         """Take the speaker's word that the answer has been played."""
         self.watch_playback(now)
         self._read_out(inf)
         self._speaker_done(self._speaker.played_s)
-        return [Drained()]
+        return [events.Drained()]
 
     def read(self, answers: list[tuple[int, bytes]]) -> None:
         """Play answers to notes (number, 24 kHz mono s16le) that were kept until now."""
@@ -143,24 +142,24 @@ class Dialogue:
             begins += SPEAKER_FORMAT.seconds_in(len(pcm))
         self._speaker.finish()
 
-    def repeat(self) -> tuple[float, list[Event]]:
+    def repeat(self) -> tuple[float, list[events.Event]]:
         """Play the last answer again: its seconds, 0 if there is none, and what the turn machine must know."""
         seconds = self._speaker.repeat()
-        return seconds, [AnswerBegan(), AnswerGenerated()] if seconds else []
+        return seconds, [events.AnswerBegan(), events.AnswerGenerated()] if seconds else []
 
-    def connection_lost(self) -> list[Event]:
+    def connection_lost(self) -> list[events.Event]:
         """Play on what has come, and have the rest asked for, if the question is still at hand."""
         answer = self._answers.current
-        events: list[Event] = []
-        self._held.clear()
+        news: list[events.Event] = []
+        self._deferred.clear()
         if answer is not None and answer.aloud and answer.began and not answer.generated:
             number = answer.utterance
-            if number is not None and self._keeper.go_on(number, answer.record.said.text):
+            if number is not None and self._delivery.continue_answer(number, answer.record.answer.text):
                 self._broken = answer.record
             else:
-                events = [AnswerGenerated()]  # what has come is all of it
+                news = [events.AnswerGenerated()]  # what has come is all of it
         self._answers.connection_lost()
-        return events
+        return news
 
     def watch_playback(self, now: float) -> None:
         """Note when the present answer's first sample was handed to the sound card. Cheap; called every chunk."""
@@ -168,51 +167,51 @@ class Dialogue:
         if record is not None and record.first_sample_at is None and self._speaker.played_s > 0:
             record.first_sample_at = now - self._speaker.played_s
 
-    def _heard(self, text: str) -> None:
+    def _question(self, text: str) -> None:
         """Note the technician's words. Where only the service knows of the utterance, they come before its answer."""
         newest = self._answers.newest
         if newest is not None and newest.record.typed:
             return  # its words are known, and what the model was told beside them is nobody's
         if newest is not None:
-            newest.record.heard = text if self._heard_again else newest.record.heard + text
-            self._heard_again = False
+            newest.record.question_text = text if self._question_again else newest.record.question_text + text
+            self._question_again = False
         elif self._last is not None and self._last.utterance is not None:
-            self._last.heard += text
+            self._last.question_text += text
         else:
             self._unclaimed += text
 
-    def _audio(self, event: AudioOut, now: float) -> list[Event]:
+    def _audio(self, event: AudioOut, now: float) -> list[events.Event]:
         seconds = AudioFormat(event.rate).seconds_in(len(event.pcm))
-        answer, events = self._content(now)
+        answer, news = self._content(now)
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
-            return events
-        if answer.held:
-            answer.record.said.add_audio(seconds)
-            self._held += event.pcm
-            return events
+            return news
+        if answer.deferred:
+            answer.record.answer.add_audio(seconds)
+            self._deferred += event.pcm
+            return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
         if self._playing is not answer.record:
             self._begin_playing(answer)
         if self._speaker.write(event.pcm, self._epoch):
-            answer.record.said.add_audio(seconds)
+            answer.record.answer.add_audio(seconds)
         else:
             self._counters.refused_s += seconds
-        return events
+        return news
 
-    def _content(self, now: float) -> tuple[Answer | None, list[Event]]:
-        answer, events = self._answers.content(now)
+    def _content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
+        answer, news = self._answers.content(now)
         if answer is not None and answer.utterance is not None:
             self.answered = max(self.answered, answer.utterance)
-        if answer is not None and events and answer.utterance is None:
-            answer.record.heard, self._unclaimed = self._unclaimed, ""
-        return answer, events
+        if answer is not None and news and answer.utterance is None:
+            answer.record.question_text, self._unclaimed = self._unclaimed, ""
+        return answer, news
 
     def _begin_playing(self, answer: Answer) -> None:
         """Let this answer have the speaker; one that still plays there goes on, and counts as played."""
         if self._playing is not None:
-            self._speaker_done(self._playing.said.audio_s)
+            self._speaker_done(self._playing.answer.audio_s)
         self._playing = answer.record
         self._played_before_s = answer.record.played_s  # of an answer whose rest comes after a silence
         answer.record.speaker_done = False
@@ -225,22 +224,24 @@ class Dialogue:
             record.speaker_done = True
             self._settle(record)
 
-    def _acknowledge(self, record: TurnRecord | None, news: tuple[int | None, list[Event]]) -> list[Event]:
-        utterance, events = news
+    def _acknowledge(
+        self, record: TurnRecord | None, news: tuple[int | None, list[events.Event]]
+    ) -> list[events.Event]:
+        utterance, told = news
         if utterance is not None and record is not None:
-            if self._held:
-                self._keeper.keep_answer(utterance, bytes(self._held), record)
-                self._held.clear()
-            self._keeper.acknowledge(utterance, record)
-        return events
+            if self._deferred:
+                self._delivery.keep_answer(utterance, bytes(self._deferred), record)
+                self._deferred.clear()
+            self._delivery.acknowledge(utterance, record)
+        return told
 
-    def _turn_complete(self, event: TurnComplete) -> list[Event]:
+    def _turn_complete(self, event: TurnComplete) -> list[events.Event]:
         record = self.latest
-        events = self._acknowledge(record, self._answers.turn_complete(event))
+        news = self._acknowledge(record, self._answers.turn_complete(event))
         if record is not None and event.idle:
             record.reason = event.reason
             self._service_done(record)
-        return events
+        return news
 
     def _lost(self, answer: Answer) -> None:
         if answer.record is self._broken and not answer.generated:
@@ -261,9 +262,9 @@ class Dialogue:
         reading, self._reading = self._reading, []
         heard = [number for number, begins in reading if begins < played_s]
         if heard:
-            self._keeper.spoken(heard)
+            self._delivery.played(heard)
         if len(heard) < len(reading):
-            self._keeper.tell(again=True)
+            self._delivery.report_notes(force=True)
 
     def _service_done(self, record: TurnRecord) -> None:
         if record is self._broken:
@@ -279,4 +280,4 @@ class Dialogue:
         if record.service_done and record.speaker_done and not record.settled:
             record.settled = True
             self._counters.turns += 1
-            self._keeper.settle(record)
+            self._delivery.settle(record)

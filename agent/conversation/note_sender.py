@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from agent.conversation.delivery import Keeper
+    from agent.conversation.delivery import Delivery
     from agent.uplink.ledger import Utterance
 
 
-class Postman:
+class NoteSender:
     """Looks whenever :meth:`look` is called and when a note is due."""
 
-    def __init__(  # noqa: PLR0913 - its surroundings, each given once by the one place that wires the conversation
+    def __init__(  # noqa: PLR0913 - its collaborators, each given once by the one place that wires the conversation
         self,
-        keeper: Keeper,
+        delivery: Delivery,
         loop: asyncio.AbstractEventLoop,
         *,
         patience_s: float,
@@ -29,7 +29,7 @@ class Postman:
 
         ``unanswered()`` is called when the service has not said a word about a note for ``patience_s``.
         """
-        self._keeper = keeper
+        self._delivery = delivery
         self._loop = loop
         self._patience_s = patience_s
         self._quiet = quiet
@@ -41,17 +41,17 @@ class Postman:
 
     def look(self) -> None:
         """Put the next note to the service, if this is the moment for it."""
-        self._carrying = self._carrying if self._carrying in self._keeper.notes else 0
+        self._carrying = self._carrying if self._carrying in self._delivery.notes else 0
         if self._fetching or not self._quiet():
             return
-        note = self._keeper.notes.next(self._loop.time())
+        note = self._delivery.notes.next(self._loop.time())
         if note is None:
-            self._wake_at(self._keeper.notes.due)
+            self._wake_at(self._delivery.notes.due)
             return
         self._fetching = True
-        self._keeper.fetch(note.number, self._fetched)
+        self._delivery.fetch(note.number, self._fetched)
 
-    def heard(self) -> None:
+    def progress(self) -> None:
         """Take any sign of life from the service, or of progress in sending."""
         if self._carrying:
             self._wake_at(self._loop.time() + self._patience_s)
@@ -65,11 +65,11 @@ class Postman:
         if note is None:
             self.look()
             return
-        if not self._quiet() or note.number not in self._keeper.notes:
+        if not self._quiet() or note.number not in self._delivery.notes:
             return  # somebody speaks: it is fetched again when they are done
         self._carrying = note.number
-        self._keeper.ledger.add_note(note)
-        self.heard()
+        self._delivery.ledger.add_note(note)
+        self.progress()
         self._send()
 
     def _wake_at(self, due: float | None) -> None:
@@ -80,7 +80,7 @@ class Postman:
     def _on_time(self) -> None:
         self._timer = None
         number, self._carrying = self._carrying, 0
-        if number and any(entry.number == number for entry in self._keeper.ledger.over):
+        if number and any(entry.number == number for entry in self._delivery.ledger.over):
             self._unanswered()  # a new connection: the old one may still be about to answer
         else:
             self.look()

@@ -15,10 +15,10 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 @dataclass(slots=True)
 class Note:
-    """One of them; ``due`` is on the loop's clock, ``said_at`` on the wall's."""
+    """One of them; ``due`` is on the loop's clock, ``recorded_at`` on the wall's."""
 
     number: int
-    said_at: float
+    recorded_at: float
     attempts: int = 0
     due: float = -inf
 
@@ -38,9 +38,9 @@ class Notes:
         """Whether utterance ``number`` is one of them."""
         return number in self._notes
 
-    def add(self, number: int, said_at: float) -> None:
+    def add(self, number: int, recorded_at: float) -> None:
         """Put ``number`` in its place; one that is there already stays as it is."""
-        self._notes.setdefault(number, Note(number, said_at))
+        self._notes.setdefault(number, Note(number, recorded_at))
 
     def remove(self, number: int) -> bool:
         """Forget ``number``, which was answered; False if it was not one of them."""

@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.hearing.noise import NoiseWatch
-from agent.turn.events import NoiseChanged, TrustChanged
+from agent.turn import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import TurnSettings
     from agent.metrics import TurnRecord
-    from agent.turn.events import Event
-    from hardware.ports import Heard
+    from hardware.ports import MicChunk
 
 LAST_CHUNKS_S = 0.5
 """An utterance within so much of the longest was ended by its length and not by silence."""
 
 
-class Surroundings:
+class Acoustics:
     """Watches every chunk and what came of every utterance that a voice began."""
 
-    def __init__(self, settings: TurnSettings, emit: Callable[[Event], None], false_alarm: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: TurnSettings, emit: Callable[[events.Event], None], false_alarm: Callable[[], None]
+    ) -> None:
         """``emit`` is told of changes; ``false_alarm()`` of a voice over an answer behind which nothing was said."""
         self._settings = settings
         self._emit = emit
@@ -34,7 +35,7 @@ class Surroundings:
         """How far the canceller is trusted, in words for the log."""
         self._begun: dict[int, bool] = {}  # utterances that a voice began: whether over an answer
 
-    def chunk(self, heard: Heard, now: float, *, voiced: bool, held: bool) -> None:
+    def chunk(self, heard: MicChunk, now: float, *, voiced: bool, held: bool) -> None:
         """Take 20 ms; ``held``: the button is, so that they are somebody's speech and no noise."""
         if heard.trust:
             self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust}"
@@ -42,12 +43,12 @@ class Surroundings:
             self._watch.frame(now, voiced=voiced)
         if self._watch.noisy is not self._noisy:
             self._noisy = self._watch.noisy
-            self._emit(NoiseChanged(self._noisy))
+            self._emit(events.NoiseChanged(self._noisy))
         chosen = self._settings.barge_in
         trusted = chosen == "voice" or (chosen == "auto" and heard.trusted)
         if trusted is not self._trusted:
             self._trusted = trusted
-            self._emit(TrustChanged(trusted))
+            self._emit(events.TrustChanged(trusted))
 
     def begun(self, utterance: int, *, over_answer: bool) -> None:
         """Note that a voice began an utterance."""
@@ -65,7 +66,7 @@ class Surroundings:
     def came_of(self, record: TurnRecord, now: float) -> None:
         """Take what came of an utterance: words, or nothing."""
         over_answer = self._begun.pop(record.utterance or 0, None)
-        nothing = not record.heard.strip() and not record.said.audio_s
+        nothing = not record.question_text.strip() and not record.answer.audio_s
         if over_answer is not None and nothing:
             self._watch.false_start(now)
             if over_answer:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from agent.config import EndpointerSettings, Settings
     from agent.hearing.endpointer import Edge
-    from hardware.ports import Heard
+    from hardware.ports import MicChunk
 
 RING_S = 1.0
 """Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
@@ -53,7 +53,7 @@ class Ear:
         """The detector's verdict on the last chunk, whether or not anybody acts on it."""
         return self._endpointer.voiced
 
-    def feed(self, heard: Heard, *, deaf: bool) -> Edge | None:
+    def feed(self, heard: MicChunk, *, deaf: bool) -> Edge | None:
         """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
         self._ring.append(heard.for_model)
         samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]

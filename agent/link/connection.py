@@ -66,7 +66,7 @@ class _Connect(connect):
 class Connection(ClientConnection):
     """An open WebSocket. Nothing here waits but :meth:`receive` and :meth:`dispose`."""
 
-    heard_at = 0.0
+    last_frame_at = 0.0
     """When anything at all, a pong included, last came from the peer; loop time."""
     on_pong: Callable[[float], None] | None = None
     """Told of each pong: when its ping was sent."""
@@ -138,7 +138,7 @@ class Connection(ClientConnection):
 
     def process_event(self, event: Any) -> None:  # noqa: ANN401 - the library's own union of frames
         """Take a frame from the library."""
-        self.heard_at = self.loop.time()
+        self.last_frame_at = self.loop.time()
         if isinstance(event, Frame) and event.opcode is Opcode.PONG and self.on_pong is not None:
             with contextlib.suppress(ValueError):  # a pong to nothing that we sent
                 self.on_pong(float(event.data))

@@ -13,10 +13,10 @@ import random
 from typing import TYPE_CHECKING, Never, Protocol
 
 from agent.errors import ConfigError
-from agent.faults import Trouble
+from agent.faults import Fault
 from agent.link.backoff import Backoff
 from agent.link.connection import FAILURES, Connection, ConnectionEnded, judge_failure, open_connection
-from agent.link.network import NetWatch, interface_of, resolver_stamp
+from agent.link.network import NetworkWatch, interface_of, resolver_stamp
 from agent.link.redial import REDIAL_S, first_of
 from agent.link.state import LinkState
 from agent.link.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close
@@ -147,7 +147,7 @@ class Link:
 
     async def run(self) -> None:
         """Keep a connection while wanted, until cancelled."""
-        watch = NetWatch(self._loop, self._interface_lost, self._network_back)
+        watch = NetworkWatch(self._loop, self._interface_lost, self._network_back)
         try:
             while True:
                 if not self._wanted.is_set() and self.state is not LinkState.IDLE:
@@ -187,7 +187,7 @@ class Link:
             failures = self._backoff.failures + 1
             return None if self._parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
         except ConfigError as error:  # the key file is being replaced, perhaps
-            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S, trouble=Trouble.KEY)
+            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S, fault=Fault.KEY)
         except FAILURES as error:
             return judge_failure(error)
         finally:
@@ -217,7 +217,7 @@ class Link:
     def _start_serving(self, connection: Connection) -> None:
         now = self._loop.time()
         self._paced = 0
-        connection.heard_at = self._up_at = now
+        connection.last_frame_at = self._up_at = now
         connection.on_pong = self._pong
         # The last line's rate is a better guess than none, but what it carried at its best proves nothing here.
         self.uplink = Uplink(min(self.uplink.rate, START_RATE))
@@ -270,7 +270,7 @@ class Link:
         if self.uplink.dead(now):
             return "nothing acknowledged for 3 s"
         limit_s = SILENCE_S if self._prompt else self._settings.link.pong_timeout_s
-        return f"nothing heard for {limit_s:.0f} s" if now - connection.heard_at >= limit_s else ""
+        return f"nothing heard for {limit_s:.0f} s" if now - connection.last_frame_at >= limit_s else ""
 
     def _declare_dead(self, because: str) -> None:
         if self._connection is not None and self._ready:
@@ -292,8 +292,8 @@ class Link:
 
     def _look(self, connection: Connection) -> None:
         pipe = connection.look(kernel=self._settings.link.kernel)
-        held = not self.uplink.audio_open and self._outbox.audio_waiting(self.uplink)
-        self.uplink.observe(self._loop.time(), pipe, held=held, behind=self._outbox.behind)
+        line_full = not self.uplink.audio_open and self._outbox.audio_waiting(self.uplink)
+        self.uplink.observe(self._loop.time(), pipe, line_full=line_full, behind=self._outbox.behind)
 
     def _hand_over(self, connection: Connection, outgoing: Outgoing) -> None:
         if outgoing.is_frame:

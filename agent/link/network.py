@@ -34,7 +34,7 @@ READ_BYTES = 65536
 RESOLVER = Path("/etc/resolv.conf")
 
 
-class NetWatch:
+class NetworkWatch:
     """Calls ``on_lost(index)`` when interface ``index`` loses its carrier or an address.
 
     Calls ``on_back()`` when there is a way out that was not there before: a carrier, an address, a route, name servers.

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from agent.faults import Trouble
+from agent.faults import Fault
 
 
 class Next(Enum):
@@ -30,7 +30,7 @@ class Verdict:
     fix: str = ""
     wait_s: float = 0.0
     at_once: bool = False
-    trouble: Trouble | None = None
+    fault: Fault | None = None
     """What the box says of it, where a person must act."""
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ _MODEL_FIX = "check session.model and service.api_version"
 class _Row:
     codes: tuple[int, ...]  # empty: any
     reason: str  # regular expression, any case
-    next: Next | Trouble  # a trouble is refused
+    next: Next | Fault  # a fault is refused
     problem: str
     fix: str = ""
     wait_s: float = 0.0
@@ -63,13 +63,11 @@ class _Row:
 
 
 _CLOSES = (
-    _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Trouble.KEY, "API key refused", _KEY_FIX),
-    _Row((), r"permission.?denied|unauthenticated|suspended", Trouble.ACCESS, "access refused", _KEY_FIX),
+    _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Fault.KEY, "API key refused", _KEY_FIX),
+    _Row((), r"permission.?denied|unauthenticated|suspended", Fault.ACCESS, "access refused", _KEY_FIX),
     _Row((), r"quota|resource.?exhausted", Next.RESUME, "quota used up", "check plan and billing", QUOTA_WAIT_S),
-    _Row((), r"models/\S+ is not found|not supported for bidi", Trouble.MODEL, "model refused", _MODEL_FIX),
-    _Row(
-        (), r"user location|not available in your", Trouble.REGION, "region refused", "the service is not offered here"
-    ),
+    _Row((), r"models/\S+ is not found|not supported for bidi", Fault.MODEL, "model refused", _MODEL_FIX),
+    _Row((), r"user location|not available in your", Fault.REGION, "region refused", "the service is not offered here"),
     _Row((), r"session not found|invalid session handle|requested entity", Next.FRESH, "handle refused", at_once=True),
     _Row((1007,), r"CONTENT_TYPE_AUDIO", Next.FRESH, "the service lost its configuration", at_once=True),
     _Row((1007,), r"", Next.FRESH, "request refused", "compare the log line with the model's documentation"),
@@ -83,11 +81,11 @@ _CLOSES = (
 _STATUSES = (
     (
         (400, 404),
-        Trouble.ADDRESS,
+        Fault.ADDRESS,
         "address or model refused",
         "check service.url, service.api_version, session.model",
     ),
-    ((401, 403), Trouble.KEY, "API key refused", _KEY_FIX),
+    ((401, 403), Fault.KEY, "API key refused", _KEY_FIX),
     ((429,), Next.RESUME, "quota used up", "check plan and billing"),
 )
 
@@ -102,8 +100,8 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
     if row.codes == (1007,) and not resumed and failures > 1:
-        return _refused(Trouble.REQUEST, problem, row.fix)
-    if isinstance(row.next, Trouble):
+        return _refused(Fault.REQUEST, problem, row.fix)
+    if isinstance(row.next, Fault):
         return _refused(row.next, problem, row.fix)
     indigestible = row.codes == (1011, 1012, 1013) and resumed and failures > 1
     step = Next.FRESH if indigestible else row.next
@@ -117,12 +115,12 @@ def judge_status(status: int) -> Verdict:
     for statuses, step, problem, fix in _STATUSES:
         if status in statuses:
             told = f"{problem}: HTTP {status}"
-            return _refused(step, told, fix) if isinstance(step, Trouble) else Verdict(step, told, fix, QUOTA_WAIT_S)
+            return _refused(step, told, fix) if isinstance(step, Fault) else Verdict(step, told, fix, QUOTA_WAIT_S)
     return Verdict(Next.RESUME, f"service fault: HTTP {status}")
 
 
-def _refused(trouble: Trouble, problem: str, fix: str) -> Verdict:
-    return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, trouble=trouble)
+def _refused(fault: Fault, problem: str, fix: str) -> Verdict:
+    return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, fault=fault)
 
 
 def judge_unreachable(problem: str, fix: str = "") -> Verdict:

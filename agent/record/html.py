@@ -15,7 +15,7 @@ from agent.record.record import answer, answer_name, length, local, picture_name
 from agent.record.style import STYLE
 from agent.record.text import clock, count, day, facts, fate, span, stopped
 from agent.store.journal import CallRow, EventRow, StillRow, TurnRow
-from agent.terminal import visible
+from agent.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,7 +159,7 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _shown(text: str) -> str:
-    return escape(visible(text))
+    return escape(printable(text))
 
 
 def _sentence(text: str) -> str:

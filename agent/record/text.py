@@ -55,7 +55,7 @@ def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
     """
     rows = iter(journal.conversations())
     wanted = list(rows if limit is None else islice((row for row in rows if happened(journal, row)), limit + 1))
-    unsent, unspoken = journal.unsent(), journal.unspoken()
+    unsent, unplayed = journal.unsent(), journal.unplayed()
     if not wanted:
         yield "Nothing has been said yet. The log begins with the first press of the button."
         return
@@ -64,10 +64,10 @@ def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
         yield _conversation(row, journal.turns(row.number), width)
     if len(wanted) > len(wanted[:limit]):
         yield "       and older ones: field-agent log --all"
-    if unsent or unspoken:
+    if unsent or unplayed:
         yield ""
-        yield f"Notes: {len(unsent)} waiting, {len(unspoken)} answered and not heard yet"
-        for turn in (*unsent, *unspoken):
+        yield f"Notes: {len(unsent)} waiting, {len(unplayed)} answered and not heard yet"
+        for turn in (*unsent, *unplayed):
             yield f" turn {turn.number:>4}  {_note(turn)}"
 
 

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.link.state import LinkState
-from agent.terminal import visible
+from agent.terminal import printable
 from agent.turn.phase import Phase
 from hardware.panel.rhythm import brightness, picture
 
@@ -67,8 +67,8 @@ class Lines:
 
     def say(self, who: str, what: str) -> None:
         """Print one line."""
-        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {visible(what)}\n"
-        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{visible(self._typed())}")
+        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {printable(what)}\n"
+        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{printable(self._typed())}")
         self._out.flush()
 
     def observe(self, name: str, fields: dict[str, Any]) -> None:
@@ -112,7 +112,9 @@ class Lines:
             self._answer(record)
 
     def _answer(self, record: TurnRecord) -> None:
-        words = " ".join(filter(None, (record.spoken, "…(interrupted)" if record.interrupted else ""))) or "(nothing)"
+        words = (
+            " ".join(filter(None, (record.played_text, "…(interrupted)" if record.interrupted else ""))) or "(nothing)"
+        )
         if self._answered[0] is not record or self._answered[1] != words:
             self._answered = (record, words)
             self.say("answer", words)
@@ -121,8 +123,8 @@ class Lines:
 def figures(record: TurnRecord, *, aloud: bool = True) -> str:
     """Return a turn's numbers in one line; without ``aloud`` nothing was played."""
     ttfab = "no audio" if record.ttfab_s is None else f"TTFAB {record.ttfab_s:.2f} s"
-    played = f"played {record.played_s:.1f} of {record.said.audio_s:.1f} s"
-    return f"{ttfab}, {played if aloud else f'{record.said.audio_s:.1f} s of speech'}, {record.tokens} tokens"
+    played = f"played {record.played_s:.1f} of {record.answer.audio_s:.1f} s"
+    return f"{ttfab}, {played if aloud else f'{record.answer.audio_s:.1f} s of speech'}, {record.tokens} tokens"
 
 
 def can_be_drawn_on() -> bool:
@@ -203,7 +205,7 @@ class Panel:
             f"{agent.counters.frames_sent} sent, {dropped.total()} dropped{f' ({reasons})' if reasons else ''}",
         )
         conversation = agent.conversation
-        kilohertz = conversation.outbox.thinning.rate // 1000
+        kilohertz = conversation.outbox.degradation.rate // 1000
         line = f"{conversation.link.uplink.rate / 125:.0f} kbit/s, audio at {kilohertz} kHz"
         table.add_row("late by", f"{1000 * conversation.lag_s:.0f} ms", "line", line)
         return table
@@ -211,9 +213,9 @@ class Panel:
     def _words(self, record: TurnRecord) -> Any:  # noqa: ANN401 - as above
         from rich.text import Text  # noqa: PLC0415 - as above
 
-        shown = record.spoken if record.speaker_done else record.said.text
-        text = Text(f"technician  {visible(record.heard.strip()) or '…'}\n", style="green")
-        text.append(f"box         {visible(shown) or '…'}{' …' if record.interrupted else ''}", style="white")
+        shown = record.played_text if record.speaker_done else record.answer.text
+        text = Text(f"technician  {printable(record.question_text.strip()) or '…'}\n", style="green")
+        text.append(f"box         {printable(shown) or '…'}{' …' if record.interrupted else ''}", style="white")
         return text
 
 

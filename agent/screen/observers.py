@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.cli import CANNOT_WRITE, CLOSED_PIPE, fail, silence
 from agent.errors import ConfigError
 from agent.metrics import TurnRecord
-from agent.terminal import visible
+from agent.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ Observer = Callable[[str, dict[str, Any]], None]
 SCREEN = "standard output"
 
 
-class Audience:
+class Observers:
     """Several observers as one. One that fails is told nothing more and is reported at the end."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Audience:
         return CANNOT_WRITE if self._failed else 0
 
 
-class Tally:
+class Outcome:
     """Whether anything was asked, whether anything was answered, and what the link last complained of."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Tally:
         """Return one line if all questions were in vain, else nothing."""
         if not self.asked or self.answered:
             return ""
-        return f"no answer came: {visible(self.problem) or 'the service said nothing'}"
+        return f"no answer came: {printable(self.problem) or 'the service said nothing'}"
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def event_file(path: Path) -> Iterator[Observer]:
 def plain(value: object) -> object:
     """Return what JSON can hold of an event's field."""
     if isinstance(value, TurnRecord):
-        skipped = ("said", "settled", "service_done", "speaker_done")
+        skipped = ("answer", "settled", "service_done", "speaker_done")
         kept = {name: getattr(value, name) for name in value.__slots__ if name not in skipped}
-        return kept | {"answer": value.said.text, "spoken": value.spoken, "ttfab_s": value.ttfab_s}
+        return kept | {"answer": value.answer.text, "played_text": value.played_text, "ttfab_s": value.ttfab_s}
     return value.name if isinstance(value, Enum) else str(value)

@@ -110,7 +110,7 @@ async def prepare(settings: Settings) -> None:
     folder = folder_of(settings)
     if settings.gpio.button != "none" and tunings.first_boot(folder, cards):
         await _try_to_tune(settings)
-    if told := tunings.warning(folder, cards, tunings.levels_of(settings.audio)):
+    if told := tunings.warning(folder, cards, tunings.audio_levels(settings.audio)):
         log.warning("tune: %s", told)
 
 
@@ -140,9 +140,9 @@ async def _tune_if_held(settings: Settings) -> None:
     try:
         if await held(devices.button):
             outcome = await _tune(settings, devices.indicator)
-            levels = tunings.levels_of(settings.audio)
-            tunings.store(
-                folder_of(settings), tunings.Stored(outcome.device, outcome.result, outcome.findings.figures, levels)
+            levels = tunings.audio_levels(settings.audio)
+            tunings.save(
+                folder_of(settings), tunings.Tuning(outcome.device, outcome.result, outcome.findings.figures, levels)
             )
             for line in verdict(outcome):
                 log.info("tune: %s", line)

@@ -130,7 +130,7 @@ class _Damaged(Exception):
     database: sqlite3.Connection | None = None
 
 
-def explained(path: Path, error: sqlite3.Error) -> JournalError:
+def described(path: Path, error: sqlite3.Error) -> JournalError:
     """Return what SQLite said of the file at ``path``, with what to do about it."""
     return JournalError(path, f"the journal: {error}", _FIXES.get(_code(error), "see the log, and report it"))
 
@@ -149,7 +149,7 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
     except OSError as error:
         raise JournalError(path, str(error.strerror), "check its folder's owner and its disk") from error
     except sqlite3.Error as error:
-        raise explained(path, error) from error
+        raise described(path, error) from error
     except _Damaged as error:  # made a moment ago
         raise JournalError(
             path, f"the journal is damaged as soon as it is made: {error}", "replace the disk"
@@ -174,7 +174,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
             database.close()
             raise
     except sqlite3.Error as error:
-        raise explained(path, error) from error
+        raise described(path, error) from error
     return database
 
 

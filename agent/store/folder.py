@@ -51,7 +51,7 @@ def locked(folder: Path) -> IO[str]:
         private_folder(folder)
         file = _lock_file(folder / "lock")
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise storage_error(folder, error) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -62,7 +62,7 @@ def locked(folder: Path) -> IO[str]:
     return file
 
 
-def unwritable(path: Path, error: OSError) -> AgentError:
+def storage_error(path: Path, error: OSError) -> AgentError:
     """Return what to raise where ``path`` cannot be written: SpoolError for the disk's fault, else ConfigError."""
     if error.errno in FAILING:
         return SpoolError(path, str(error.strerror), "make room, or replace the card: see dmesg")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.store.database import JournalError, explained, open_read_only, open_writable
+from agent.store.database import JournalError, described, open_read_only, open_writable
 from agent.store.rows import CallRow, ConversationRow, EventRow, Json, StillRow, TurnRow, decoded, encoded
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Journal:
         """Return the turns that the service has still to answer, in order."""
         return self._all(TurnRow, f"SELECT * FROM turn WHERE {UNSENT} ORDER BY number")  # noqa: S608 - a constant
 
-    def unspoken(self) -> list[TurnRow]:
+    def unplayed(self) -> list[TurnRow]:
         """Return the notes whose answer has come and was not yet played, in order."""
         return self._all(
             TurnRow,
@@ -119,7 +119,7 @@ class Journal:
 
     def next_turn(self) -> int:
         """Return a number greater than any turn ever had, forgotten ones included."""
-        with self._explained():
+        with self._described():
             last = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'turn'").fetchone()
         return last[0] + 1 if last else 1
 
@@ -183,7 +183,7 @@ class Journal:
 
     def forget(self, before: float) -> int:
         """Delete events and conversations that ended before then, and return how many; none with an unsent turn."""
-        with self._explained(), self._transaction():
+        with self._described(), self._transaction():
             events = self._database.execute("DELETE FROM event WHERE at < ?", [before])
             conversations = self._database.execute(f"DELETE FROM conversation WHERE {OVER_BEFORE}", [before])  # noqa: S608 - a constant
             return events.rowcount + conversations.rowcount
@@ -200,27 +200,27 @@ class Journal:
             raise
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _described(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):  # the caller's mistake
             raise
         except sqlite3.Error as error:
-            raise explained(self.path, error) from error
+            raise described(self.path, error) from error
 
     def _insert(self, sql: str, *values: object) -> int:
-        with self._explained():
+        with self._described():
             number = self._database.execute(sql, [encoded(value) for value in values]).lastrowid
         assert number is not None, "an insert gives a number"
         return number
 
     def _write(self, sql: str, *values: object) -> int:
         """Run one statement, which is a transaction of its own; returns how many rows it changed."""
-        with self._explained():
+        with self._described():
             return self._database.execute(sql, [encoded(value) for value in values]).rowcount
 
     def _all(self, kind: type[Row], sql: str, *values: object) -> list[Row]:
-        with self._explained():
+        with self._described():
             return [decoded(kind, row) for row in self._database.execute(sql, values)]
 
     def _one(self, kind: type[Row], sql: str, *values: object) -> Row | None:

@@ -22,14 +22,14 @@ BYTES_PER_S = 32_000
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Recovered:
     """What was found at the start."""
 
     conversation: ConversationRow | None  # the last one
     turns: list[TurnRow]  # of it
     calls: list[CallRow]
     owed: list[TurnRow]  # that the service has not answered
-    unspoken: int  # notes that were answered while nobody was there
+    unplayed: int  # notes that were answered while nobody was there
     next_turn: int
 
     @property
@@ -38,7 +38,7 @@ class Past:
         return self.conversation.number if self.conversation else 0
 
 
-def recover(journal: Journal, spool: Spool, now: float) -> Past:
+def recover(journal: Journal, spool: Spool, now: float) -> Recovered:
     """Make good what a power cut left half done, and return what there is. ``now`` is the wall's time."""
     if journal.set_aside is not None:
         log.error("journal: was damaged, kept as %s; a new one is begun", journal.set_aside)
@@ -52,12 +52,12 @@ def recover(journal: Journal, spool: Spool, now: float) -> Past:
             journal.update_turn(row.number, saved_at=now)
     latest = journal.latest_conversation()
     number = latest.number if latest else 0
-    return Past(
+    return Recovered(
         latest,
         journal.turns(number),
         journal.calls(number),
         journal.unsent(),
-        len(journal.unspoken()),
+        len(journal.unplayed()),
         max(journal.next_turn(), spool.highest() + 1),
     )
 
@@ -66,7 +66,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
     """Take up a recording that the journal does not know of, or believes to be settled or still going on."""
     row = journal.turn(number)
     if row is None:
-        latest, at = journal.latest_conversation(), spool.said_at(number)
+        latest, at = journal.latest_conversation(), spool.recorded_at(number)
         conversation = latest.number if latest else journal.begin_conversation("", at)
         journal.begin_turn(number, conversation, "spoken", at, audio=f"{number:06}.wav")
     if row is None or row.state == "recording":

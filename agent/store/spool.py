@@ -104,14 +104,14 @@ class Spool:
         self._folder, self._limit, self._free = folder, limit_bytes, free
         self._unsent, self._sent = folder / "unsent", folder / "sent"
         self._open: dict[int, _Recording] = {}
-        with _explained(folder):
+        with _described(folder):
             for each in (self._unsent, self._sent):
                 private_folder(each)
 
     def open(self, number: int, rate: int = SPEECH_RATE) -> None:
         """Begin a recording, on the disk when this returns."""
         path = self._unsent / f"{number:06}.wav"
-        with _explained(path):
+        with _described(path):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             recording = _Recording(path, os.open(path, flags, 0o600), rate)
             try:
@@ -127,7 +127,7 @@ class Spool:
     def append(self, number: int, pcm: bytes) -> None:
         """Add audio; what does not fit is left out as a whole, so that the samples after it stay in step."""
         recording = self._open[number]
-        with _explained(recording.path):
+        with _described(recording.path):
             try:
                 _write(recording.descriptor, pcm)
             except OSError:
@@ -139,7 +139,7 @@ class Spool:
     def sync(self, number: int) -> None:
         """Return when all that was appended is on the disk."""
         recording = self._open[number]
-        with _explained(recording.path):
+        with _described(recording.path):
             _sync_data(recording.descriptor)
 
     def close(self, number: int) -> None:
@@ -147,7 +147,7 @@ class Spool:
         recording = self._open.pop(number, None)
         if recording is None:
             return
-        with _explained(recording.path):
+        with _described(recording.path):
             try:
                 _complete(recording.descriptor, recording.rate)
             finally:
@@ -163,7 +163,7 @@ class Spool:
         """Note that a recording is not owed any more; nothing if it was noted before."""
         self.close(number)
         source, target = self._unsent / f"{number:06}.wav", self._sent / f"{number:06}.wav"
-        with _explained(source):
+        with _described(source):
             if not source.exists() and target.exists():
                 return
             os.replace(source, target)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
@@ -174,7 +174,7 @@ class Spool:
         """Delete a recording in which nobody spoke; synced, or it would be sent after a power cut."""
         recording = self._open.pop(number, None)
         path = self._unsent / f"{number:06}.wav"
-        with _explained(path):
+        with _described(path):
             if recording is not None:
                 os.close(recording.descriptor)
             path.unlink(missing_ok=True)
@@ -184,7 +184,7 @@ class Spool:
         """Keep an answer; on the disk, and whole, when this returns."""
         path = self._answer(number)
         partial = path.with_name(path.name + _PARTIAL)
-        with _explained(path):
+        with _described(path):
             descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
                 _write(descriptor, _header(rate, len(pcm)))
@@ -204,23 +204,23 @@ class Spool:
 
     def drop_answer(self, number: int) -> None:
         """Delete an answer, if there is one; not synced: one that comes back after a power cut does no harm."""
-        with _explained(self._answer(number)):
+        with _described(self._answer(number)):
             self._answer(number).unlink(missing_ok=True)
 
     def forget(self, number: int) -> None:
         """Delete what is kept of a settled turn."""
         for path in (self._sent / f"{number:06}.wav", self._answer(number)):
-            with _explained(path):
+            with _described(path):
                 path.unlink(missing_ok=True)
 
     def unsent(self) -> list[int]:
         """Return the numbers of the recordings that are owed, in order."""
         return [each.number for each in _stored(self._unsent)]
 
-    def said_at(self, number: int) -> float:
+    def recorded_at(self, number: int) -> float:
         """Return when an unsent recording was last written (wall-clock seconds), which is known without a journal."""
         path = self._unsent / f"{number:06}.wav"
-        with _explained(path):
+        with _described(path):
             return path.stat().st_mtime
 
     def highest(self) -> int:
@@ -229,7 +229,7 @@ class Spool:
 
     def recover(self) -> list[int]:
         """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed."""
-        with _explained(self._folder):
+        with _described(self._folder):
             for folder in (self._unsent, self._sent):
                 for partial in folder.glob(f"*{_PARTIAL}"):
                     partial.unlink()
@@ -246,14 +246,14 @@ class Spool:
     @property
     def nearly_full(self) -> bool:
         """Whether soon nothing can be kept any more, as what is there must not be deleted."""
-        with _explained(self._folder):
+        with _described(self._folder):
             free = self._free(self._folder)
         owed = sum(each.size for each in _stored(self._unsent))
         return owed > NEARLY_FULL * self._limit or free < RESERVE_BYTES + NEARLY_BYTES
 
     def make_room(self, needed: int, keep: Collection[int] = ()) -> bool:
         """Delete the oldest that is not owed, and no answer to a turn in ``keep``, until ``needed`` fit; or False."""
-        with _explained(self._folder):
+        with _described(self._folder):
             for each in sorted(_stored(self._sent)):
                 if self._fits(needed):
                     return True
@@ -269,7 +269,7 @@ class Spool:
 
 
 def _stored(folder: Path) -> list[_Stored]:
-    with _explained(folder):
+    with _described(folder):
         names = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
         return sorted(
             _Stored(int(name[1]), bool(name[2]), path, path.stat().st_size) for name, path in names if name is not None
@@ -278,7 +278,7 @@ def _stored(folder: Path) -> list[_Stored]:
 
 def _samples(path: Path) -> bytes:
     """Return what follows the header, whatever that says: its lengths are not known until the end."""
-    with _explained(path):
+    with _described(path):
         pcm = path.read_bytes()[HEADER.size :]
     return pcm[: len(pcm) // 2 * 2]
 
@@ -339,7 +339,7 @@ def _sync_data(descriptor: int) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _described(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -44,7 +44,7 @@ def nothing() -> None:
     """Do nothing."""
 
 
-class Archive:
+class Store:
     """One folder, which belongs to this process while it is open."""
 
     def __init__(
@@ -53,9 +53,9 @@ class Archive:
         *,
         limit_mb: int,
         wall: Callable[[], float] = time.time,
-        on_trouble: Callable[[str], None] = lambda _: None,
+        on_problem: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Open ``folder``, or begin it. ``on_trouble`` is told on the loop what is wrong, and "" when it no longer is.
+        """Open ``folder``, or begin it. ``on_problem`` is told on the loop what is wrong, and "" when it no longer is.
 
         Blocks for some milliseconds. Raises ConfigError if another process has it or it may not be written, SpoolError
         or JournalError if the disk fails.
@@ -63,7 +63,7 @@ class Archive:
         self.folder = folder
         self.stills = folder / "stills"
         self.wall = wall
-        self.on_trouble = on_trouble
+        self.on_problem = on_problem
         self._loop = asyncio.get_running_loop()
         self._lock = locked(folder)
         try:
@@ -72,7 +72,7 @@ class Archive:
         except (SpoolError, JournalError):
             self._lock.close()
             raise
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="archive")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._trouble = ""
         self._speech: dict[int, bytearray] = {}  # not yet handed to the thread
         self._full = False
@@ -99,7 +99,7 @@ class Archive:
             stills, turns = self._journal.stills_before(before), self._journal.turns_before(before)
             count = self._journal.forget(before)
             if count:
-                log.info("archive: %d conversations and events older than %d days are forgotten", count, days)
+                log.info("store: %d conversations and events older than %d days are forgotten", count, days)
             for file in stills:
                 (self.stills / file).unlink(missing_ok=True)
             for row in turns:
@@ -259,11 +259,11 @@ class Archive:
 
         def job() -> list[tuple[int, bytes]]:
             found: list[tuple[int, bytes]] = []
-            for row in self._journal.unspoken():
+            for row in self._journal.unplayed():
                 try:
                     pcm = self._spool.read_answer(row.number)
                 except SpoolError as error:
-                    log.warning("archive: an answer is lost: %s", error)
+                    log.warning("store: an answer is lost: %s", error)
                     self._journal.update_turn(row.number, spoken_at=self.wall(), reason="its recording is lost")
                     continue
                 if found and sum(len(each) for _, each in found) + len(pcm) > READ_BYTES:
@@ -273,7 +273,7 @@ class Archive:
 
         self._write(job, then, lambda: then([]))
 
-    def spoken(self, numbers: list[int]) -> None:
+    def played(self, numbers: list[int]) -> None:
         """Note that these answers were played."""
         at = self.wall()
 
@@ -346,7 +346,7 @@ class Archive:
             self._spool.sent(number)
 
     def _make_room(self) -> None:
-        unheard = [row.number for row in self._journal.unspoken()]
+        unheard = [row.number for row in self._journal.unplayed()]
         room = self._spool.make_room(ROOM_BYTES, unheard)
         if not room:
             self._full = True
@@ -383,9 +383,9 @@ class Archive:
         self._loop.run_in_executor(self._thread, job).add_done_callback(done)
 
     def _report(self, problem: str) -> None:
-        """Tell of trouble once, and of its end once."""
+        """Report a problem once, and of its end once."""
         if bool(problem) != bool(self._trouble):
             level = logging.WARNING if problem else logging.INFO
-            log.log(level, "archive: %s", problem or "is written again")
-            self.on_trouble(problem)
+            log.log(level, "store: %s", problem or "is written again")
+            self.on_problem(problem)
         self._trouble = problem

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.store.folder import unwritable, write_whole
+from agent.store.folder import storage_error, write_whole
 from agent.store.spool import private_folder
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Tuning:
     """One tuning of one pair of devices, the newest."""
 
     device: str
@@ -47,31 +47,31 @@ class Stored:
         return "" if self.result != "unusable" else "could not be used when it was tuned: field-agent tune"
 
 
-def levels_of(audio: object) -> dict[str, float]:
+def audio_levels(audio: object) -> dict[str, float]:
     """Return the settings in ``LEVELS`` that ``audio`` has."""
     return {name: getattr(audio, name) for name in LEVELS if hasattr(audio, name)}
 
 
-def load(folder: Path, device: str) -> Stored | None:
+def load(folder: Path, device: str) -> Tuning | None:
     """Return what is stored of ``device``; None if nothing is, or if the file cannot be read, which is logged."""
     entry = _read(folder).get(device)
     try:
-        return None if entry is None else Stored(device, **entry)
+        return None if entry is None else Tuning(device, **entry)
     except TypeError:
         log.warning("%s: what is stored of '%s' cannot be read", folder / NAME, device)
         return None
 
 
-def store(folder: Path, stored: Stored) -> None:
-    """Put ``stored`` in the place of what there was of its device. Raises ConfigError, SpoolError."""
-    entry = asdict(stored)
+def save(folder: Path, tuning: Tuning) -> None:
+    """Put ``tuning`` in the place of what there was of its device. Raises ConfigError, SpoolError."""
+    entry = asdict(tuning)
     del entry["device"]
-    content = {"schema": SCHEMA, "devices": _read(folder) | {stored.device: entry}}
+    content = {"schema": SCHEMA, "devices": _read(folder) | {tuning.device: entry}}
     try:
         private_folder(folder)
         write_whole(folder / NAME, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
     except OSError as error:
-        raise unwritable(folder / NAME, error) from None
+        raise storage_error(folder / NAME, error) from None
 
 
 def first_boot(folder: Path, device: str) -> bool:

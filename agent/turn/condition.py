@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.faults import Trouble
+from agent.faults import Fault
 from agent.link.state import LinkState
-from agent.turn.effects import Play
+from agent.turn import effects
 from agent.turn.light import rhythm
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
 from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
-    from agent.turn.events import LinkChanged, NoteSaved, NotesChanged
+    from agent.turn import events
     from agent.turn.phase import Phase
     from agent.voice.phrase import Words
 
 AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
 
 
-class Standing:
+class Condition:
     """Kept by the turn machine."""
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class Standing:
         self.trusted = True
         """Whether a voice over an answer is believed to be a person's."""
         self._failing = False  # the last attempt to connect failed
-        self._trouble: Trouble | None = None  # why the service refuses us
-        self._told: Trouble | None = None  # the last such reason that was said
+        self._trouble: Fault | None = None  # why the service refuses us
+        self._told: Fault | None = None  # the last such reason that was said
 
     @property
     def away(self) -> bool:
@@ -45,10 +45,10 @@ class Standing:
         return self._failing or self.link in AWAY
 
     @property
-    def troubles(self) -> Words:
+    def fault_words(self) -> Words:
         """What needs a person, in words."""
-        parts = [Trouble.of_part(name) for name in sorted(self.faults)]
-        return tuple(word for trouble in (*parts, self._trouble) if trouble is not None for word in trouble.words)
+        parts = [Fault.of_part(name) for name in sorted(self.faults)]
+        return tuple(word for fault in (*parts, self._trouble) if fault is not None for word in fault.words)
 
     def rhythm(self, phase: Phase) -> Rhythm:
         """Return what the light shows in ``phase``."""
@@ -64,36 +64,36 @@ class Standing:
             return Rhythm.LOUD
         return Rhythm.ONE_WAY if shown is Rhythm.ANSWERING and not self.trusted else shown
 
-    def link_changed(self, event: LinkChanged) -> list[Play]:
+    def link_changed(self, event: events.LinkChanged) -> list[effects.Play]:
         """Take the link's new state; return what is said of it."""
-        self.link, self._trouble = event.state, event.trouble
+        self.link, self._trouble = event.state, event.fault
         news = self._trouble is not None and self._trouble is not self._told
         if event.state is not LinkState.CONNECTING:
             self._failing, self._told = event.state is LinkState.OFFLINE, self._trouble
         return [_told(self._trouble)] if news else []
 
-    def fault_raised(self, name: str) -> list[Play]:
+    def fault_raised(self, name: str) -> list[effects.Play]:
         """Take a fault of a part; return what is said of it."""
         news = name not in self.faults
         self.faults.add(name)
-        return [_told(Trouble.of_part(name))] if news else []
+        return [_told(Fault.of_part(name))] if news else []
 
-    def noise_changed(self, *, noisy: bool) -> list[Play]:
+    def noise_changed(self, *, noisy: bool) -> list[effects.Play]:
         """Take whether it is too loud; return what is said of it."""
         self.noisy = noisy
         if noisy:
-            return [Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
-        return [Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
+            return [effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
+        return [effects.Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
 
-    def notes_changed(self, event: NotesChanged) -> None:
+    def notes_changed(self, event: events.NotesChanged) -> None:
         """Take the new numbers."""
         self.notes, self.answers = event.waiting, event.answered
 
-    def note_saved(self, event: NoteSaved) -> Play:
+    def note_saved(self, event: events.NoteSaved) -> effects.Play:
         """Return what is said when a note is safe."""
         words: Words = (Phrase.NO_ANSWER,) if event.delivered else (Phrase.SAVED_NOT_SENT,)
-        return Play(Earcon.SAVED, (*words, self.notes, Phrase.NOTES_WAITING) if self.notes > 1 else words)
+        return effects.Play(Earcon.SAVED, (*words, self.notes, Phrase.NOTES_WAITING) if self.notes > 1 else words)
 
 
-def _told(trouble: Trouble | None) -> Play:
-    return Play(Earcon.FAULT, trouble.words if trouble is not None else ())
+def _told(fault: Fault | None) -> effects.Play:
+    return effects.Play(Earcon.FAULT, fault.words if fault is not None else ())

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Sense:
+class Sensors:
     """Light on and microphone and camera open, or all of them closed."""
 
     on: bool
@@ -99,9 +99,18 @@ class SpeakStatus:
     """Say how things stand."""
 
 
-Speech = OpenUtterance | EndUtterance | SendText | CutAnswer | SaveNote | CancelCatchUp | PlayAnswers
+ConversationEffect = OpenUtterance | EndUtterance | SendText | CutAnswer | SaveNote | CancelCatchUp | PlayAnswers
 """Effects on the conversation."""
 
 Effect = (
-    Speech | Sense | Connect | Disconnect | Reconnect | FinishAnswer | Play | TakeStill | DiscardStill | SpeakStatus
+    ConversationEffect
+    | Sensors
+    | Connect
+    | Disconnect
+    | Reconnect
+    | FinishAnswer
+    | Play
+    | TakeStill
+    | DiscardStill
+    | SpeakStatus
 )

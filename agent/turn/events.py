@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.turn.gestures import Gesture
 
 if TYPE_CHECKING:
-    from agent.faults import Trouble
+    from agent.faults import Fault
     from agent.link.state import LinkState
 
 
@@ -68,10 +68,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged:
-    """The link is in another state; ``trouble``: why the service refuses us, if it does."""
+    """The link is in another state; ``fault``: why the service refuses us, if it does."""
 
     state: LinkState
-    trouble: Trouble | None = None
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

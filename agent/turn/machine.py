@@ -10,48 +10,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, assert_never
 
 from agent.link.state import LinkState
-from agent.turn.condition import AWAY, Standing
-from agent.turn.effects import (
-    CancelCatchUp,
-    Connect,
-    CutAnswer,
-    DiscardStill,
-    Disconnect,
-    Effect,
-    EndUtterance,
-    FinishAnswer,
-    OpenUtterance,
-    Play,
-    PlayAnswers,
-    Reconnect,
-    SaveNote,
-    SendText,
-    Sense,
-    SpeakStatus,
-    TakeStill,
-)
-from agent.turn.events import (
-    AnswerBegan,
-    AnswerEnded,
-    AnswerGenerated,
-    AnswerInterrupted,
-    Delivered,
-    Drained,
-    Event,
-    FaultCleared,
-    FaultRaised,
-    LinkChanged,
-    NoiseChanged,
-    NoteSaved,
-    NotesChanged,
-    ServerHeard,
-    SpeechEnded,
-    SpeechStarted,
-    StillKept,
-    Tick,
-    TrustChanged,
-    Typed,
-)
+from agent.turn import effects, events
+from agent.turn.condition import AWAY, Condition
 from agent.turn.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
@@ -102,7 +62,7 @@ class Turn:
         self._delivered = False
         self._retried = False
         self.phase = Phase.ASLEEP
-        self.standing = Standing()
+        self.condition = Condition()
 
     @property
     def deadline(self) -> float | None:
@@ -122,38 +82,44 @@ class Turn:
     @property
     def rhythm(self) -> Rhythm:
         """What the light shows."""
-        return self.standing.rhythm(self.phase)
+        return self.condition.rhythm(self.phase)
 
     @property
     def link(self) -> LinkState:
         """How things stand with the service."""
-        return self.standing.link
+        return self.condition.link
 
-    def handle(self, event: Event, now: float) -> list[Effect]:
+    def handle(self, event: events.Event, now: float) -> list[effects.Effect]:
         """Take one event at time ``now`` (seconds, monotonic)."""
         match event:
             case Down() | Hold() | HoldEnd() | Tap() | Settled():
                 return self._gesture(event, now)
-            case SpeechStarted() | SpeechEnded() | Typed():
+            case events.SpeechStarted() | events.SpeechEnded() | events.Typed():
                 return self._person(event, now)
-            case AnswerBegan() | AnswerGenerated() | AnswerEnded() | AnswerInterrupted() | Drained():
+            case (
+                events.AnswerBegan()
+                | events.AnswerGenerated()
+                | events.AnswerEnded()
+                | events.AnswerInterrupted()
+                | events.Drained()
+            ):
                 return self._answer(event, now)
-            case ServerHeard() | Delivered():
+            case events.ServerHeard() | events.Delivered():
                 return self._progress(event, now)
-            case LinkChanged():
+            case events.LinkChanged():
                 return self._link_changed(event, now)
-            case NoteSaved() | NotesChanged() | StillKept():
+            case events.NoteSaved() | events.NotesChanged() | events.StillKept():
                 return self._kept(event, now)
-            case NoiseChanged() | TrustChanged() | FaultRaised() | FaultCleared():
-                return list(self._surroundings_changed(event))
-            case Tick():
+            case events.NoiseChanged() | events.TrustChanged() | events.FaultRaised() | events.FaultCleared():
+                return list(self._conditions_changed(event))
+            case events.Tick():
                 return self._tick(now)
             case _:
                 assert_never(event)
 
     # the button
 
-    def _gesture(self, gesture: Down | Hold | HoldEnd | Tap | Settled, now: float) -> list[Effect]:
+    def _gesture(self, gesture: Down | Hold | HoldEnd | Tap | Settled, now: float) -> list[effects.Effect]:
         match gesture:
             case Down():
                 return self._down(gesture, now)
@@ -170,49 +136,49 @@ class Turn:
             case _:
                 assert_never(gesture)
 
-    def _down(self, gesture: Down, now: float) -> list[Effect]:
+    def _down(self, gesture: Down, now: float) -> list[effects.Effect]:
         self._pressed = True
         if gesture.first:
             self._origin = self.phase
-        effects: list[Effect] = [CancelCatchUp()] if gesture.first else []
+        wanted: list[effects.Effect] = [effects.CancelCatchUp()] if gesture.first else []
         if not self.listening:
-            effects += [CutAnswer()] if self.phase is Phase.SPEAKING else []
-            return effects + self._wake(now)
+            wanted += [effects.CutAnswer()] if self.phase is Phase.SPEAKING else []
+            return wanted + self._wake(now)
         if self.phase in _WAITING:
             self._listen(now, self._settings.idle_s)
-            return [*effects, CutAnswer()]
+            return [*wanted, effects.CutAnswer()]
         if self.phase is Phase.LISTENING:
             self._listen(now, self._settings.idle_s)
         self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
-        return effects
+        return wanted
 
-    def _released(self, now: float) -> list[Effect]:
+    def _released(self, now: float) -> list[effects.Effect]:
         if self.phase is Phase.TALKING:
             self._timers[_Timer.RELEASED] = now + RELEASE_TAIL_S
         return []
 
-    def _hold(self, now: float) -> list[Effect]:
-        cut: list[Effect] = [CutAnswer()] if self.phase in (*_WAITING, Phase.SPEAKING) else []
+    def _hold(self, now: float) -> list[effects.Effect]:
+        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase in (*_WAITING, Phase.SPEAKING) else []
         wake = [] if self.listening else self._wake(now)
         # What the endpointer opened goes on under the thumb.
-        opened: list[Effect] = [] if self.phase in _OPEN else [OpenUtterance(HOLD_PRE_ROLL_S)]
+        opened: list[effects.Effect] = [] if self.phase in _OPEN else [effects.OpenUtterance(HOLD_PRE_ROLL_S)]
         self._hear(Phase.TALKING, now)
         return [*cut, *wake, *opened]
 
-    def _tap(self, count: int, now: float) -> list[Effect]:
+    def _tap(self, count: int, now: float) -> list[effects.Effect]:
         if count == 1:
             woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING)
-            if woken and self.standing.answers and self.phase is Phase.LISTENING:
+            if woken and self.condition.answers and self.phase is Phase.LISTENING:
                 return self._play_answers(Phase.ANSWERING, now)
-            if woken and self.standing.noisy and self._hands_free:
-                return list(self.standing.noise_changed(noisy=True))  # once more, to whoever did not hear it
-            return [Play(Earcon.LISTENING)] if woken and self._hands_free else []
+            if woken and self.condition.noisy and self._hands_free:
+                return list(self.condition.noise_changed(noisy=True))  # once more, to whoever did not hear it
+            return [effects.Play(Earcon.LISTENING)] if woken and self._hands_free else []
         if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
-            return [TakeStill()]
-        status: list[Effect] = [SpeakStatus()] if self._origin is Phase.ASLEEP else []
-        return [DiscardStill(), *self._sleep(now), *status]
+            return [effects.TakeStill()]
+        status: list[effects.Effect] = [effects.SpeakStatus()] if self._origin is Phase.ASLEEP else []
+        return [effects.DiscardStill(), *self._sleep(now), *status]
 
-    def _settled(self, count: int, now: float) -> list[Effect]:
+    def _settled(self, count: int, now: float) -> list[effects.Effect]:
         if count == 1 and self.phase is Phase.HEARING and self._origin is Phase.HEARING:
             return self._end_utterance(now)
         if self.phase is Phase.TALKING:
@@ -221,66 +187,74 @@ class Turn:
             if self._origin is Phase.LISTENING:
                 return self._sleep(now)
             if not self._hands_free:
-                return [Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
+                return [effects.Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
         return []
 
     # the person
 
-    def _person(self, event: SpeechStarted | SpeechEnded | Typed, now: float) -> list[Effect]:
+    def _person(
+        self, event: events.SpeechStarted | events.SpeechEnded | events.Typed, now: float
+    ) -> list[effects.Effect]:
         match event:
-            case SpeechStarted():
+            case events.SpeechStarted():
                 return self._speech_started(event.pre_roll_s, now)
-            case SpeechEnded():
+            case events.SpeechEnded():
                 ends = self.phase is Phase.HEARING and not self._pressed
                 return self._end_utterance(now) if ends else []
-            case Typed():
+            case events.Typed():
                 return self._typed(event.text, now)
             case _:
                 assert_never(event)
 
-    def _speech_started(self, pre_roll_s: float, now: float) -> list[Effect]:
-        hands_free = self._hands_free and not self.standing.noisy
+    def _speech_started(self, pre_roll_s: float, now: float) -> list[effects.Effect]:
+        hands_free = self._hands_free and not self.condition.noisy
         if not hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
             return []
         if self._server_detects and self.phase is Phase.ANSWERING:
             return []  # the service decides whether this was speech, and says so by interrupting
-        cut: list[Effect] = [CutAnswer()] if self.phase in _WAITING else []
+        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase in _WAITING else []
         self._hear(Phase.HEARING, now)
-        return [*cut, OpenUtterance(pre_roll_s)]
+        return [*cut, effects.OpenUtterance(pre_roll_s)]
 
-    def _typed(self, text: str, now: float) -> list[Effect]:
-        effects: list[Effect] = []
+    def _typed(self, text: str, now: float) -> list[effects.Effect]:
+        wanted: list[effects.Effect] = []
         if not self.listening:
-            cut = [CutAnswer()] if self.phase is Phase.SPEAKING else []
-            effects += [*cut, *self._wake(now)]
+            cut = [effects.CutAnswer()] if self.phase is Phase.SPEAKING else []
+            wanted += [*cut, *self._wake(now)]
         if self.phase in _OPEN:
-            effects += self._end_utterance(now)
+            wanted += self._end_utterance(now)
         if self.phase in _WAITING:
-            effects += [CutAnswer()]
-        return [*effects, SendText(text), *self._expect_answer(now)]
+            wanted += [effects.CutAnswer()]
+        return [*wanted, effects.SendText(text), *self._expect_answer(now)]
 
     # the service
 
     def _answer(
-        self, event: AnswerBegan | AnswerGenerated | AnswerEnded | AnswerInterrupted | Drained, now: float
-    ) -> list[Effect]:
+        self,
+        event: events.AnswerBegan
+        | events.AnswerGenerated
+        | events.AnswerEnded
+        | events.AnswerInterrupted
+        | events.Drained,
+        now: float,
+    ) -> list[effects.Effect]:
         match event:
-            case AnswerBegan():
+            case events.AnswerBegan():
                 return self._answer_began(now)
-            case AnswerGenerated():
+            case events.AnswerGenerated():
                 return self._answer_complete()
-            case AnswerEnded():
+            case events.AnswerEnded():
                 return self._rest_after_answer(now) if self.phase is Phase.THINKING else self._answer_complete()
-            case AnswerInterrupted():
+            case events.AnswerInterrupted():
                 return self._interrupted(now)
-            case Drained():
+            case events.Drained():
                 return self._rest_after_answer(now) if self.phase in _PLAYING else []
             case _:
                 assert_never(event)
 
-    def _answer_began(self, now: float) -> list[Effect]:
+    def _answer_began(self, now: float) -> list[effects.Effect]:
         if self.phase in _OPEN:
-            return [CutAnswer()]  # the person is speaking: nothing may talk over them
+            return [effects.CutAnswer()]  # the person is speaking: nothing may talk over them
         if self.phase not in _PLAYING:
             self._enter(
                 Phase.ANSWERING if self.listening else Phase.SPEAKING,
@@ -291,22 +265,22 @@ class Turn:
             )
         return []
 
-    def _answer_complete(self) -> list[Effect]:
+    def _answer_complete(self) -> list[effects.Effect]:
         if self.phase not in _PLAYING:
             return []
         self._timers.pop(_Timer.RESPONSE, None)
-        return [FinishAnswer()]
+        return [effects.FinishAnswer()]
 
-    def _interrupted(self, now: float) -> list[Effect]:
+    def _interrupted(self, now: float) -> list[effects.Effect]:
         if self.phase is Phase.ANSWERING and self._server_detects:
             self._hear(Phase.HEARING, now)
-            return [CutAnswer(), OpenUtterance(0.0)]
+            return [effects.CutAnswer(), effects.OpenUtterance(0.0)]
         if self.phase in _PLAYING:
-            return [CutAnswer(), *self._rest_after_answer(now)]
+            return [effects.CutAnswer(), *self._rest_after_answer(now)]
         return []
 
-    def _progress(self, event: ServerHeard | Delivered, now: float) -> list[Effect]:
-        if isinstance(event, Delivered):
+    def _progress(self, event: events.ServerHeard | events.Delivered, now: float) -> list[effects.Effect]:
+        if isinstance(event, events.Delivered):
             self._delivered = True
         asked = self.phase is Phase.THINKING and self._delivered
         receiving = self.phase in _PLAYING and _Timer.RESPONSE in self._timers
@@ -314,9 +288,9 @@ class Turn:
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
         return []
 
-    def _link_changed(self, event: LinkChanged, now: float) -> list[Effect]:
+    def _link_changed(self, event: events.LinkChanged, now: float) -> list[effects.Effect]:
         before, state = self.link, event.state
-        said = self.standing.link_changed(event)
+        said = self.condition.link_changed(event)
         if self.phase is Phase.ASLEEP and state is LinkState.UP:  # at start-up nobody has fallen asleep
             self._timers.setdefault(_Timer.LINGER, now + self._settings.linger_s)
         if self.phase is Phase.THINKING and state is not LinkState.UP:
@@ -333,108 +307,112 @@ class Turn:
 
     # notes
 
-    def _kept(self, event: NoteSaved | NotesChanged | StillKept, now: float) -> list[Effect]:
+    def _kept(
+        self, event: events.NoteSaved | events.NotesChanged | events.StillKept, now: float
+    ) -> list[effects.Effect]:
         match event:
-            case NoteSaved():
+            case events.NoteSaved():
                 # Where the box was still waiting, the service would not take the question.
                 rest = self._rest_after_answer(now) if self.phase is Phase.THINKING else []
-                return [self.standing.note_saved(event), *rest]
-            case NotesChanged():
-                self.standing.notes_changed(event)
+                return [self.condition.note_saved(event), *rest]
+            case events.NotesChanged():
+                self.condition.notes_changed(event)
                 if self.phase is Phase.ASLEEP:
                     self._timers.setdefault(_Timer.LINGER, now + NOTES_LINGER_S)
                 return self._answers_came(now)
-            case StillKept():
-                return [Play(Earcon.STILL)]
+            case events.StillKept():
+                return [effects.Play(Earcon.STILL)]
             case _:
                 assert_never(event)
 
-    def _answers_came(self, now: float) -> list[Effect]:
-        if self.standing.answers and self.phase is Phase.LISTENING and not self._pressed:
+    def _answers_came(self, now: float) -> list[effects.Effect]:
+        if self.condition.answers and self.phase is Phase.LISTENING and not self._pressed:
             return self._play_answers(Phase.ANSWERING, now)
-        if self.standing.answers and self.phase is Phase.ASLEEP and self._answers_at_once:
+        if self.condition.answers and self.phase is Phase.ASLEEP and self._answers_at_once:
             return self._play_answers(Phase.SPEAKING, now)
         return []
 
-    def _play_answers(self, phase: Phase, now: float) -> list[Effect]:
-        self._enter(phase, {_Timer.ANSWER_CAP: now + self.standing.answers * self._settings.max_answer_s})
-        self.standing.answers = 0  # they are being told; should a press come first, they are announced again
-        return [PlayAnswers()]
+    def _play_answers(self, phase: Phase, now: float) -> list[effects.Effect]:
+        self._enter(phase, {_Timer.ANSWER_CAP: now + self.condition.answers * self._settings.max_answer_s})
+        self.condition.answers = 0  # they are being told; should a press come first, they are announced again
+        return [effects.PlayAnswers()]
 
-    # the surroundings
+    # what the place allows
 
-    def _surroundings_changed(self, event: NoiseChanged | TrustChanged | FaultRaised | FaultCleared) -> list[Play]:
+    def _conditions_changed(
+        self, event: events.NoiseChanged | events.TrustChanged | events.FaultRaised | events.FaultCleared
+    ) -> list[effects.Play]:
         match event:
-            case NoiseChanged():
-                said = self.standing.noise_changed(noisy=event.noisy)
+            case events.NoiseChanged():
+                said = self.condition.noise_changed(noisy=event.noisy)
                 awaited = self._hands_free and self.phase in (Phase.LISTENING, Phase.THINKING)
                 return said if awaited else []
-            case TrustChanged():
-                self.standing.trusted = event.trusted
-            case FaultRaised():
-                return self.standing.fault_raised(event.name)
-            case FaultCleared():
-                self.standing.faults.discard(event.name)
+            case events.TrustChanged():
+                self.condition.trusted = event.trusted
+            case events.FaultRaised():
+                return self.condition.fault_raised(event.name)
+            case events.FaultCleared():
+                self.condition.faults.discard(event.name)
             case _:
                 assert_never(event)
         return []
 
     # time
 
-    def _tick(self, now: float) -> list[Effect]:
+    def _tick(self, now: float) -> list[effects.Effect]:
         due = [timer for timer, at in self._timers.items() if at <= now]
-        effects: list[Effect] = []
+        wanted: list[effects.Effect] = []
         for timer in due:
             # What an earlier one did may have ended the phase that a later one belonged to.
             if self._timers.get(timer, now + 1) <= now:
                 del self._timers[timer]
-                effects += self._expired(timer, now)
-        return effects
+                wanted += self._expired(timer, now)
+        return wanted
 
-    def _expired(self, timer: _Timer, now: float) -> list[Effect]:
+    def _expired(self, timer: _Timer, now: float) -> list[effects.Effect]:
         match timer:
             case _Timer.IDLE:
-                return [Play(Earcon.ASLEEP), *self._sleep(now)]
+                return [effects.Play(Earcon.ASLEEP), *self._sleep(now)]
             case _Timer.UTTERANCE | _Timer.RELEASED:
                 return self._end_utterance(now)
             case _Timer.TICK:
-                return [Play(Earcon.THINKING)]
+                return [effects.Play(Earcon.THINKING)]
             case _Timer.RESPONSE:
                 return self._no_response(now)
             case _Timer.ANSWER_CAP:
-                return [CutAnswer(), *self._rest_after_answer(now)]
+                return [effects.CutAnswer(), *self._rest_after_answer(now)]
             case _Timer.LINGER:
                 return self._lingered(now)
             case _:
                 assert_never(timer)
 
-    def _no_response(self, now: float) -> list[Effect]:
+    def _no_response(self, now: float) -> list[effects.Effect]:
         connected = self.link is LinkState.UP
         if self.phase in _PLAYING:
             # What came is played to its end. Where the line took the rest, that is asked for when it is back.
-            return [FinishAnswer(), *([] if connected else [SaveNote()])]
+            return [effects.FinishAnswer(), *([] if connected else [effects.SaveNote()])]
         if self._server_detects:
             return self._rest_after_answer(now)  # what sounded like speech here was none to the service
         if connected and not self._retried:
             self._retried, self._delivered = True, False
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
-            return [Play(Earcon.RETRY), Reconnect()]
-        return [*([Play(Earcon.FAULT)] if connected else []), SaveNote(), *self._rest_after_answer(now)]
+            return [effects.Play(Earcon.RETRY), effects.Reconnect()]
+        return [*([effects.Play(Earcon.FAULT)] if connected else []), effects.SaveNote(), *self._rest_after_answer(now)]
 
-    def _lingered(self, now: float) -> list[Effect]:
-        if self.standing.notes:  # they go out as soon as there is a network, whether anybody is there or not
+    def _lingered(self, now: float) -> list[effects.Effect]:
+        if self.condition.notes:  # they go out as soon as there is a network, whether anybody is there or not
             self._timers[_Timer.LINGER] = now + max(self._settings.linger_s, NOTES_LINGER_S)
             return []
-        return [Disconnect()]
+        return [effects.Disconnect()]
 
     # phases
 
     def _enter(self, phase: Phase, timers: dict[_Timer, float]) -> None:
         self.phase, self._timers = phase, timers
 
-    def _wake(self, now: float) -> list[Effect]:
+    def _wake(self, now: float) -> list[effects.Effect]:
         self._listen(now, self._settings.idle_s)
-        return [Sense(on=True), Connect()]
+        return [effects.Sensors(on=True), effects.Connect()]
 
     def _listen(self, now: float, seconds: float) -> None:
         self._enter(Phase.LISTENING, {} if self._settings.always_listening else {_Timer.IDLE: now + seconds})
@@ -450,32 +428,32 @@ class Turn:
             {_Timer.TICK: now + THINKING_TICK_S, _Timer.RESPONSE: now + self._settings.send_timeout_s},
         )
 
-    def _end_utterance(self, now: float) -> list[Effect]:
-        return [EndUtterance(), *self._expect_answer(now)]
+    def _end_utterance(self, now: float) -> list[effects.Effect]:
+        return [effects.EndUtterance(), *self._expect_answer(now)]
 
-    def _expect_answer(self, now: float) -> list[Effect]:
+    def _expect_answer(self, now: float) -> list[effects.Effect]:
         """Wait for it, or save the question at once where there is nobody to put it to."""
-        if self.standing.away and not self._server_detects:
-            return [SaveNote(), *self._rest_after_answer(now)]
+        if self.condition.away and not self._server_detects:
+            return [effects.SaveNote(), *self._rest_after_answer(now)]
         self._think(now)
         return []
 
-    def _rest_after_answer(self, now: float) -> list[Effect]:
+    def _rest_after_answer(self, now: float) -> list[effects.Effect]:
         if self.phase is Phase.ASLEEP:
             return []
         if self.phase is Phase.SPEAKING:
-            more = self.standing.answers and self._answers_at_once
+            more = self.condition.answers and self._answers_at_once
             return self._play_answers(Phase.SPEAKING, now) if more else self._sleep(now)
-        if self.standing.answers:  # they came while something else was going on
+        if self.condition.answers:  # they came while something else was going on
             return self._play_answers(Phase.ANSWERING, now)
         self._listen(now, self._settings.follow_up_s)
         return [] if self._hands_free else self._sleep(now)
 
-    def _sleep(self, now: float) -> list[Effect]:
-        end: list[Effect] = [EndUtterance()] if self.phase in _OPEN else []
-        cut: list[Effect] = [CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
+    def _sleep(self, now: float) -> list[effects.Effect]:
+        end: list[effects.Effect] = [effects.EndUtterance()] if self.phase in _OPEN else []
+        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
         # What is still to be said must not depend on a connection that nobody may want any more.
-        save: list[Effect] = [] if self.link is LinkState.UP or self._server_detects else [SaveNote()]
-        close: list[Effect] = [Sense(on=False)] if self.listening else []
+        save: list[effects.Effect] = [] if self.link is LinkState.UP or self._server_detects else [effects.SaveNote()]
+        close: list[effects.Effect] = [effects.Sensors(on=False)] if self.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
         return [*end, *cut, *save, *close]

@@ -29,7 +29,7 @@ STALL_S = 0.5
 """Without progress for so long the line was out, and what was measured across it says nothing about its rate."""
 QUICK_S = 0.030
 """A frame that drained within this was not slowed by the line; it only proves that the line is faster than assumed."""
-HELD_WINDOW_S = 0.3
+FULL_WINDOW_S = 0.3
 """While audio itself fills the line its slope is taken over this long."""
 SPURT_WINDOW_S = 0.100
 """While audio is caught up with, what is acknowledged in so short a time shows soon that the line carries more."""
@@ -110,7 +110,7 @@ class Uplink:
         self._frame: _Frame | None = None
         self._explored_at = -inf
         self._progress_at = 0.0
-        self._held: tuple[float, int] | None = None
+        self._full_since: tuple[float, int] | None = None
         self._spurt: tuple[float, int] | None = None
         self._been_full = False  # audio alone filled this line: what comes in spurts then is a router's queue
         self._pings: deque[tuple[float, int]] = deque(maxlen=64)  # not answered: when sent, bytes in the pipe then
@@ -119,8 +119,8 @@ class Uplink:
 
     # what the socket says
 
-    def observe(self, now: float, pipe: Pipe, *, held: bool, behind: bool = False) -> None:
-        """Take a look at the socket; ``held``: audio waits because the pipe is deep, so the line is full.
+    def observe(self, now: float, pipe: Pipe, *, line_full: bool, behind: bool = False) -> None:
+        """Take a look at the socket; ``line_full``: audio waits because the pipe is deep, so the line is full.
 
         ``behind``: a good deal of audio waits, so whatever the pipe lets through is what it is given.
         """
@@ -132,10 +132,10 @@ class Uplink:
             self._forget()
         if self._frame is not None:
             self._follow(self._frame, now, pipe)
-        elif held:
-            self._measure_held(now, pipe)
+        elif line_full:
+            self._measure_full(now, pipe)
         else:
-            self._held = None
+            self._full_since = None
         if behind and self._frame is None and not self._been_full:
             self._measure_spurt(now, pipe)
         else:
@@ -151,7 +151,7 @@ class Uplink:
         behind = self._pipe.acked + self._pipe.outstanding
         self._frame = _Frame(now, behind, behind + size)
         self._explored_at = now
-        self._held = None
+        self._full_since = None
 
     def ping_sent(self, now: float) -> None:
         """Note that a ping was handed over, behind everything written before it."""
@@ -254,7 +254,7 @@ class Uplink:
 
     def _forget(self) -> None:
         """Take nothing from a measurement that an outage fell into."""
-        self._held = None
+        self._full_since = None
         if self._frame is not None:  # only its receipt is still waited for
             self._frame.slope, self._frame.behind = inf, self._frame.until
 
@@ -271,15 +271,15 @@ class Uplink:
         received = size / frame.receipt_s if frame.receipt_s is not None and frame.receipt_s > QUICK_S else inf
         self._learn(now, received if received < SPLIT * frame.slope else frame.slope, size)
 
-    def _measure_held(self, now: float, pipe: Pipe) -> None:
-        if self._held is None:
-            self._held = (now, pipe.acked)
+    def _measure_full(self, now: float, pipe: Pipe) -> None:
+        if self._full_since is None:
+            self._full_since = (now, pipe.acked)
             return
-        since, acked = self._held
-        if now - since >= HELD_WINDOW_S:
+        since, acked = self._full_since
+        if now - since >= FULL_WINDOW_S:
             self._been_full = self._been_full or pipe.acked - acked <= self.rate * (now - since)
             self._learn(now, (pipe.acked - acked) / (now - since), pipe.acked - acked)
-            self._held = (now, pipe.acked)
+            self._full_since = (now, pipe.acked)
 
     def _measure_spurt(self, now: float, pipe: Pipe) -> None:
         """Believe in more if more came through; never in less, since it was not more than was handed over."""

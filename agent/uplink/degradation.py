@@ -32,7 +32,7 @@ HALF_RATE = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Thinning:
+class Degradation:
     """What is to be done to the audio that goes out now."""
 
     rate: int = FULL_RATE
@@ -40,7 +40,7 @@ class Thinning:
     skip_s: float = 0.0
 
 
-class Squeeze:
+class Degrader:
     """Chooses with hysteresis; feed it once per look at the line."""
 
     def __init__(self, *, narrowband: bool) -> None:
@@ -51,7 +51,7 @@ class Squeeze:
         self._good_since: float | None = None
         self._late_since = inf
 
-    def choose(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> Thinning:
+    def choose(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> Degradation:
         """Return what to do with audio that is ``lag_s`` late.
 
         ``narrow``: the line carries little more than speech; a wide one catches up by itself, with every sample.
@@ -59,8 +59,8 @@ class Squeeze:
         """
         self._choose_rate(now, lag_s, narrow=narrow, fits=fits)
         if not narrow:
-            return Thinning(self._rate)
-        return Thinning(self._rate, lag_s > TRIM_AT_S, lag_s - SKIP_TO_S if lag_s > SKIP_AT_S else 0.0)
+            return Degradation(self._rate)
+        return Degradation(self._rate, lag_s > TRIM_AT_S, lag_s - SKIP_TO_S if lag_s > SKIP_AT_S else 0.0)
 
     def _choose_rate(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> None:
         if lag_s <= LATE_S:

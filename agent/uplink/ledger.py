@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from agent.hearing.endpointer import FRAME_S
-from agent.uplink.degradation import HALF_RATE, PAUSE_S, Thinning, halve
+from agent.uplink.degradation import HALF_RATE, PAUSE_S, Degradation, halve
 from agent.wire import protocol
 
 LIVE_BYTES = 640
@@ -19,7 +19,7 @@ BYTES_PER_S = 32_000
 CATCH_UP_BYTES = 6400
 """200 ms: what is sent in one message when more waits; fewer messages, and no audible difference to the service."""
 PAUSE_PIECES = round(PAUSE_S / FRAME_S)
-WHOLE = Thinning()
+WHOLE = Degradation()
 MAX_ATTEMPTS = 3
 """An utterance that so many connections did not survive is the likely reason, and is given up."""
 
@@ -39,11 +39,11 @@ class Utterance:
     remark: str = ""  # what the model must know of it: when it was said, what of its answer was given already
     picture: bytes = b""  # JPEG, of an utterance that was spoken where no frame could be streamed
     answered_in_part: bool = False
-    said: str = ""  # that part, in words
+    answer_text: str = ""  # that part, in words
     led: int = 0  # messages of the lead that were sent
     ended: bool = False
     ended_at: float = 0.0  # when the last word was spoken, on the loop's clock
-    said_at: float = 0.0  # when the first one was, on the wall's
+    recorded_at: float = 0.0  # when the first one was, on the wall's
     wanted: bool = True  # whether the technician still waits for the answer
     opened: bool = False
     sent: int = 0
@@ -73,7 +73,7 @@ class Ledger:
 
         ``first`` is the number of the first utterance; they count over the life of the box.
         """
-        self._marked = marked
+        self._local_detection = marked
         self._entries: deque[Utterance] = deque()
         self._numbers = first - 1
         self.preface = ""
@@ -135,10 +135,10 @@ class Ledger:
             self.recording.pcm += chunk
             self.recording.quiet.append(quiet)
 
-    def end(self, spoken_until: float) -> None:
-        """End the open utterance, if there is one; its last word was spoken at ``spoken_until``."""
+    def end(self, speech_ended_at: float) -> None:
+        """End the open utterance, if there is one; its last word was spoken at ``speech_ended_at``."""
         if self.recording is not None:
-            self.recording.ended, self.recording.ended_at = True, spoken_until
+            self.recording.ended, self.recording.ended_at = True, speech_ended_at
             self.recording = None
 
     def add_text(self, text: str, now: float) -> int:
@@ -152,15 +152,15 @@ class Ledger:
         note.note = note.ended = True
         self._entries.append(note)
 
-    def next(self, chunk_s: float = FRAME_S, thinning: Thinning = WHOLE) -> tuple[bytes, Utterance] | None:
+    def next(self, chunk_s: float = FRAME_S, degradation: Degradation = WHOLE) -> tuple[bytes, Utterance] | None:
         """Return the next message to send and its utterance; None when all is sent.
 
-        Live audio waits until ``chunk_s`` of it have come together, or the utterance is over. ``thinning`` is for a
+        Live audio waits until ``chunk_s`` of it have come together, or the utterance is over. ``degradation`` is for a
         line that is too narrow; what it leaves out is kept all the same.
         """
         least = round(chunk_s / FRAME_S) * LIVE_BYTES
         for entry in self._entries:
-            message = self._next_of(entry, least, thinning)
+            message = self._next_of(entry, least, degradation)
             if message is not None:
                 return message, entry
             if entry.marked and not entry.closed:
@@ -200,14 +200,14 @@ class Ledger:
         elif entry in self._entries:
             self._entries.remove(entry)
 
-    def go_on(self, number: int, said: str, remark: str) -> bool:
+    def continue_answer(self, number: int, said: str, remark: str) -> bool:
         """Ask, by ``remark``, for the rest of the answer to ``number``, which broke off after ``said``.
 
         False if the utterance is not kept.
         """
         entry = next((entry for entry in self.over if entry.number == number and entry.marked), None)
         if entry is not None:
-            entry.said, entry.remark, entry.answered_in_part = said, remark, True
+            entry.answer_text, entry.remark, entry.answered_in_part = said, remark, True
         return entry is not None
 
     def rewind(self) -> list[Utterance]:
@@ -239,11 +239,11 @@ class Ledger:
         return self._numbers
 
     def _add(self) -> Utterance:
-        entry = Utterance(self.take_number(), self._marked)
+        entry = Utterance(self.take_number(), self._local_detection)
         self._entries.append(entry)
         return entry
 
-    def _next_of(self, entry: Utterance, least: int, thinning: Thinning) -> bytes | None:
+    def _next_of(self, entry: Utterance, least: int, degradation: Degradation) -> bytes | None:
         if entry.closed:
             return None
         if not entry.opened:
@@ -258,10 +258,10 @@ class Ledger:
             message = entry.next_of_lead()
             entry.closed = not (entry.marked or entry.pcm) and entry.led == entry.lead_size
             return message
-        self._leave_out(entry, thinning)
+        self._leave_out(entry, degradation)
         waiting = len(entry.pcm) - entry.sent
         if waiting >= least or (waiting and entry.ended):
-            return self._audio(entry, waiting, least, thinning)
+            return self._audio(entry, waiting, least, degradation)
         if not entry.ended:
             return None
         entry.closed = True
@@ -269,13 +269,13 @@ class Ledger:
             self._entries.remove(entry)  # nothing will acknowledge it
         return protocol.ACTIVITY_END if entry.marked else protocol.AUDIO_STREAM_END
 
-    def _leave_out(self, entry: Utterance, thinning: Thinning) -> None:
+    def _leave_out(self, entry: Utterance, degradation: Degradation) -> None:
         """Move over what the line has no room for."""
-        if thinning.skip_s and entry is self.recording and entry.attempts == 1:  # live, not sent again
-            skipped = min(len(entry.pcm) - entry.sent, round(thinning.skip_s / FRAME_S) * LIVE_BYTES)
+        if degradation.skip_s and entry is self.recording and entry.attempts == 1:  # live, not sent again
+            skipped = min(len(entry.pcm) - entry.sent, round(degradation.skip_s / FRAME_S) * LIVE_BYTES)
             entry.sent += skipped
             self.skipped_s += skipped / BYTES_PER_S
-        while thinning.trim and self._in_long_pause(entry):
+        while degradation.trim and self._in_long_pause(entry):
             entry.sent += LIVE_BYTES
             self.trimmed_s += FRAME_S
 
@@ -283,15 +283,15 @@ class Ledger:
         piece = entry.sent // LIVE_BYTES
         return entry.pause >= PAUSE_PIECES and piece < len(entry.quiet) and bool(entry.quiet[piece])
 
-    def _audio(self, entry: Utterance, waiting: int, least: int, thinning: Thinning) -> bytes:
+    def _audio(self, entry: Utterance, waiting: int, least: int, degradation: Degradation) -> bytes:
         size = min(waiting, least if waiting < 2 * least else CATCH_UP_BYTES)
-        if thinning.trim:
+        if degradation.trim:
             size = min(size, LIVE_BYTES * PAUSE_PIECES)  # a pause must be noticed within it
         start, end = entry.sent, entry.sent + size
         entry.sent = end
         spoken = entry.quiet[start // LIVE_BYTES : end // LIVE_BYTES]
         entry.pause = len(spoken) - 1 - spoken.rfind(0) + (entry.pause if 0 not in spoken else 0)
-        if thinning.rate == HALF_RATE:
+        if degradation.rate == HALF_RATE:
             message = protocol.audio(halve(entry.pcm, start, end), HALF_RATE)
         else:
             message = protocol.audio(memoryview(entry.pcm)[start:end])

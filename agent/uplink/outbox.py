@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.uplink.degradation import Squeeze, Thinning
+from agent.uplink.degradation import Degradation, Degrader
 from agent.wire import protocol
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class Outbox:
     def __init__(self, ledger: Ledger, *, narrowband: bool = True) -> None:
         """Take audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
         self._ledger = ledger
-        self._squeeze = Squeeze(narrowband=narrowband)
-        self.thinning = Thinning()
+        self._degrader = Degrader(narrowband=narrowband)
+        self.degradation = Degradation()
         """What is done to audio at present."""
         self._control: deque[bytes] = deque()
         self._frame: bytes | None = None
@@ -56,11 +56,6 @@ class Outbox:
         self.frames_replaced += self._frame is not None
         self._frame = jpeg
 
-    @property
-    def frame_waiting(self) -> bool:
-        """Whether a frame has not left yet."""
-        return self._frame is not None
-
     def next(self, uplink: Uplink, now: float) -> Outgoing | None:
         """Return what to send now; None to wait.
 
@@ -71,8 +66,8 @@ class Outbox:
             return Outgoing(self._control.popleft())
         if uplink.audio_open:
             lag_s = self._ledger.backlog_s + uplink.queue_s
-            self.thinning = self._squeeze.choose(now, lag_s, narrow=uplink.narrow, fits=uplink.fits)
-            step = self._ledger.next(uplink.chunk_s, self.thinning)
+            self.degradation = self._degrader.choose(now, lag_s, narrow=uplink.narrow, fits=uplink.fits)
+            step = self._ledger.next(uplink.chunk_s, self.degradation)
             if step is not None:
                 message, utterance = step
                 return Outgoing(message, utterance if utterance.closed else None)

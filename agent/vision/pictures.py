@@ -27,13 +27,13 @@ LOOK_AGAIN_S = 0.020
 class Pictures:
     """Films at the asked rate and hands JPEGs to ``deliver``; does nothing in a box without a camera."""
 
-    def __init__(  # noqa: PLR0913 - its surroundings, each given once by the one place that wires the agent
+    def __init__(  # noqa: PLR0913 - its collaborators, each given once by the one place that wires the agent
         self,
         settings: Settings,
         camera: Camera | None,
         counters: Counters,
         *,
-        room: Callable[[], tuple[int, str]],
+        frame_budget: Callable[[], tuple[int, str]],
         deliver: Callable[[bytes], None],
         keep: Callable[[str, bytes], None],
         drop: Callable[[str], None],
@@ -41,11 +41,11 @@ class Pictures:
     ) -> None:
         """Stills are given to ``keep(name, jpeg)``, and to ``drop(name)`` if they were taken by mistake.
 
-        ``room()`` says how many bytes a frame may have now, and why none may be taken if that is 0.
+        ``frame_budget()`` says how many bytes a frame may have now, and why none may be taken if that is 0.
         """
         self._camera = camera
         self._counters = counters
-        self._room = room
+        self._frame_budget = frame_budget
         self._deliver = deliver
         self._keep = keep
         self._drop = drop
@@ -73,7 +73,7 @@ class Pictures:
         if self._camera is not None:
             self._camera.stop()
 
-    def film(self, *, on: bool) -> None:
+    def stream_frames(self, *, on: bool) -> None:
         """Take frames, the first at once, or stop."""
         self._filming = on and self._period_s < inf
         self._due = self._loop.time()
@@ -120,7 +120,7 @@ class Pictures:
         ends = self._due + self._period_s
         refusal = "late"  # a still took so long that there is no time left
         while self._filming and not self._still_wanted and self._loop.time() < ends:
-            size, refusal = self._room()
+            size, refusal = self._frame_budget()
             if size:
                 jpeg = await camera.frame(min(size, self._max_bytes))
                 if self._filming:  # else the utterance ended meanwhile, and the frame with it
@@ -149,4 +149,4 @@ class Pictures:
             self._last_still = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(1000 * now) % 1000:03}.jpg"
             self._keep(self._last_still, jpeg)
             log.info("still: %s, %d kB", self._last_still, len(jpeg) // 1000)
-        self._deliver(await camera.frame(min(self._max_bytes, max(self._room()[0], LEAST_FRAME))))
+        self._deliver(await camera.frame(min(self._max_bytes, max(self._frame_budget()[0], LEAST_FRAME))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.voice.earcons import pcm
-from agent.voice.recordings import Phrases
+from agent.voice.recordings import Recordings
 
 if TYPE_CHECKING:
     from agent.config import VoiceSettings
@@ -26,7 +26,7 @@ class Announcer:
         self._loop = asyncio.get_running_loop()
         folder = Path(settings.recordings).expanduser() if settings.recordings else None
         try:
-            self._phrases = Phrases(settings.language, folder) if settings.words else None
+            self._phrases = Recordings(settings.language, folder) if settings.words else None
         except ValueError as error:
             raise ConfigError(f"[voice] recordings: {error}") from error
 

@@ -29,7 +29,7 @@ class Earcon(Enum):
     RETRY = auto()  # no answer came: asking again
 
 
-class Note(NamedTuple):
+class Tone(NamedTuple):
     """One tone: a swell of ``ATTACK_S``, then a fall to silence over the rest of its length."""
 
     start_s: float
@@ -43,31 +43,31 @@ class Score(NamedTuple):
     """The notes of one earcon and the level of its loudest sample."""
 
     peak_dbfs: float
-    notes: tuple[Note, ...]
+    notes: tuple[Tone, ...]
 
 
 # Peaks stay below -14 dBFS, well under the voice: a pure tone is heard louder than speech that peaks as high.
 SCORES = {
-    Earcon.LISTENING: Score(-16, (Note(0, 0.11, 587), Note(0.08, 0.2, 880))),
+    Earcon.LISTENING: Score(-16, (Tone(0, 0.11, 587), Tone(0.08, 0.2, 880))),
     # Two alike, as the light's double blink for notes that wait.
-    Earcon.SAVED: Score(-17, (Note(0, 0.12, 698), Note(0.15, 0.16, 698))),
-    Earcon.THINKING: Score(-24, (Note(0, 0.06, 440, overtone=0.6),)),
-    Earcon.FAULT: Score(-15, (Note(0, 0.16, 740), Note(0.14, 0.16, 523), Note(0.28, 0.22, 370))),
-    Earcon.ASLEEP: Score(-20, (Note(0, 0.16, 440), Note(0.12, 0.26, 294, overtone=0.5))),
+    Earcon.SAVED: Score(-17, (Tone(0, 0.12, 698), Tone(0.15, 0.16, 698))),
+    Earcon.THINKING: Score(-24, (Tone(0, 0.06, 440, overtone=0.6),)),
+    Earcon.FAULT: Score(-15, (Tone(0, 0.16, 740), Tone(0.14, 0.16, 523), Tone(0.28, 0.22, 370))),
+    Earcon.ASLEEP: Score(-20, (Tone(0, 0.16, 440), Tone(0.12, 0.26, 294, overtone=0.5))),
     # Short, then long on the same pitch: what the thumb is asked to do.
-    Earcon.HOLD_TO_TALK: Score(-17, (Note(0, 0.05, 1175), Note(0.09, 0.3, 1175, overtone=0.1))),
+    Earcon.HOLD_TO_TALK: Score(-17, (Tone(0, 0.05, 1175), Tone(0.09, 0.3, 1175, overtone=0.1))),
     # Tones that fit no key, too short to have a pitch: the two halves of a shutter.
     Earcon.STILL: Score(
         -16,
         (
-            Note(0, 0.025, 2130, level=0.8),
-            Note(0, 0.02, 3370, level=0.6),
-            Note(0.075, 0.03, 1710),
-            Note(0.075, 0.025, 2890, level=0.7),
+            Tone(0, 0.025, 2130, level=0.8),
+            Tone(0, 0.02, 3370, level=0.6),
+            Tone(0.075, 0.03, 1710),
+            Tone(0.075, 0.025, 2890, level=0.7),
         ),
     ),
     # Out and back to where it was: once more.
-    Earcon.RETRY: Score(-18, (Note(0, 0.11, 523), Note(0.09, 0.11, 622), Note(0.18, 0.18, 523))),
+    Earcon.RETRY: Score(-18, (Tone(0, 0.11, 523), Tone(0.09, 0.11, 622), Tone(0.18, 0.18, 523))),
 }
 
 
@@ -87,7 +87,7 @@ def pcm(earcon: Earcon) -> bytes:
     return samples.tobytes()
 
 
-def _mix(notes: tuple[Note, ...]) -> list[float]:
+def _mix(notes: tuple[Tone, ...]) -> list[float]:
     """Lay the notes over each other, unscaled."""
     mix = [0.0] * round(max(note.start_s + note.length_s for note in notes) * RATE)
     for note in notes:
@@ -97,7 +97,7 @@ def _mix(notes: tuple[Note, ...]) -> list[float]:
     return mix
 
 
-def _render(note: Note) -> list[float]:
+def _render(note: Tone) -> list[float]:
     """Play one note: two partials under a raised-cosine swell and fall."""
     count, attack = round(note.length_s * RATE), round(ATTACK_S * RATE)
     step = math.tau * note.hertz / RATE

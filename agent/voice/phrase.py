@@ -67,4 +67,4 @@ class Phrase(StrEnum):
 
 
 Words = tuple[Phrase | int, ...]
-"""What :meth:`agent.voice.recordings.Phrases.say` says."""
+"""What :meth:`agent.voice.recordings.Recordings.say` says."""

@@ -34,7 +34,7 @@ def languages() -> list[str]:
     return sorted(folder.name for folder in _VOICES.iterdir() if any(folder.glob("*.wav")))
 
 
-class Phrases:
+class Recordings:
     """The phrases of one language, in the shipped voice or in the recordings of a folder."""
 
     def __init__(self, language: str, overrides: Path | None = None) -> None:

@@ -27,25 +27,25 @@ Lines = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PastTurn:
     """One turn as it will be told: what was asked, what the technician heard of the answer, what tools were used."""
 
-    asked: str
-    answered: str
+    question: str
+    answer: str
     tools: tuple[str, ...] = ()
     number: int = 0  # of the utterance; 0 for what nobody asked
 
     def lines(self) -> Lines:
         """Word for word."""
-        asked = "\n".join([self.asked or SILENT, *(f"[{tool}]" for tool in self.tools)])
-        return [("user", asked), ("model", self.answered or SILENT)]
+        asked = "\n".join([self.question or SILENT, *(f"[{tool}]" for tool in self.tools)])
+        return [("user", asked), ("model", self.answer or SILENT)]
 
     def condensed(self) -> Lines:
         """In short."""
-        words = self.asked.split()
+        words = self.question.split()
         asked = " ".join(words[:QUESTION_WORDS]) + (" ..." if len(words) > QUESTION_WORDS else "")
-        sentence = FIRST_SENTENCE.match(self.answered)
-        return [("user", asked or SILENT), ("model", sentence.group() if sentence else self.answered or SILENT)]
+        sentence = FIRST_SENTENCE.match(self.answer)
+        return [("user", asked or SILENT), ("model", sentence.group() if sentence else self.answer or SILENT)]
 
 
 class History:
@@ -54,12 +54,12 @@ class History:
     def __init__(self, budget_tokens: int) -> None:
         """Keep a seed within ``budget_tokens``."""
         self._budget = budget_tokens
-        self._turns: deque[Told] = deque()
+        self._turns: deque[PastTurn] = deque()
         self._left_out = 0
         self.position = 0
         """How many turns were ever added."""
 
-    def add(self, turn: Told) -> None:
+    def add(self, turn: PastTurn) -> None:
         """Append the newest turn, or tell more of one that is there; what no seed can hold any more is forgotten."""
         earlier = next((i for i, each in enumerate(self._turns) if turn.number and each.number == turn.number), None)
         if earlier is not None:
@@ -115,7 +115,7 @@ def as_one_text(lines: Lines) -> Lines:
     return [("user", f"(What was said in this conversation so far)\n{_as_script(lines)}")] if lines else []
 
 
-def missed(lines: Lines) -> str:
+def missed_text(lines: Lines) -> str:
     """Return what a resumed session is told before the next question, if it has missed ``lines``."""
     if not lines:
         return ""

@@ -15,7 +15,7 @@ from hardware.ports import (
     CHUNK_S,
     MICROPHONE_FORMAT,
     DeviceError,
-    Heard,
+    MicChunk,
     reason,
 )
 from hardware.simulated.clock import Metronome
@@ -41,7 +41,7 @@ class PacedMicrophone:
         """``hear`` returns exactly one chunk."""
         self._loop = loop
         self._hear = hear
-        self._on_chunk: Callable[[Heard], None] | None = None
+        self._on_chunk: Callable[[MicChunk], None] | None = None
         self._metronome = Metronome(loop, CHUNK_S, self._deliver)
         self._end = 0.0
 
@@ -50,7 +50,7 @@ class PacedMicrophone:
         """Whether chunks are being delivered."""
         return self._metronome.running
 
-    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver from now on, the first chunk in 20 ms; may follow ``stop`` any number of times. Never faults."""
         del on_fault
         self._on_chunk = on_chunk
@@ -75,7 +75,7 @@ class PacedMicrophone:
     def _deliver(self) -> None:
         self._end += CHUNK_S
         assert self._on_chunk is not None
-        self._on_chunk(Heard.plain(self._hear(self._end), trusted=self.echo_cancelled))
+        self._on_chunk(MicChunk.plain(self._hear(self._end), trusted=self.echo_cancelled))
 
 
 class RoomMicrophone(PacedMicrophone):
@@ -117,7 +117,7 @@ class WavMicrophone(PacedMicrophone):
         self.seconds = MICROPHONE_FORMAT.seconds_in(self._wav.size)
         """Length of the file."""
 
-    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver from now on; the file begins with the first call."""
         if self._origin is None:
             self._origin = self._loop.time()

@@ -29,7 +29,7 @@ FILL_BYTES = SPEAKER_FORMAT.bytes_in(1.0)
 SAVE_S = 1.0
 """A file's header is brought up to date after so much sound."""
 SAVE_BYTES = SPEAKER_FORMAT.bytes_in(SAVE_S)
-TROUBLE = (OSError, struct.error)
+WRITE_ERRORS = (OSError, struct.error)
 """What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
 
 
@@ -225,7 +225,7 @@ class WavSpeaker(PacedSpeaker):
         if self._wav is not None and self._file is not None and not self._file.closed:
             self._attempt(self._fill)
             self._attempt(self._wav.close)
-            with contextlib.suppress(*TROUBLE):
+            with contextlib.suppress(*WRITE_ERRORS):
                 self._file.close()
 
     def _begin(self) -> None:
@@ -243,7 +243,7 @@ class WavSpeaker(PacedSpeaker):
     def _attempt(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except TROUBLE as error:
+        except WRITE_ERRORS as error:
             self._metronome.stop()
             assert self._on_fault is not None
             self._on_fault(DeviceError(self._name, f"cannot be written: {reason(error)}", "make room on the disk"))

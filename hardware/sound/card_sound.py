@@ -14,18 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hardware.ports import DeviceError
-from hardware.sound.cards import driver, find, keeper
-from hardware.sound.dsp_thread import Block, Capture, Cleaner
+from hardware.sound.cards import driver, find, supervisor
+from hardware.sound.dsp_thread import Block, Capture, DspThread
 from hardware.sound.mixer import set_levels
 from hardware.sound.playback import PlaybackBuffer
 from hardware.sound.renderer import Renderer, Volume
 from hardware.sound.streams import BLOCK_S, CardStream, Side, open_stream
-from hardware.sound.supervisor import Line
+from hardware.sound.supervisor import SupervisedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.ports import Heard
+    from hardware.ports import MicChunk
     from hardware.settings import AudioSettings
     from hardware.sound.supervisor import Stream
 
@@ -52,21 +52,23 @@ class CardSound:
         self.audio = audio
         self.buffer = buffer or PlaybackBuffer()
         self.volume = Volume(audio.volume_db)
-        self.cleaner = Cleaner(self._cleaned)
+        self.cleaner = DspThread(self._cleaned)
         self.key = 0
         """Number of who listens: each start of the microphone has its own, and 0 is nobody."""
-        self.on_heard: Callable[[tuple[int, Heard]], None] = ignore
+        self.on_heard: Callable[[tuple[int, MicChunk]], None] = ignore
         self.on_drained: Callable[[int], None] = ignore
         self.on_microphone_fault: Callable[[DeviceError], None] = ignore
         self.on_speaker_fault: Callable[[DeviceError], None] = ignore
         """These four are called in threads."""
         self._hears, self._speaks = hears, speaks
-        self._tap = Tap()
+        self._tap = EchoReference()
         self._output: CardStream | None = None
         self._input: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
-        self.speaker = Line(f"speaker '{audio.speaker}'", self._open_output, self._plays, self._speaker_failed)
-        self.microphone = Line(
+        self.speaker = SupervisedStream(
+            f"speaker '{audio.speaker}'", self._open_output, self._plays, self._speaker_failed
+        )
+        self.microphone = SupervisedStream(
             f"microphone '{audio.microphone}'",
             self._open_input,
             lambda: self.key > 0,
@@ -76,16 +78,16 @@ class CardSound:
     def open(self) -> None:
         """Begin to open the cards in the background, once everything above is set."""
         if self._speaks:  # first, so that a duplex stream is there when the microphone looks for one
-            keeper().add(self.speaker)
+            supervisor().add(self.speaker)
         if self._hears:
-            keeper().add(self.microphone)
+            supervisor().add(self.microphone)
 
     @property
     def duplex(self) -> bool:
         """Whether one stream does both at present."""
         return self._output is not None and self._output.duplex and self.speaker.stream is self._output
 
-    def glitches(self, line: Line) -> int:
+    def glitches(self, line: SupervisedStream) -> int:
         """Over- and underruns that the driver reported for ``line`` since its card was last opened."""
         stream = self._output if line is self.speaker or self.duplex else self._input
         return stream.glitches if stream else 0
@@ -94,9 +96,9 @@ class CardSound:
         """Try whether another opening brings more than zeros; not in the middle of an answer on the same stream."""
         if not (self.duplex and self.buffer.audible):
             (self.speaker if self.duplex else self.microphone).reopen()
-            keeper().poke()
+            supervisor().poke()
 
-    # opening, in the keeper's threads
+    # opening, in the supervisor's threads
 
     def _open_output(self) -> Stream:
         side = Side(find(self.audio.speaker, "output"), self.audio.speaker_channel)
@@ -127,7 +129,7 @@ class CardSound:
     def _open_input(self) -> Stream:
         if self._output and self.duplex:
             self.cleaner.prepare(self._output.rate, self._output.rate)
-            return Rider()
+            return SharedStream()
         stream = open_stream(self._input_side(), None)
         stream.block = partial(self._hear, capture(stream))
         self.cleaner.prepare(stream.rate, self._output.rate if self._output else stream.rate)
@@ -153,7 +155,7 @@ class CardSound:
     def _both(self, source: Capture, renderer: Renderer, captured: bytes) -> bytes:
         self.speaker.beat()
         played = renderer.block()
-        if isinstance(self.microphone.stream, Rider):
+        if isinstance(self.microphone.stream, SharedStream):
             self._feed(source, captured, renderer.rate, played)
         return played
 
@@ -185,11 +187,11 @@ class CardSound:
     def _microphone_failed(self, error: DeviceError) -> None:
         self.on_microphone_fault(error)
 
-    def _cleaned(self, key: int, heard: Heard) -> None:
+    def _cleaned(self, key: int, heard: MicChunk) -> None:
         self.on_heard((key, heard))
 
 
-class Rider:
+class SharedStream:
     """The microphone's side of a duplex stream, which the speaker's line looks after."""
 
     spinning = False
@@ -204,7 +206,7 @@ class Rider:
         """As ``start``."""
 
 
-class Tap:
+class EchoReference:
     """What was played lately, for the next block that is heard. The cards' clocks drift: it may lack or lose one."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hardware.ports import DeviceError
 from hardware.sound.alsa import alsa_cards, card_number, number_in
-from hardware.sound.supervisor import LineKeeper
+from hardware.sound.supervisor import StreamSupervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +69,9 @@ def driver() -> Any:  # noqa: ANN401 - sounddevice has no types
 
 
 @lru_cache(maxsize=1)
-def keeper() -> LineKeeper:
-    """Return the process's one keeper: PortAudio's list of cards is global, and so is renewing it."""
-    return LineKeeper(rescan, stale)
+def supervisor() -> StreamSupervisor:
+    """Return the process's one supervisor: PortAudio's list of cards is global, and so is renewing it."""
+    return StreamSupervisor(rescan, stale)
 
 
 def rescan() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hardware.ports import Heard
+from hardware.ports import MicChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +46,10 @@ class Block(NamedTuple):
     """Of whoever listens now; comes back with the chunk."""
 
 
-class Cleaner:
+class DspThread:
     """Runs a :class:`~hardware.sound.front_end.FrontEnd`. May be called from any thread; never waits but to close."""
 
-    def __init__(self, deliver: Callable[[int, Heard], None]) -> None:
+    def __init__(self, deliver: Callable[[int, MicChunk], None]) -> None:
         """``deliver(key, heard)`` is called in the thread, which starts with :meth:`prepare`."""
         self._deliver = deliver
         self._work: SimpleQueue[Block | Callable[[], None] | None] = SimpleQueue()
@@ -135,9 +135,9 @@ def mono(block: Block) -> Samples:
     return np.ascontiguousarray(words[first::step])
 
 
-def plain(heard: Any) -> Heard:  # noqa: ANN401 - hardware.sound.front_end.Heard, which imports numpy
+def plain(heard: Any) -> MicChunk:  # noqa: ANN401 - hardware.sound.front_end.Heard, which imports numpy
     """Return what the front end says without anything of numpy in it."""
-    return Heard(
+    return MicChunk(
         heard.for_model,
         heard.for_endpointer,
         heard.trusted,

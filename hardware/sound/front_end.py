@@ -41,7 +41,7 @@ RAMP = (np.arange(BLOCK, dtype=np.float32) + 1) / BLOCK
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class MicChunk:
     """20 ms of 16 kHz mono s16le, for two listeners, and what is known about them."""
 
     for_model: bytes
@@ -79,7 +79,7 @@ class FrontEnd:
         self.technician_speaks = False
         """Set it to what the endpointer says, so that speech is not measured as echo."""
 
-    def process(self, captured: Samples, played: Samples) -> Heard | None:
+    def process(self, captured: Samples, played: Samples) -> MicChunk | None:
         """Take 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
 
         Raises ValueError for blocks of another size.
@@ -93,7 +93,7 @@ class FrontEnd:
             self._first = block
             return None
         first, self._first = self._first, None
-        return Heard(
+        return MicChunk(
             first.model + block.model,
             first.hushed + block.hushed,
             self._meter.erle_db,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
 from hardware.ports import CHUNK_S, DeviceError
-from hardware.sound.cards import keeper
+from hardware.sound.cards import supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.ports import Heard
+    from hardware.ports import MicChunk
     from hardware.sound.card_sound import CardSound
 
 INLET_CHUNKS = 25
@@ -42,11 +42,11 @@ class CardMicrophone:
         """Hear through ``sound``."""
         self._sound = sound
         self._line = sound.microphone
-        self._on_chunk: Callable[[Heard], None] | None = None
+        self._on_chunk: Callable[[MicChunk], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
         self._starts = 0
         self._health = Health()
-        self._chunks: Inlet[tuple[int, Heard]] = Inlet(loop, self._deliver, INLET_CHUNKS)
+        self._chunks: Inlet[tuple[int, MicChunk]] = Inlet(loop, self._deliver, INLET_CHUNKS)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
         sound.on_heard, sound.on_microphone_fault = self._chunks.post, self._faults.post
 
@@ -65,7 +65,7 @@ class CardMicrophone:
         """Overruns that the driver reported since the card was last opened."""
         return self._sound.glitches(self._line)
 
-    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
         self._on_chunk = on_chunk
         self._on_fault = on_fault
@@ -73,13 +73,13 @@ class CardMicrophone:
         self._sound.key = self._starts
         if self._line.fault is not None:
             self._faults.post(self._line.fault)
-        keeper().poke()
+        supervisor().poke()
 
     def stop(self) -> None:
         """End capture; no chunk is delivered after this returns."""
         self._on_chunk = None
         self._sound.key = 0
-        keeper().poke()
+        supervisor().poke()
 
     def speech(self, *, on: bool) -> None:
         """Keep somebody's speech from being measured as echo."""
@@ -94,10 +94,10 @@ class CardMicrophone:
         self.stop()
         self._chunks.close()
         self._faults.close()
-        await asyncio.to_thread(keeper().remove, self._line)
+        await asyncio.to_thread(supervisor().remove, self._line)
         await asyncio.to_thread(self._sound.cleaner.close)
 
-    def _deliver(self, chunk: tuple[int, Heard]) -> None:
+    def _deliver(self, chunk: tuple[int, MicChunk]) -> None:
         key, heard = chunk
         if self._on_chunk is None or key != self._sound.key:  # of an earlier start
             return
@@ -134,7 +134,7 @@ class Health:
         self._zeros_s = self._clipped_s = self._reopened_s = 0.0
         self._warned = False
 
-    def feed(self, heard: Heard) -> str:
+    def feed(self, heard: MicChunk) -> str:
         """Take a chunk; returns what is to be said about it, mostly nothing."""
         was_dead = self.dead
         self._sounded |= heard.level_dbfs > SILENT_DBFS

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
-from hardware.sound.cards import keeper
+from hardware.sound.cards import supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,13 +78,13 @@ class CardSpeaker:
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
         """Append answer audio, unless its answer was cut; never waits."""
         taken = self.buffer.write(pcm, epoch)
-        keeper().poke()
+        supervisor().poke()
         return taken
 
     def finish(self) -> None:
         """Say that the answer is whole."""
         self.buffer.finish()
-        keeper().poke()
+        supervisor().poke()
 
     def flush(self) -> float:
         """Silence the answer within one block and what the driver holds; returns the seconds that were played."""
@@ -93,19 +93,19 @@ class CardSpeaker:
     def repeat(self) -> float:
         """Play the last answer again; returns its seconds."""
         seconds = self.buffer.repeat()
-        keeper().poke()
+        supervisor().poke()
         return seconds
 
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays."""
         self.buffer.chime(pcm)
-        keeper().poke()
+        supervisor().poke()
 
     async def aclose(self) -> None:
         """Release the card."""
         self._drains.close()
         self._faults.close()
-        await asyncio.to_thread(keeper().remove, self._line)
+        await asyncio.to_thread(supervisor().remove, self._line)
 
     def _drained(self, answer: int) -> None:
         if answer == self.buffer.answer and self._on_drained is not None:  # else flushed or gone on meanwhile

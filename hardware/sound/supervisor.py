@@ -57,10 +57,10 @@ class Stream(Protocol):
         """Release."""
 
 
-class Line:
+class SupervisedStream:
     """One direction of one card: ``opened()`` gives a stream, which runs while ``wanted()``.
 
-    Each outage is given to ``on_fault`` once. All three are called in threads of the keeper.
+    Each outage is given to ``on_fault`` once. All three are called in threads of the supervisor.
     """
 
     def __init__(
@@ -183,20 +183,20 @@ class Line:
             self._running = True
 
 
-class LineKeeper:
+class StreamSupervisor:
     """The thread behind all lines. Starts with the first line, ends with the last."""
 
     def __init__(self, rescan: Callable[[], None], stale: Callable[[], bool]) -> None:
         """``rescan()`` renews the driver's list of cards and kills all streams; ``stale()`` says that it would help."""
         self._rescan = rescan
         self._stale = stale
-        self._lines: list[Line] = []
+        self._lines: list[SupervisedStream] = []
         self._lock = threading.Lock()
         self._poked = threading.Event()
         self._thread: threading.Thread | None = None
         self._rescanned_at = time.monotonic()
 
-    def add(self, line: Line) -> None:
+    def add(self, line: SupervisedStream) -> None:
         """Look after ``line`` from now on. Idempotent."""
         with self._lock:
             if line not in self._lines:
@@ -210,7 +210,7 @@ class LineKeeper:
         """Look at all lines now: what one of them wants has changed."""
         self._poked.set()
 
-    def remove(self, line: Line) -> None:
+    def remove(self, line: SupervisedStream) -> None:
         """Close ``line`` and forget it; blocks while the driver closes, at most twice ``CALL_LIMIT_S``."""
         if line in self._lines:
             line.leaving = True
@@ -229,7 +229,7 @@ class LineKeeper:
             self._poked.wait(None if wait == math.inf else wait)
             self._poked.clear()
 
-    def _present(self) -> list[Line]:
+    def _present(self) -> list[SupervisedStream]:
         """Let those that are leaving go, and return the others; none left ends the thread."""
         for line in [line for line in self._lines if line.leaving]:
             if not self.stuck:
@@ -242,7 +242,7 @@ class LineKeeper:
                 self._thread = None
             return list(self._lines)
 
-    def _renew(self, lines: list[Line]) -> None:
+    def _renew(self, lines: list[SupervisedStream]) -> None:
         """Rescan before another attempt to open, unless that would kill a good stream for nothing."""
         if self.stuck or not any(line.fault and line.due() for line in lines):
             return
@@ -259,7 +259,7 @@ class LineKeeper:
             for line in lines:
                 line.fail(error)
 
-    def _free(self, lines: list[Line]) -> bool:
+    def _free(self, lines: list[SupervisedStream]) -> bool:
         """Whether a rescan disturbs nobody, or only what is ready, and that seldom."""
         if not any(line.stream for line in lines):
             return True

@@ -19,7 +19,7 @@ from hardware.tuning.findings import Findings
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hardware.sound.front_end import Heard
+    from hardware.sound.front_end import MicChunk
 
     Samples = npt.NDArray[np.int16]
     Sound = npt.NDArray[np.float64]
@@ -288,7 +288,7 @@ def cancelled(near: Samples, far: Samples, rate: int) -> float | None:
     """Return how many dB of the echo the box's own front end takes out once it knows the room; None without one."""
     front = FrontEnd(rate, rate)
     size = rate // 100
-    heard: list[Heard] = []
+    heard: list[MicChunk] = []
     for _ in range(PASSES):
         heard = []
         for start in range(0, len(near) - size + 1, size):

@@ -12,7 +12,7 @@ from hardware.bridge import Inlet
 from hardware.ports import DeviceError
 from hardware.sound.alsa import usb_port
 from hardware.sound.card_sound import CardSound
-from hardware.sound.cards import find, keeper
+from hardware.sound.cards import find, supervisor
 from hardware.sound.dsp_thread import mono
 from hardware.sound.resample import Resampler
 from hardware.sound.supervisor import limited
@@ -93,7 +93,7 @@ class CardRig:
         self._inlet.close()
         self._faults.close()
         for line in (self._sound.microphone, self._sound.speaker)[: 1 + self._speaks]:
-            await asyncio.to_thread(keeper().remove, line)
+            await asyncio.to_thread(supervisor().remove, line)
 
     async def _reached(self, event: asyncio.Event, seconds: float = 0.0) -> None:
         """Wait for ``event``, a while longer than ``seconds``. Raises DeviceError."""

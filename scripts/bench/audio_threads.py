@@ -13,7 +13,7 @@ import numpy as np
 from audio_score import percentile
 
 from agent.hearing.vad import webrtc_detector
-from hardware.sound.front_end import FrontEnd, Heard
+from hardware.sound.front_end import FrontEnd, MicChunk
 
 PLACES = ("callback", "thread", "loop")
 BLOCK_S = 0.010
@@ -81,7 +81,7 @@ class Trial:
         else:
             self._loop.call_soon_threadsafe(self._agent, chunks[0], begun)
 
-    def _agent(self, heard: Heard, begun: float) -> None:
+    def _agent(self, heard: MicChunk, begun: float) -> None:
         """Listen, encode; twice a second a picture as well."""
         self._chunks += 1
         for _ in self._ends:

@@ -24,7 +24,7 @@ from hardware.sound.playback import PlaybackBuffer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.ports import DeviceError, Heard
+    from hardware.ports import DeviceError, MicChunk
     from hardware.simulated.box import Room
 
 FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
@@ -47,10 +47,10 @@ class TappedMicrophone(PacedMicrophone):
         self._due = end
         return self._room.hear(end)
 
-    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver to ``on_chunk`` with the taps around it."""
 
-        def tapped(chunk: Heard) -> None:
+        def tapped(chunk: MicChunk) -> None:
             woke, before = time.monotonic(), self._wire.audio_sent
             on_chunk(chunk)
             if self._wire.audio_sent == before + 1:  # neither silence nor a pre-roll
@@ -105,7 +105,7 @@ class Bench:
 
     async def chunks(self, wav: Path) -> dict[str, Any]:
         """Hold the conversation of the WAV."""
-        task = asyncio.ensure_future(self.agent.run(patient=False, listen=True))
+        task = asyncio.ensure_future(self.agent.run(keep_trying=False, listen=True))
         with wave.open(str(wav), "rb") as file:
             seconds = self.box.room.say(file.readframes(file.getnframes()))
         await asyncio.wait([task], timeout=seconds + 2.0)
@@ -116,7 +116,7 @@ class Bench:
 
     async def presses(self) -> dict[str, Any]:
         """Press and hold, out of sleep and over an answer, again and again."""
-        task = asyncio.ensure_future(self.agent.run(patient=False))
+        task = asyncio.ensure_future(self.agent.run(keep_trying=False))
         await asyncio.sleep(1.0)
         found: dict[str, list[float]] = {"light": [], "hold": [], "flush": []}
         for _ in range(ROUNDS):

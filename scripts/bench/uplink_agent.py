@@ -21,7 +21,7 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 
 from agent.app import Agent
 from agent.config import Settings
-from hardware.ports import CHUNK_S, Devices, Heard
+from hardware.ports import CHUNK_S, Devices, MicChunk
 from hardware.simulated.box import NoLight, ScriptedButton, SilentSpeaker
 from hardware.simulated.clock import Metronome
 
@@ -43,7 +43,7 @@ class BenchMicrophone:
         self._at = 0
         self._metronome = Metronome(asyncio.get_running_loop(), CHUNK_S, self._deliver)
 
-    def start(self, on_chunk: Callable[[Heard], None], on_fault: Callable[[DeviceError], None]) -> None:
+    def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin; tells when."""
         del on_fault
         self._on_chunk = on_chunk
@@ -68,7 +68,7 @@ class BenchMicrophone:
         chunk = self._speech[self._at : self._at + CHUNK_BYTES]
         self._at += CHUNK_BYTES
         if len(chunk) == CHUNK_BYTES:
-            self._on_chunk(Heard.plain(chunk, trusted=True))
+            self._on_chunk(MicChunk.plain(chunk, trusted=True))
 
 
 class BenchCamera:
@@ -132,7 +132,7 @@ async def main() -> None:
             print(json.dumps({"mark": name, "t": time.monotonic(), **fields}, default=str), flush=True)
 
     agent = Agent(settings(url), devices, lambda: "bench", observe)
-    running = loop.create_task(agent.run(patient=True))
+    running = loop.create_task(agent.run(keep_trying=True))
     begin = float((await loop.run_in_executor(None, sys.stdin.readline)).split()[1])
     await asyncio.sleep(begin - time.monotonic())
     holding = loop.create_task(button.hold(seconds))

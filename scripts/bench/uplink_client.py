@@ -45,7 +45,7 @@ async def speak(socket: ClientConnection, speech: bytes, begin: float, seconds: 
     await socket.send(END)
 
 
-async def film(policy: str, socket: ClientConnection, begin: float, seconds: float) -> None:
+async def stream_frames(policy: str, socket: ClientConnection, begin: float, seconds: float) -> None:
     """Offer frames at the camera's rate; those that are due while one is being sent are not taken."""
     number = 0
     while number < seconds * FPS:
@@ -70,7 +70,7 @@ async def main() -> None:
         begin = float((await loop.run_in_executor(None, sys.stdin.readline)).split()[1])
         print(json.dumps({"t0": begin}), flush=True)
         with contextlib.suppress(ConnectionClosed):
-            await asyncio.gather(speak(socket, speech, begin, seconds), film(policy, socket, begin, seconds))
+            await asyncio.gather(speak(socket, speech, begin, seconds), stream_frames(policy, socket, begin, seconds))
         await loop.run_in_executor(None, sys.stdin.read)
         socket.transport.abort()
 

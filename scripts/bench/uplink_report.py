@@ -60,8 +60,10 @@ def cells(score: Score, scores: list[Score]) -> list[str]:
     ideal = ideal_of(score, scores)
     ratio = f"{score.p99 / ideal.p99:.2f}" if ideal else ""
     demanded = [] if score.policy == "ideal" else targets(score, ideal)
-    missed = [what for met, what in demanded if not met]
-    verdict = "; ".join(score.verdicts) or ("missed: " + ", ".join(missed) if missed else "met" if demanded else "")
+    missed_text = [what for met, what in demanded if not met]
+    verdict = "; ".join(score.verdicts) or (
+        "missed: " + ", ".join(missed_text) if missed_text else "met" if demanded else ""
+    )
     back = "" if score.recovery_s is None else "never" if math.isinf(score.recovery_s) else f"{score.recovery_s:.1f}"
     numbers = [
         f"{score.p50:.0f}",

@@ -15,7 +15,7 @@ from agent.simulator import SimulatorSettings, Style, parse
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.wire.events import Interrupted
-from hardware.ports import DeviceError, Heard, Rhythm
+from hardware.ports import DeviceError, MicChunk, Rhythm
 from tests.support.stage import ASSETS, play, question, stage
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def test_speaking_over_an_answer_silences_it_at_once_and_is_heard_whole() -> Non
             first = s.records[0]
             assert first.interrupted
             assert 3.0 < first.played_s < 4.0
-            assert first.said.text.startswith(first.spoken)
-            assert 10 < len(first.spoken) < len(first.said.text)
+            assert first.answer.text.startswith(first.played_text)
+            assert 10 < len(first.played_text) < len(first.answer.text)
 
     play(scene())
 
@@ -198,7 +198,7 @@ def test_typed_text_is_answered() -> None:
     async def scene() -> None:
         async with stage() as s:
             await asyncio.sleep(0.5)
-            s.agent.type("What does the gauge show?")
+            s.agent.ask("What does the gauge show?")
             await s.until(Phase.ANSWERING)
             assert s.simulator.utterances[0].texts == ["What does the gauge show?"]
 
@@ -258,7 +258,7 @@ def test_a_service_that_does_not_answer_is_asked_once_more_and_then_the_question
             assert s.agent.turn.phase is Phase.LISTENING
             await asyncio.sleep(1)
             assert s.agent.counters.notes == 1
-            assert len(s.agent.conversation.keeper.notes) == 1
+            assert len(s.agent.conversation.delivery.notes) == 1
             ((_, _, saved),) = [mark for mark in s.marks if mark[1] == "NoteSaved"]
             assert saved == {"delivered": True}
 
@@ -284,7 +284,7 @@ def test_where_nobody_can_be_reached_a_question_is_saved_at_once_and_there_after
             await s.until(Phase.ANSWERING)
             await s.rest()
             assert s.box.speaker.sounds[-1].seconds > 4
-            assert s.agent.conversation.keeper.unspoken == 0
+            assert s.agent.conversation.delivery.unplayed == 0
             assert s.box.light.rhythm is Rhythm.LISTENING
 
     play(scene())
@@ -374,7 +374,7 @@ def test_a_lingering_connection_is_closed_and_the_next_press_resumes() -> None:
 )
 def test_an_impatient_run_ends_with_the_reason(accepted: str, error: type[Exception] | None) -> None:
     async def scene() -> None:
-        async with stage(patient=False, simulator_settings=SimulatorSettings(api_key=accepted)) as s:
+        async with stage(keep_trying=False, simulator_settings=SimulatorSettings(api_key=accepted)) as s:
             await asyncio.wait([s.task], timeout=2)
             assert s.task.done() == (error is not None)
             if error is not None:
@@ -386,7 +386,7 @@ def test_an_impatient_run_ends_with_the_reason(accepted: str, error: type[Except
 
 def test_an_impatient_run_ends_when_nobody_is_there() -> None:
     async def scene() -> None:
-        async with stage(patient=False, service={"url": "ws://127.0.0.1:1"}) as s:
+        async with stage(keep_trying=False, service={"url": "ws://127.0.0.1:1"}) as s:
             await asyncio.wait([s.task], timeout=2)
             with pytest.raises(Unreachable, match="connection refused"):
                 s.task.result()
@@ -437,7 +437,7 @@ def test_it_is_deaf_to_its_own_voice_for_a_moment_longer_than_it_speaks() -> Non
     async def scene() -> None:
         async with stage() as s:
             await asyncio.sleep(0.5)
-            echo, clean = (Heard.plain(b"", trusted=trusted) for trusted in (False, True))
+            echo, clean = (MicChunk.plain(b"", trusted=trusted) for trusted in (False, True))
             s.box.speaker.chime(bytes(4800))
             for deaf, after_s in ((True, 0.0), (True, 0.2), (False, 0.4)):
                 await asyncio.sleep(after_s)
@@ -470,7 +470,7 @@ def test_the_last_piece_of_a_slow_answer_is_still_played() -> None:
             await asyncio.sleep(0.5)
             await s.ask("gauge")
             (record,) = s.records
-            assert record.played_s == pytest.approx(record.said.audio_s, abs=0.001)
+            assert record.played_s == pytest.approx(record.answer.audio_s, abs=0.001)
             assert s.box.speaker.buffer.underruns > 0
 
     play(scene())
@@ -537,6 +537,6 @@ def test_what_was_lost_or_left_out_is_shown_at_the_end(caplog: pytest.LogCapture
             s.agent.conversation.outbox.frames_replaced = 7
 
     play(scene())
-    (tally,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("in all: ")]
-    assert "1 turns, 1 connections, 4 frames sent, 7 dropped" in tally
-    assert "1.5 s of pauses" in tally
+    (outcome,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("in all: ")]
+    assert "1 turns, 1 connections, 4 frames sent, 7 dropped" in outcome
+    assert "1.5 s of pauses" in outcome

@@ -9,10 +9,10 @@ from agent.store.rows import TurnRow
 def record(*, interrupted: bool = False) -> TurnRecord:
     turn = TurnRecord(7, speech_ended_at=100.0, first_sample_at=101.234, played_s=1.0, tokens=42)
     turn.interrupted = interrupted
-    turn.said.add_text("Four bar,")
-    turn.said.add_audio(1.0)
-    turn.said.add_text(" in the green.")
-    turn.said.add_audio(1.5)
+    turn.answer.add_text("Four bar,")
+    turn.answer.add_audio(1.0)
+    turn.answer.add_text(" in the green.")
+    turn.answer.add_audio(1.5)
     return turn
 
 
@@ -30,13 +30,13 @@ def test_ttfab_at_time_zero_is_still_one() -> None:
 
 
 def test_only_an_interrupted_answer_is_recorded_in_part() -> None:
-    assert record().spoken == "Four bar, in the green."
-    assert record(interrupted=True).spoken == "Four bar,"
+    assert record().played_text == "Four bar, in the green."
+    assert record(interrupted=True).played_text == "Four bar,"
 
 
 def test_the_log_line_holds_figures_and_not_a_word_of_what_was_said() -> None:
     turn = record()
-    turn.heard = "What does the gauge show?"
+    turn.question_text = "What does the gauge show?"
     assert turn.line() == "turn 7: ttfab 1.23 s, answer 2.5 s, played 1.0 s, 42 tokens, complete"
 
 
@@ -49,7 +49,7 @@ def test_the_log_line_says_how_it_ended() -> None:
 
 def test_the_journal_keeps_what_was_heard_said_and_played() -> None:
     turn = record(interrupted=True)
-    turn.heard, turn.reason, turn.frames, turn.frames_dropped = " What? ", "why", 3, 1
+    turn.question_text, turn.reason, turn.frames, turn.frames_dropped = " What? ", "why", 3, 1
     turn.played_s = 1.00049
     assert turn.columns() == {
         "heard": "What?",
@@ -72,8 +72,8 @@ def test_what_the_journal_keeps_are_columns_that_it_has() -> None:
 
 def test_every_record_has_a_transcript_of_its_own() -> None:
     one, other = TurnRecord(), TurnRecord()
-    one.said.add_text("hello")
-    assert other.said.text == ""
+    one.answer.add_text("hello")
+    assert other.answer.text == ""
 
 
 def test_counters_start_at_nothing() -> None:

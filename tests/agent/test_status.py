@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent import status
-from agent.faults import Trouble
+from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.metrics import Counters
 from agent.voice.phrase import Phrase
@@ -17,7 +17,7 @@ from agent.voice.phrase import Phrase
 def talk(state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0) -> Any:
     return SimpleNamespace(
         link=SimpleNamespace(state=state, uplink=SimpleNamespace(rate=62_500.0), buffered_ms=12.0, connections=3),
-        keeper=SimpleNamespace(notes=[None] * notes, unspoken=1),
+        delivery=SimpleNamespace(notes=[None] * notes, unplayed=1),
         outbox=SimpleNamespace(frames_replaced=1, frames_lost=2),
         ledger=SimpleNamespace(trimmed_s=0.5, skipped_s=0.0),
         lag_s=lag_s,
@@ -35,7 +35,7 @@ def talk(state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0) ->
 )
 def test_it_says_whether_the_service_can_be_reached_and_what_waits(given: Any, said: tuple[Phrase | int, ...]) -> None:
     assert status.words((), given) == said
-    assert status.words(Trouble.CAMERA.words, given) == (*Trouble.CAMERA.words, *said)
+    assert status.words(Fault.CAMERA.words, given) == (*Fault.CAMERA.words, *said)
 
 
 def test_the_line_has_it_in_figures() -> None:

@@ -265,12 +265,12 @@ async def scene(cell: Cell, state: Path) -> Run:
 async def settle(s: Stage) -> None:
     """Let the network come back if it is away, and tap until nothing waits any more."""
     s.simulator.relent()
-    keeper = s.agent.conversation.keeper
+    delivery = s.agent.conversation.delivery
     async with asyncio.timeout(SETTLE_S):
-        while keeper.notes or not at_rest(s):
+        while delivery.notes or not at_rest(s):
             await asyncio.sleep(0.5)
         await asyncio.sleep(1.0)
-        while keeper.unspoken:
+        while delivery.unplayed:
             await awake(s)
             await asyncio.sleep(0.5)
         await answered(s)
@@ -278,7 +278,7 @@ async def settle(s: Stage) -> None:
 
 async def recall(s: Stage) -> None:
     """Ask once more, in writing: what the session knows by then is what it was not made to forget."""
-    s.agent.type(RECALL)
+    s.agent.ask(RECALL)
     await asyncio.sleep(1.0)
     await answered(s)
 

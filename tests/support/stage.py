@@ -71,7 +71,7 @@ class Stage:
 
     @property
     def heard(self) -> list[str]:
-        return [record.heard.strip() for record in self.records]
+        return [record.question_text.strip() for record in self.records]
 
     def times(self, name: str) -> list[float]:
         return [at for at, mark, _ in self.marks if mark == name]
@@ -124,7 +124,7 @@ class Stage:
 async def stage(  # noqa: PLR0913 - each sets one thing of the scene, all optional
     scenario: Scenario | str | None = None,
     *,
-    patient: bool = True,
+    keep_trying: bool = True,
     simulator_settings: SimulatorSettings | None = None,
     echo_gain: float = 0.0,
     tls: ssl.SSLContext | None = None,
@@ -148,11 +148,11 @@ async def stage(  # noqa: PLR0913 - each sets one thing of the scene, all option
                 marks.append((loop.time(), name, fields))
 
             agent = Agent(settings, box.devices, lambda: "key", observe, wall or (lambda: began + loop.time()))
-            task = asyncio.create_task(agent.run(patient=patient))
+            task = asyncio.create_task(agent.run(keep_trying=keep_trying))
             try:
                 yield Stage(simulator, box, agent, task, marks)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 await box.devices.aclose()
-                await agent.archive.aclose()  # a task that was cancelled before it began closed nothing
+                await agent.store.aclose()  # a task that was cancelled before it began closed nothing

@@ -28,7 +28,7 @@ from agent.conversation.conversation import Conversation
 from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
 from agent.metrics import Counters, TurnRecord
-from agent.store.recovery import Past
+from agent.store.recovery import Recovered
 from agent.turn.events import AnswerBegan, AnswerGenerated, Event
 from agent.uplink.bandwidth import Uplink
 from agent.wire import protocol
@@ -108,7 +108,7 @@ class Disk:
     """An archive whose jobs are done when the test says so; what it was told is known at once."""
 
     def __init__(self, clock: Clock) -> None:
-        self.past = Past(None, [], [], [], 0, 1)
+        self.past = Recovered(None, [], [], [], 0, 1)
         self.rows: dict[int, Row] = {}
         self.jobs: deque[Callable[[], None]] = deque()
         self._clock = clock
@@ -360,7 +360,7 @@ class Promise(RuleBasedStateMachine):
     @rule(cuts=st.booleans())
     def types(self, cuts: bool) -> None:  # noqa: FBT001 - drawn by name
         self.cut_if(cuts=cuts)
-        self.talk.type("typed")
+        self.talk.ask("typed")
         self.settle()
 
     @rule()
@@ -380,7 +380,7 @@ class Promise(RuleBasedStateMachine):
         self.talk.cancel_catch_up()
         self.settle()
 
-    @precondition(lambda self: self.talk.keeper.unspoken)
+    @precondition(lambda self: self.talk.delivery.unplayed)
     @rule()
     def listens_to_answers(self) -> None:
         self.talk.play_answers()
@@ -448,7 +448,7 @@ class Promise(RuleBasedStateMachine):
     def answers(self, steps: int, handle: bool) -> None:  # noqa: FBT001 - drawn by name
         self.carries(WIDE)
         for _ in range(steps):
-            self.go_on(handle=handle)
+            self.continue_answer(handle=handle)
             self.settle()
 
     @precondition(lambda self: self.line.ready)
@@ -469,7 +469,7 @@ class Promise(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         kept = {entry.number for entry in self.talk.ledger._entries if not entry.withdrawn}
-        notes = {number for number in self.disk.rows if number in self.talk.keeper.notes}
+        notes = {number for number in self.disk.rows if number in self.talk.delivery.notes}
         for number in self.disk.rows:
             places = (number in kept) + (number in notes) + (number in self.answered())
             assert places, f"{number} is nowhere"
@@ -489,12 +489,12 @@ class Promise(RuleBasedStateMachine):
         """A server that behaves gets everything, and has it answered."""
         if not hasattr(self, "talk"):
             return
-        self.talk.keeper.end(self.clock.now)
+        self.talk.delivery.end(self.clock.now)
         for _ in range(400):
             self.behave()
             if self.at_rest():
                 break
-        assert self.at_rest(), f"stuck: {self.talk.ledger._entries} {self.talk.keeper.notes._notes}"
+        assert self.at_rest(), f"stuck: {self.talk.ledger._entries} {self.talk.delivery.notes._notes}"
         assert self.answered() == set(self.disk.rows)
         self.nothing_is_lost()
         self.nothing_is_answered_twice()
@@ -507,7 +507,7 @@ class Promise(RuleBasedStateMachine):
         return {row.number for row in self.disk.rows.values() if row.state in SETTLED}
 
     def at_rest(self) -> bool:
-        return self.talk.ledger.idle and not self.talk.keeper.notes and not self.disk.jobs and not self.server.owed
+        return self.talk.ledger.idle and not self.talk.delivery.notes and not self.disk.jobs and not self.server.owed
 
     def behave(self) -> None:
         """One round of a world in which everything works."""
@@ -519,7 +519,7 @@ class Promise(RuleBasedStateMachine):
             self.connects("")
         self.carries(WIDE)
         while self.server.owed and self.line.ready:
-            self.go_on(handle=True)
+            self.continue_answer(handle=True)
             self.settle()
         self.has_heard_it()
         self.clock.advance(PATIENCE_S / 2)
@@ -559,7 +559,7 @@ class Promise(RuleBasedStateMachine):
             self.spoil_pending()
             self.talk.cut()
 
-    def go_on(self, *, handle: bool) -> None:
+    def continue_answer(self, *, handle: bool) -> None:
         """Take the next step of the present answer: a piece, all of it generated, the turn complete."""
         if not (self.server.owed and self.line.ready):
             return

@@ -35,10 +35,10 @@ def test_three_questions_are_each_answered_once(scenario: str) -> None:
             await usable(s)
             answered = [record for record in s.records if record.utterance is not None]
             assert len({record.utterance for record in answered}) == len(answered) == 3
-            silent = [record for record in answered if not record.said.audio_s]
+            silent = [record for record in answered if not record.answer.audio_s]
             assert len(silent) == (scenario in UNHEARD)
             assert s.agent.conversation.ledger.idle
-            assert not s.agent.conversation.keeper.notes
+            assert not s.agent.conversation.delivery.notes
             delivered_whole(s, scenario)
 
     play(scene())
@@ -77,8 +77,8 @@ def test_a_service_that_will_not_have_us_is_shown_and_what_was_said_is_kept(scen
             assert s.box.light.rhythm is shown
             await s.until(Phase.ASLEEP)
             assert s.agent.turn.link is state
-            assert len(s.agent.conversation.keeper.notes) == 1
-            assert s.agent.archive.past.owed == []
+            assert len(s.agent.conversation.delivery.notes) == 1
+            assert s.agent.store.past.owed == []
             assert s.box.light.rhythm is shown
             assert not s.box.microphone.open
 

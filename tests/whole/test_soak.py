@@ -145,7 +145,7 @@ async def happen(what: str, s: Stage, log: Log, day: Day) -> None:
             if s.agent.conversation.link.ready:
                 s.simulator.strike(GO_AWAY)
         case "look":
-            look(s, log, Path(s.agent.archive.folder))
+            look(s, log, Path(s.agent.store.folder))
         case "question" | "drop and question":
             if what != "question":
                 fault = random.choice([RESET, RESET, HANG])
@@ -174,9 +174,9 @@ async def quiet(s: Stage) -> None:
     """Wait until nothing is owed, and everything was heard."""
     await awake(s)
     async with asyncio.timeout(7200):
-        while s.agent.conversation.keeper.notes:
+        while s.agent.conversation.delivery.notes:
             await asyncio.sleep(1.0)
-        while s.agent.conversation.keeper.unspoken:
+        while s.agent.conversation.delivery.unplayed:
             await awake(s)
             await asyncio.sleep(1.0)
         await answered(s)
@@ -199,8 +199,8 @@ def look(s: Stage, log: Log, state: Path) -> None:
     log.memory.append(held(things))
     log.objects.append(Counter(f"{type(thing).__module__}.{type(thing).__qualname__}" for thing in things))
     talk = s.agent.conversation
-    kept = {"ledger": len(talk.ledger._entries), "audio": talk.ledger.backlog_bytes, "notes": len(talk.keeper.notes)}
-    kept |= {"owed": len(talk.dialogue._answers._owed), "held": len(talk.dialogue._held)}
+    kept = {"ledger": len(talk.ledger._entries), "audio": talk.ledger.backlog_bytes, "notes": len(talk.delivery.notes)}
+    kept |= {"owed": len(talk.dialogue._answers._owed), "held": len(talk.dialogue._deferred)}
     log.kept.append(kept | {"history": len(talk.session.history._turns)})
     log.disk.append(sum(file.stat().st_size for file in state.rglob("*") if file.is_file()))
 

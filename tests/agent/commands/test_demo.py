@@ -122,7 +122,7 @@ def test_as_many_of_the_latest_turns_are_shown_as_fit() -> None:
             panel = Panel(s.agent, "the title")
             panel._live.console = console = Console(file=io.StringIO(), width=100, height=height)
             for number in range(9):
-                panel.observe("turn", {"record": TurnRecord(number, heard=f"question {number}", settled=True)})
+                panel.observe("turn", {"record": TurnRecord(number, question_text=f"question {number}", settled=True)})
             with console.capture() as shown:
                 console.print(panel._draw())
             return shown.get()
@@ -173,8 +173,8 @@ def test_an_answer_is_printed_when_it_has_sounded_and_only_once() -> None:
     lines = Lines(lambda: 0.0, out, latest=lambda: record)
     lines.observe("Drained", {})  # of something else: this answer still plays
     assert out.getvalue() == ""
-    record.said.add_text("Four bar.")
-    record.said.add_audio(1.0)
+    record.answer.add_text("Four bar.")
+    record.answer.add_audio(1.0)
     record.played_s, record.speaker_done = 1.0, True
     lines.observe("Drained", {})
     assert out.getvalue().splitlines() == ["   0.00  answer      Four bar."]
@@ -272,7 +272,7 @@ def test_the_panel_follows_a_conversation() -> None:
 
 def test_the_summary_shortens_what_is_too_long_for_its_column() -> None:
     report = {"utterances": [{"seconds": 2.0}, {"seconds": 1.5}], "frames": {"count": 3, "bytes": 4000}}
-    record = TurnRecord(1, heard=" " + "long " * 20, tokens=7)
+    record = TurnRecord(1, question_text=" " + "long " * 20, tokens=7)
     _, row, total = summary([record], report).splitlines()
     assert "…" in row
     assert row.endswith("no audio, played 0.0 of 0.0 s, 7 tokens")

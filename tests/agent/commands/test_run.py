@@ -19,7 +19,7 @@ from agent.store import folder, store
 from agent.store.folder import locked
 from agent.store.journal import JournalError
 from agent.store.spool import SpoolError
-from agent.store.store import Archive
+from agent.store.store import Store
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.stage import ASSETS
 
@@ -216,7 +216,7 @@ def test_a_disk_that_fails_while_the_archive_is_opened_is_one(
         raise kind(path, "No space left on device", "make room")
 
     async def opened() -> None:
-        Archive(tmp_path, limit_mb=100)
+        Store(tmp_path, limit_mb=100)
 
     monkeypatch.setattr(store, name, refuse)
     with pytest.raises(AgentError) as caught:

@@ -17,7 +17,7 @@ import pytest
 
 from agent.metrics import TurnRecord
 from agent.screen.lines import Lines
-from agent.screen.observers import SCREEN, Audience, Tally, plain
+from agent.screen.observers import SCREEN, Observers, Outcome, plain
 from agent.voice.earcons import Earcon
 from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating, started
 from tests.support.stage import ASSETS, question
@@ -66,7 +66,7 @@ def test_a_question_typed_into_a_pipe_is_answered(service: str, tmp_path: Path) 
         "turn",
     } <= names
     (turn,) = [event["record"] for event in written if event["event"] == "turn"]
-    assert turn["answer"] == turn["spoken"] == ANSWER
+    assert turn["answer"] == turn["played_text"] == ANSWER
     assert turn["ttfab_s"] > 0
     assert turn["played_s"] == pytest.approx(4.7, abs=0.1)
 
@@ -82,9 +82,9 @@ def test_a_wav_needs_no_press_with_listen_and_its_end_is_the_end(service: str, t
     assert (done.returncode, done.stderr) == (0, "")
     assert time.monotonic() - started < 14  # 4.3 s of WAV, 4.7 s of answer, and the rest
     (turn,) = [event["record"] for event in events(log) if event["event"] == "turn"]
-    assert turn["heard"].strip() == GAUGE
+    assert turn["question_text"].strip() == GAUGE
     assert turn["played_s"] == pytest.approx(4.7, abs=0.1)
-    assert {"button", "phase", "Sense", "OpenUtterance", "SpeechStarted", "SpeechEnded", "EndUtterance", "heard"} <= {
+    assert {"button", "phase", "Sensors", "OpenUtterance", "SpeechStarted", "SpeechEnded", "EndUtterance", "heard"} <= {
         event["event"] for event in events(log)
     }
     with wave.open(str(out), "rb") as file:
@@ -120,10 +120,10 @@ def test_nothing_that_was_said_commands_the_terminal() -> None:
 
 
 def test_a_complaint_of_the_service_commands_no_terminal() -> None:
-    tally = Tally()
-    tally.observe("SendText", {"text": "?"})
-    tally.observe("link", {"state": "connecting", "problem": "quota\x1b[2J"})
-    assert tally.complaint() == "no answer came: quota[2J"
+    outcome = Outcome()
+    outcome.observe("SendText", {"text": "?"})
+    outcome.observe("link", {"state": "connecting", "problem": "quota\x1b[2J"})
+    assert outcome.complaint() == "no answer came: quota[2J"
 
 
 def test_what_json_does_not_know_is_written_as_a_name_or_text(tmp_path: Path) -> None:
@@ -211,45 +211,45 @@ def _read_until(fd: int, words: str | None) -> str:
 
 
 def test_an_observer_that_fails_is_left_out_and_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
-    audience, told = Audience(), list[str]()
+    observers, told = Observers(), list[str]()
 
     def fail(name: str, _: dict[str, Any]) -> None:
         told.append(name)
         raise errors[len(told) - 1]
 
     errors: list[Exception] = [UnicodeEncodeError("ascii", "ä", 0, 1, "no such letter"), OSError(errno.EIO, "broken")]
-    audience.add("one", fail)
-    audience("a", {})
-    audience.add("two", fail)
+    observers.add("one", fail)
+    observers("a", {})
+    observers.add("two", fail)
     for event in "bcd":
-        audience(event, {})
+        observers(event, {})
     assert told == ["a", "b"]
-    assert audience.report() == 74
+    assert observers.report() == 74
     one, two = capsys.readouterr().err.splitlines()
     assert "no such letter" in one
     assert two == "field-agent: two: broken"
-    assert not audience.left.is_set()
+    assert not observers.left.is_set()
 
 
 def test_a_closed_pipe_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
-    audience = Audience()
+    observers = Observers()
 
     def fail(_: str, __: dict[str, Any]) -> None:
         raise BrokenPipeError
 
-    audience.add(SCREEN, fail)
-    audience("a", {})
-    assert audience.left.is_set()
-    assert audience.report() == 141
+    observers.add(SCREEN, fail)
+    observers("a", {})
+    assert observers.left.is_set()
+    assert observers.report() == 141
     assert capsys.readouterr().err == ""
 
 
 def test_the_tally_complains_of_questions_in_vain() -> None:
-    tally = Tally()
-    assert tally.complaint() == ""
-    tally.observe("SendText", {"text": "?"})
-    assert tally.complaint() == "no answer came: the service said nothing"
-    tally.observe("link", {"state": "connecting", "problem": "quota used up"})
-    assert tally.complaint() == "no answer came: quota used up"
-    tally.observe("AnswerBegan", {})
-    assert tally.complaint() == ""
+    outcome = Outcome()
+    assert outcome.complaint() == ""
+    outcome.observe("SendText", {"text": "?"})
+    assert outcome.complaint() == "no answer came: the service said nothing"
+    outcome.observe("link", {"state": "connecting", "problem": "quota used up"})
+    assert outcome.complaint() == "no answer came: quota used up"
+    outcome.observe("AnswerBegan", {})
+    assert outcome.complaint() == ""

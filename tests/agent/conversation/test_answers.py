@@ -224,7 +224,7 @@ def test_the_rest_of_an_answer_that_broke_off_goes_on_with_its_record(answers: O
 
 
 def held(answers: Owed, utterance: int = 1) -> Answer:
-    return answers.expect(utterance, 0.0, wanted=True, held=True)
+    return answers.expect(utterance, 0.0, wanted=True, deferred=True)
 
 
 def test_the_turn_machine_is_told_nothing_of_an_answer_that_is_kept(answers: Owed) -> None:
@@ -259,7 +259,7 @@ def test_silencing_what_plays_does_not_touch_what_is_kept(answers: Owed) -> None
 def test_what_is_dropped_is_not_acknowledged_so_that_it_is_put_again(answers: Owed) -> None:
     spoken = answers.expect(7, 0.0, wanted=True)
     held(answers, 2)
-    answers.drop_held()
+    answers.drop_deferred()
     assert spoken.wanted
     assert answers.turn_complete(DONE) == (7, [AnswerEnded()])
     assert answers.piece() == "refused"
@@ -283,7 +283,7 @@ def test_what_is_cut_is_acknowledged_because_nobody_wants_it_again(answers: Owed
 
 def test_an_answer_starts_as_wanted_and_unheard() -> None:
     fresh = Answer(1, 0.0)
-    assert (fresh.wanted, fresh.held, fresh.began, fresh.generated) == (True, False, False, False)
+    assert (fresh.wanted, fresh.deferred, fresh.began, fresh.generated) == (True, False, False, False)
     assert fresh.aloud
 
 
@@ -304,13 +304,13 @@ def test_whatever_comes_every_question_is_accounted_for_once_and_nothing_cut_is_
             case "note":
                 asked += 1
                 notes.add(asked)
-                answers.expect(asked, float(now), wanted=True, held=True)
+                answers.expect(asked, float(now), wanted=True, deferred=True)
             case "cut":
                 cut = asked
                 answers.cut()
             case "drop":
                 dropped |= notes
-                answers.drop_held()
+                answers.drop_deferred()
             case "piece":
                 piece = answers.piece(float(now))
                 assert not isinstance(piece, int) or piece > cut or piece in notes

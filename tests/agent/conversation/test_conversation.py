@@ -20,7 +20,7 @@ from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
 from agent.metrics import Counters, TurnRecord
 from agent.simulator import Simulator, SimulatorSettings, shipped
-from agent.store.store import Archive
+from agent.store.store import Store
 from agent.turn.events import (
     AnswerBegan,
     AnswerGenerated,
@@ -62,7 +62,7 @@ class Rig:
 
     talk: Conversation
     counters: Counters
-    archive: Archive
+    store: Store
     speaker: SilentSpeaker
     events: list[Event] = field(default_factory=list)
     marks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -118,7 +118,7 @@ async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any)
     tables = {"service": {"url": url or "ws://127.0.0.1:1"}} | sections
     settings = config.override(config.Settings(), tables, where="test")
     counters, speaker = Counters(), SilentSpeaker(asyncio.get_running_loop())
-    archive = Archive(folder, limit_mb=settings.notes.limit_mb, wall=wall)
+    store = Store(folder, limit_mb=settings.notes.limit_mb, wall=wall)
     events: list[Event] = []
     marks: list[tuple[str, dict[str, Any]]] = []
     records: list[TurnRecord] = []
@@ -128,7 +128,7 @@ async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any)
         lambda: "key",
         speaker,
         counters,
-        archive,
+        store,
         emit=events.append,
         mark=lambda name, **fields: marks.append((name, fields)),
         on_record=records.append,
@@ -140,12 +140,12 @@ async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any)
     if url:
         talk.link.want()
     try:
-        yield Rig(talk, counters, archive, speaker, events, marks, records, failures)
+        yield Rig(talk, counters, store, speaker, events, marks, records, failures)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         talk.end()
-        await archive.aclose()
+        await store.aclose()
         await speaker.aclose()
 
 
@@ -168,8 +168,8 @@ def connect(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Up:
     """Play a link that is up."""
     up = Up(rig.talk)
     monkeypatch.setattr(rig.talk, "link", up)
-    monkeypatch.setattr(rig.talk.postman, "_send", up.pump)
-    monkeypatch.setattr(rig.talk.postman, "_unanswered", up.renew)
+    monkeypatch.setattr(rig.talk.note_sender, "_send", up.pump)
+    monkeypatch.setattr(rig.talk.note_sender, "_unanswered", up.renew)
     rig.talk.link_changed(LinkState.UP, None)
     return up
 
@@ -228,7 +228,7 @@ def test_with_server_side_detection_the_stream_runs_from_waking_to_sleeping() ->
             rig.talk.hear(bytes(640), quiet=False)
             assert [*map(member, rig.drain_outbox())] == ["audio", "audioStreamEnd", "audio", "audioStreamEnd"]
             assert rig.moves(Delivered) == []  # the service alone knows when somebody spoke
-            rig.talk.type("typed")
+            rig.talk.ask("typed")
             assert [*map(member, rig.drain_outbox())] == ["text"]
             assert rig.moves(Delivered) == [Delivered()]
 
@@ -253,19 +253,19 @@ def test_frames_are_counted_when_they_leave(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_frame_of_what_cannot_be_sent_is_kept_with_it_and_one_is_enough() -> None:
     async def scene() -> None:
         async with talking() as rig:
-            assert rig.talk.frame_room() == (0, "offline")
+            assert rig.talk.frame_budget() == (0, "offline")
             rig.talk.show(b"seen by nobody")
             rig.talk.open_utterance(bytes(640))
-            size, _ = rig.talk.frame_room()
+            size, _ = rig.talk.frame_budget()
             assert size == 1000 * config.Settings().video.max_frame_kb
             rig.talk.show(b"jpeg")
-            assert rig.talk.frame_room() == (0, "offline")
+            assert rig.talk.frame_budget() == (0, "offline")
             rig.talk.show(b"another")
             rig.talk.end_utterance(1.0, listening=True)
             rig.talk.save()
             await rig.written()
-            (row,) = rig.archive._journal.unsent()
-            assert (rig.archive.folder / "spool" / row.still).read_bytes() == b"jpeg"
+            (row,) = rig.store._journal.unsent()
+            assert (rig.store.folder / "spool" / row.still).read_bytes() == b"jpeg"
 
     play(scene())
 
@@ -390,7 +390,7 @@ def test_a_note_makes_way_for_the_technician_and_goes_out_whole_afterwards(monke
             sent = rig.drain_outbox()
             assert sum(len(each["realtimeInput"]["audio"]["data"]) for each in sent if member(each) == "audio") > 64_000
             answer(rig)
-            assert len(rig.talk.keeper.notes) == 0
+            assert len(rig.talk.delivery.notes) == 0
 
     play(scene())
 
@@ -411,8 +411,8 @@ def test_a_note_of_which_half_was_sent_when_the_technician_spoke_is_not_answered
             rig.drain_outbox()  # its end
             answer(rig)
             await rig.written()
-            assert len(rig.talk.keeper.notes) == 1
-            assert len(rig.archive._journal.unsent()) == 1
+            assert len(rig.talk.delivery.notes) == 1
+            assert len(rig.store._journal.unsent()) == 1
 
     play(scene())
 
@@ -432,7 +432,7 @@ def test_a_question_that_made_way_half_sent_is_not_answered_by_that_half(monkeyp
             rig.drain_outbox()  # its end
             answer(rig)
             await rig.written()
-            assert len(rig.talk.keeper.notes) == 1
+            assert len(rig.talk.delivery.notes) == 1
 
     play(scene())
 
@@ -522,7 +522,7 @@ def test_a_conversation_that_cannot_be_resumed_is_told_to_the_fresh_session(
     async def scene() -> None:
         async with talking(state=tmp_path) as rig:
             connect(rig, monkeypatch)
-            rig.talk.type("What is this?")
+            rig.talk.ask("What is this?")
             rig.drain_outbox()
             rig.talk.server_event(OutputTranscript(" A pump.", finished=False))
             answer(rig)
@@ -581,7 +581,7 @@ def test_words_are_marked_for_displays_and_never_logged(caplog: pytest.LogCaptur
 
     async def scene() -> None:
         async with talking() as rig:
-            rig.talk.type("secret typed")
+            rig.talk.ask("secret typed")
             rig.drain_outbox()
             rig.talk.server_event(InputTranscript(" secret question", finished=False))
             rig.talk.server_event(OutputTranscript(" secret answer", finished=False))
@@ -708,7 +708,7 @@ def test_an_utterance_that_three_connections_did_not_survive_is_kept_as_a_note()
             assert rig.drain_outbox() == []
             await rig.written()
             assert rig.moves(NoteSaved) == [NoteSaved()]
-            assert len(rig.talk.keeper.notes) == 1
+            assert len(rig.talk.delivery.notes) == 1
 
     play(scene())
 
@@ -731,7 +731,7 @@ def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytes
             answer(rig)
             await asyncio.sleep(5)
             rig.talk.drained()
-            assert [record.said.text for record in rig.records] == ["It shows about four bar."]
+            assert [record.answer.text for record in rig.records] == ["It shows about four bar."]
 
     play(scene())
 
@@ -794,12 +794,12 @@ def test_a_spoken_and_a_typed_question_are_answered_and_recorded() -> None:
             rig.talk.open_utterance(question("gauge"))
             rig.talk.end_utterance(asyncio.get_running_loop().time(), listening=True)
             await rig.until(AnswerGenerated)
-            rig.talk.type("What does the pressure gauge on this pump show?")
+            rig.talk.ask("What does the pressure gauge on this pump show?")
             await rig.until(AnswerGenerated, 2)
             rig.talk.cut()
             await asyncio.sleep(30)
             first, second = rig.records
-            assert first.heard.strip() == "What does the pressure gauge on this pump show?"
+            assert first.question_text.strip() == "What does the pressure gauge on this pump show?"
             assert first.tokens > 0
             assert second.interrupted
             assert simulator.utterances[1].texts == ["What does the pressure gauge on this pump show?"]

@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from agent.faults import Trouble
+from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.simulator import Simulator, SimulatorSettings, scenario
 from agent.simulator.voice import ASSETS, read_answer, read_script
 from agent.store.journal import Journal
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
-from agent.voice.recordings import Phrases
+from agent.voice.recordings import Recordings
 from hardware.ports import Rhythm
 from tests.support.stage import play, question, stage
 
@@ -121,8 +121,8 @@ def test_the_rest_of_an_answer_that_the_line_cut_is_asked_for_and_the_drop_is_no
             record = s.records[-1]
             assert (record.reason, record.interrupted) == ("", False)
             _, answer = (answer for name, _, answer in read_script(ASSETS).lines if name in ("gauge", "valve"))
-            assert record.said.text == answer
-            assert record.heard.strip() == question_of("valve")
+            assert record.answer.text == answer
+            assert record.question_text.strip() == question_of("valve")
             _, _, sound = s.box.speaker.sounds  # earcon, answer, answer: without a break
             assert abs(sound.seconds - seconds_of("valve")) < 1.0  # the simulator finds the place by counting letters
         assert [(row.state, row.said) for row in rows(tmp_path)][-1] == ("answered", answer)
@@ -257,7 +257,7 @@ def test_a_refused_key_is_said_with_its_code(tmp_path: Path) -> None:
             await s.until_link(LinkState.REFUSED)
             await asyncio.sleep(6)
             assert s.box.light.rhythm is Rhythm.FAULT
-            said = Phrases("en").say(*Trouble.KEY.words)
+            said = Recordings("en").say(*Fault.KEY.words)
             sounded = b"".join(bytes(sound.pcm) for sound in s.box.speaker.sounds)
             assert said[4800:48_000] in sounded
 

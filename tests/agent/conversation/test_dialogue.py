@@ -27,7 +27,7 @@ from hardware.ports import SPEAKER_FORMAT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.conversation.delivery import Keeper
+    from agent.conversation.delivery import Delivery
     from agent.metrics import TurnRecord
     from agent.turn.events import Event
     from agent.wire.events import ServerEvent
@@ -98,7 +98,7 @@ class FakeSpeaker:
         pass
 
 
-class FakeKeeper:
+class FakeDelivery:
     """A ledger, and what would be written down."""
 
     def __init__(self, *, marked: bool) -> None:
@@ -118,23 +118,23 @@ class FakeKeeper:
 
     def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
         assert number not in self.acknowledged
-        self.answers.append((number, pcm, record.said.text))
+        self.answers.append((number, pcm, record.answer.text))
 
-    def tell(self, *, again: bool) -> None:
-        assert again
+    def report_notes(self, *, force: bool) -> None:
+        assert force
         self.announced += 1
 
-    def spoken(self, numbers: list[int]) -> None:
+    def played(self, numbers: list[int]) -> None:
         self.heard += numbers
 
     def cut(self) -> None:
         self.ledger.cut()
 
-    def go_on(self, number: int, said: str) -> bool:
-        return self.ledger.go_on(number, said, f"go on after {said}")
+    def continue_answer(self, number: int, said: str) -> bool:
+        return self.ledger.continue_answer(number, said, f"go on after {said}")
 
     def progress(self, record: TurnRecord) -> None:
-        self.progressed.append(record.said.text)
+        self.progressed.append(record.answer.text)
 
     def settle(self, record: TurnRecord) -> None:
         self.records.append(record)
@@ -143,9 +143,9 @@ class FakeKeeper:
 class Rig:
     def __init__(self, *, marked: bool = True) -> None:
         self.speaker, self.counters = FakeSpeaker(), Counters()
-        self.keeper = FakeKeeper(marked=marked)
-        self.ledger, self.records = self.keeper.ledger, self.keeper.records
-        self.dialogue = Dialogue(self.speaker, cast("Keeper", self.keeper), self.counters)
+        self.delivery = FakeDelivery(marked=marked)
+        self.ledger, self.records = self.delivery.ledger, self.delivery.records
+        self.dialogue = Dialogue(self.speaker, cast("Delivery", self.delivery), self.counters)
 
     def ask(self, ended_at: float = 1.0, now: float = 1.1, *, wanted: bool = True) -> int:
         number = self.ledger.open(bytes(640))
@@ -205,9 +205,9 @@ def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> Non
     assert (record.speech_ended_at, record.delivered_at, record.first_byte_at) == (1.0, 1.1, 1.5)
     assert record.first_sample_at == 1.75
     assert record.ttfab_s == 0.75
-    assert record.heard == " What now?"
-    assert record.spoken == record.said.text == "This now."
-    assert (record.played_s, record.said.audio_s, record.tokens) == (1.5, 1.5, 123)
+    assert record.question_text == " What now?"
+    assert record.played_text == record.answer.text == "This now."
+    assert (record.played_s, record.answer.audio_s, record.tokens) == (1.5, 1.5, 123)
     assert not record.interrupted
     assert rig.counters.turns == 1
     rig.play_out()
@@ -225,7 +225,7 @@ def test_what_the_speaker_refuses_is_counted_and_was_not_said() -> None:
     assert not rig.speaker.written
     rig.feed(GenerationComplete(), DONE)
     rig.play_out()
-    assert [record.said.audio_s for record in rig.records] == [0.5]
+    assert [record.answer.audio_s for record in rig.records] == [0.5]
 
 
 def test_a_record_waits_for_the_service_when_the_speaker_is_done_first() -> None:
@@ -244,7 +244,7 @@ def test_an_empty_answer_is_recorded_with_the_reason() -> None:
     reason = TurnComplete(idle=True, reason="NEED_MORE_INPUT", waiting_for_input=True)
     assert rig.feed(reason) == [AnswerEnded()]
     (record,) = rig.records
-    assert (record.reason, record.said.text, record.ttfab_s) == ("NEED_MORE_INPUT", "", None)
+    assert (record.reason, record.answer.text, record.ttfab_s) == ("NEED_MORE_INPUT", "", None)
     assert rig.ledger.waiting == 0
 
 
@@ -254,7 +254,7 @@ def test_a_turn_that_goes_on_thinking_is_one_turn() -> None:
     assert rig.feed(audio(0.1), GenerationComplete(), GOING_ON) == [AnswerBegan(), AnswerGenerated()]
     assert rig.feed(audio(0.2), GenerationComplete(), DONE) == [AnswerGenerated(), AnswerEnded()]
     rig.play_out()
-    assert [record.said.audio_s for record in rig.records] == pytest.approx([0.3])
+    assert [record.answer.audio_s for record in rig.records] == pytest.approx([0.3])
 
 
 def test_words_alone_begin_an_answer_and_model_text_does_not() -> None:
@@ -276,9 +276,9 @@ def test_a_cut_silences_and_keeps_only_what_was_played() -> None:
     assert rig.feed(Interrupted(), DONE) == []
     (record,) = rig.records
     assert record.interrupted
-    assert (record.played_s, record.said.audio_s) == (1.0, 4.0)
-    assert record.said.text == "One two three four five six."
-    assert record.spoken == "One two"
+    assert (record.played_s, record.answer.audio_s) == (1.0, 4.0)
+    assert record.answer.text == "One two three four five six."
+    assert record.played_text == "One two"
     assert record.first_sample_at == 2.0
     assert rig.ledger.waiting == 0
 
@@ -292,7 +292,7 @@ def test_audio_that_comes_after_the_cut_is_refused_and_counted() -> None:
     assert not rig.speaker.written
     assert rig.counters.refused_s == pytest.approx(0.75)
     rig.feed(DONE)
-    assert rig.records[0].said.text == ""
+    assert rig.records[0].answer.text == ""
 
 
 def test_audio_at_another_rate_is_refused_and_counted() -> None:
@@ -317,7 +317,7 @@ def test_the_answer_after_a_cut_one_is_played_and_its_own() -> None:
         AnswerEnded(),
     ]
     rig.play_out()
-    assert [(r.utterance, r.heard, r.said.text) for r in rig.records] == [
+    assert [(r.utterance, r.question_text, r.answer.text) for r in rig.records] == [
         (first, "", "Old."),
         (second, " New?", "New."),
     ]
@@ -365,7 +365,7 @@ def test_a_transcript_that_comes_after_the_turn_still_belongs_to_it() -> None:
     rig.ask()
     rig.feed(audio(1.0), GenerationComplete(), DONE, heard(" What is this?"))
     rig.play_out()
-    assert rig.records[0].heard == " What is this?"
+    assert rig.records[0].question_text == " What is this?"
 
 
 def test_tokens_that_are_counted_after_the_turn_still_belong_to_it() -> None:
@@ -389,7 +389,7 @@ def test_speech_that_the_service_detects_is_heard_before_its_answer() -> None:
         assert rig.feed(audio(0.5), said(answer)) == [AnswerBegan()]
         assert rig.feed(GenerationComplete(), DONE) == [AnswerGenerated(), AnswerEnded()]
         rig.play_out()
-    assert [(r.utterance, r.heard, r.said.text) for r in rig.records] == [
+    assert [(r.utterance, r.question_text, r.answer.text) for r in rig.records] == [
         (None, " First?", "One."),
         (None, " Second?", "Two."),
     ]
@@ -399,7 +399,7 @@ def test_what_has_come_of_an_answer_is_written_down_as_it_comes() -> None:
     rig = Rig()
     rig.ask()
     rig.feed(said(" One"), said(" two."))
-    assert rig.keeper.progressed == ["One", "One two."]
+    assert rig.delivery.progressed == ["One", "One two."]
 
 
 # a line that breaks during an answer
@@ -428,9 +428,9 @@ def test_an_answer_and_its_rest_are_one_turn() -> None:
     rig.play_out()
     (record,) = rig.records
     assert (record.utterance, record.delivered_at, record.first_byte_at) == (number, 1.1, 1.5)
-    assert (record.said.text, record.said.audio_s, record.played_s) == ("Half and half.", 1.5, 1.5)
+    assert (record.answer.text, record.answer.audio_s, record.played_s) == ("Half and half.", 1.5, 1.5)
     assert not record.reason
-    assert rig.keeper.acknowledged == [number, number]
+    assert rig.delivery.acknowledged == [number, number]
     assert rig.ledger.idle
 
 
@@ -444,7 +444,7 @@ def test_an_answer_whose_rest_comes_after_a_silence_was_played_all_the_same() ->
     rig.deliver()
     rig.feed(audio(0.5), GenerationComplete(), DONE)
     rig.play_out()
-    assert [(record.said.audio_s, record.played_s) for record in rig.records] == [(1.5, 1.5)]
+    assert [(record.answer.audio_s, record.played_s) for record in rig.records] == [(1.5, 1.5)]
 
 
 def test_an_answer_may_break_off_again_and_again() -> None:
@@ -459,7 +459,7 @@ def test_an_answer_may_break_off_again_and_again() -> None:
     assert rig.ledger.over[0].remark == "go on after One two"
     rig.feed(audio(1.0), said("three."), GenerationComplete(), DONE)
     rig.play_out()
-    assert [(record.said.text, record.played_s) for record in rig.records] == [("One two three.", 3.0)]
+    assert [(record.answer.text, record.played_s) for record in rig.records] == [("One two three.", 3.0)]
 
 
 def test_a_rest_of_which_nothing_came_is_asked_for_again() -> None:
@@ -473,7 +473,7 @@ def test_a_rest_of_which_nothing_came_is_asked_for_again() -> None:
     rig.deliver()
     rig.feed(audio(1.0), said("two."), GenerationComplete(), DONE)
     rig.play_out()
-    assert [(record.said.text, record.played_s) for record in rig.records] == [("One two.", 2.0)]
+    assert [(record.answer.text, record.played_s) for record in rig.records] == [("One two.", 2.0)]
 
 
 def test_cutting_an_answer_that_broke_off_asks_nothing_more() -> None:
@@ -507,7 +507,7 @@ def test_a_rest_that_is_given_up_leaves_what_has_come() -> None:
     rig.break_line()
     rig.dialogue.give_up_rest()
     rig.play_out()
-    assert [(record.said.text, record.reason) for record in rig.records] == [("Half", "connection lost")]
+    assert [(record.answer.text, record.reason) for record in rig.records] == [("Half", "connection lost")]
     rig.dialogue.give_up_rest()
     assert len(rig.records) == 1
 
@@ -517,7 +517,7 @@ def test_what_the_service_said_of_its_own_accord_is_not_asked_for_again() -> Non
     rig.feed(audio(1.0), said(" By the way"))
     assert rig.break_line() == [AnswerGenerated()]
     rig.play_out()
-    assert [record.said.text for record in rig.records] == ["By the way"]
+    assert [record.answer.text for record in rig.records] == ["By the way"]
 
 
 def test_an_answer_to_what_is_not_kept_any_more_is_all_that_has_come() -> None:
@@ -567,51 +567,51 @@ def test_the_answer_to_a_note_is_kept_and_not_played() -> None:
     answer: list[ServerEvent] = [audio(0.5), said(" At two"), audio(0.25), said(" you asked.")]
     assert rig.feed(heard("What?"), *answer, GenerationComplete(), DONE) == []
     assert not rig.speaker.written
-    ((kept, pcm, words),) = rig.keeper.answers
+    ((kept, pcm, words),) = rig.delivery.answers
     assert (kept, len(pcm), words) == (number, 0.75 * 48_000, "At two you asked.")
-    assert rig.keeper.acknowledged == [number, number]
-    assert [record.heard for record in rig.records] == ["What?"]
+    assert rig.delivery.acknowledged == [number, number]
+    assert [record.question_text for record in rig.records] == ["What?"]
 
 
 def test_the_answer_to_a_note_is_kept_also_where_only_the_turns_end_is_told() -> None:
     rig = Rig()
     number = rig.ask_note()
     rig.feed(audio(0.5), said(" At two."), DONE)
-    assert rig.keeper.answers == [(number, bytes(24_000), "At two.")]
+    assert rig.delivery.answers == [(number, bytes(24_000), "At two.")]
 
 
 def test_an_answer_is_acknowledged_with_its_record_also_where_only_the_turns_end_is_told() -> None:
     rig = Rig()
     rig.ask()
     rig.feed(said(" Yes."), DONE)
-    assert [record.said.text for record in rig.keeper.remembered if record is not None] == ["Yes."]
+    assert [record.answer.text for record in rig.delivery.remembered if record is not None] == ["Yes."]
 
 
 def test_an_answer_is_acknowledged_with_its_record() -> None:
     rig = Rig()
     rig.ask()
     rig.feed(said(" Yes."), GenerationComplete())
-    assert [record.said.text for record in rig.keeper.remembered if record is not None] == ["Yes."]
+    assert [record.answer.text for record in rig.delivery.remembered if record is not None] == ["Yes."]
 
 
 def test_an_empty_answer_to_a_note_settles_it() -> None:
     rig = Rig()
     number = rig.ask_note()
     rig.feed(DONE)
-    assert rig.keeper.answers == []
-    assert rig.keeper.acknowledged == [number]
+    assert rig.delivery.answers == []
+    assert rig.delivery.acknowledged == [number]
 
 
 def test_an_answer_to_a_note_is_dropped_for_what_is_asked_now_and_not_acknowledged() -> None:
     rig = Rig()
     rig.ask_note()
     rig.feed(audio(0.5))
-    rig.dialogue.drop_held()
+    rig.dialogue.drop_deferred()
     assert rig.feed(audio(0.5), GenerationComplete(), DONE) == []
-    assert rig.keeper.acknowledged == []
+    assert rig.delivery.acknowledged == []
     rig.ask()
     rig.feed(audio(0.5), GenerationComplete(), DONE)
-    assert rig.keeper.answers == []
+    assert rig.delivery.answers == []
 
 
 def test_a_note_whose_answer_broke_off_with_the_line_is_put_again_from_the_beginning() -> None:
@@ -621,14 +621,14 @@ def test_a_note_whose_answer_broke_off_with_the_line_is_put_again_from_the_begin
     assert rig.break_line() == []
     rig.ask_note()
     rig.feed(audio(0.25), GenerationComplete(), DONE)
-    assert [len(pcm) for _, pcm, _ in rig.keeper.answers] == [12_000]
+    assert [len(pcm) for _, pcm, _ in rig.delivery.answers] == [12_000]
 
 
 def test_a_note_that_was_answered_in_part_aloud_goes_on_in_the_words_of_its_answer() -> None:
     rig = Rig()
-    rig.ask_note(said="One two")
+    rig.ask_note(answer_text="One two")
     rig.feed(said(" three."), audio(0.25), GenerationComplete(), DONE)
-    ((_, _, words),) = rig.keeper.answers
+    ((_, _, words),) = rig.delivery.answers
     assert words.split() == ["One", "two", "three."]
 
 
@@ -637,11 +637,11 @@ def test_answers_to_notes_are_played_one_after_the_other_and_then_they_were_hear
     rig.dialogue.read([(3, b"\1\0"), (5, b"\2\0")])
     assert rig.speaker.written == b"\1\0\2\0"
     assert rig.speaker.finishes == 1
-    assert rig.keeper.heard == []
+    assert rig.delivery.heard == []
     assert rig.play_out() == [Drained()]
-    assert rig.keeper.heard == [3, 5]
+    assert rig.delivery.heard == [3, 5]
     rig.play_out()
-    assert rig.keeper.heard == [3, 5]
+    assert rig.delivery.heard == [3, 5]
     assert rig.records == []
 
 
@@ -650,7 +650,7 @@ def test_answers_to_notes_that_are_cut_were_heard_as_far_as_anybody_wanted() -> 
     rig.dialogue.read([(3, b"\1\0")])
     rig.speaker.played_s = 0.1
     rig.dialogue.cut(1.0)
-    assert rig.keeper.heard == [3]
+    assert rig.delivery.heard == [3]
     assert not rig.speaker.written
 
 
@@ -680,7 +680,7 @@ def test_the_transcript_of_a_question_that_was_put_again_comes_again_and_is_not_
     rig.deliver()
     rig.feed(heard(" What"), heard(" now?"), audio(1.0), GenerationComplete(), DONE)
     rig.play_out()
-    assert [record.heard for record in rig.records] == [" What now?"]
+    assert [record.question_text for record in rig.records] == [" What now?"]
 
 
 def test_cutting_and_draining_with_nothing_at_all_are_harmless() -> None:
@@ -703,7 +703,7 @@ def test_an_interruption_while_the_rest_is_still_to_be_asked_for_is_about_someth
     rig.feed(audio(0.5), said("a time."), GenerationComplete(), DONE)
     rig.play_out()
     (record,) = rig.records
-    assert (record.said.text, record.interrupted) == ("Once upon a time.", False)
+    assert (record.answer.text, record.interrupted) == ("Once upon a time.", False)
 
 
 def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_the_remark() -> None:
@@ -713,7 +713,7 @@ def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_th
     rig.feed(heard("(The connection broke ...) How hot?"), audio(0.5), GenerationComplete(), DONE)
     rig.play_out()
     (record,) = rig.records
-    assert (record.typed, record.heard) == ("How hot?", "")
+    assert (record.typed, record.question_text) == ("How hot?", "")
 
 
 def test_of_answers_to_notes_that_are_cut_those_that_had_not_begun_still_wait() -> None:
@@ -721,4 +721,4 @@ def test_of_answers_to_notes_that_are_cut_those_that_had_not_begun_still_wait() 
     rig.dialogue.read([(3, bytes(48_000)), (5, bytes(48_000)), (8, bytes(48_000))])
     rig.speaker.played_s = 1.5
     rig.dialogue.cut(3.0)
-    assert rig.keeper.heard == [3, 5]
+    assert rig.delivery.heard == [3, 5]

@@ -12,7 +12,7 @@ from agent.conversation.notes import FIRST_WAIT_S, LONGEST_WAIT_S, Note, Notes, 
 def numbered(*numbers: int) -> Notes:
     notes = Notes()
     for number in numbers:
-        notes.add(number, said_at=1000.0 + number)
+        notes.add(number, recorded_at=1000.0 + number)
     return notes
 
 
@@ -37,11 +37,11 @@ def test_the_oldest_comes_first_in_whatever_order_they_were_found() -> None:
 def test_one_that_is_there_already_keeps_its_history() -> None:
     notes = numbered(3)
     notes.failed(3, 100.0)
-    notes.add(3, said_at=9999.0)
+    notes.add(3, recorded_at=9999.0)
     assert next_number(notes, 100.0) is None
     note = notes.next(100.0 + FIRST_WAIT_S)
     assert note is not None
-    assert (note.said_at, note.attempts) == (1003.0, 1)
+    assert (note.recorded_at, note.attempts) == (1003.0, 1)
 
 
 def test_one_that_was_answered_is_forgotten_once() -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.config import TurnSettings
-from agent.hearing.acoustics import Surroundings
+from agent.hearing.acoustics import Acoustics
 from agent.hearing.noise import BUSY_S, FALSE_STARTS, QUIET_S
 from agent.metrics import TurnRecord
 from agent.turn.events import NoiseChanged, TrustChanged
-from hardware.ports import CHUNK_BYTES, Heard
+from hardware.ports import CHUNK_BYTES, MicChunk
 
 if TYPE_CHECKING:
     from agent.turn.events import Event
@@ -24,7 +24,7 @@ class Place:
         self.events: list[Event] = []
         self.alarms = 0
         self.now = 100.0
-        self.surroundings = Surroundings(TurnSettings(barge_in=barge_in), self.events.append, self._alarm)
+        self.acoustics = Acoustics(TurnSettings(barge_in=barge_in), self.events.append, self._alarm)
 
     def _alarm(self) -> None:
         self.alarms += 1
@@ -32,13 +32,13 @@ class Place:
     def hear(self, seconds: float, *, voiced: bool, held: bool = False, trusted: bool = True) -> None:
         for _ in range(round(seconds * 50)):
             self.now += 0.02
-            self.surroundings.chunk(Heard.plain(SILENCE, trusted=trusted), self.now, voiced=voiced, held=held)
+            self.acoustics.chunk(MicChunk.plain(SILENCE, trusted=trusted), self.now, voiced=voiced, held=held)
 
     def answered(self, utterance: int, heard: str, *, over_answer: bool = False, audio_s: float = 0.0) -> None:
-        self.surroundings.begun(utterance, over_answer=over_answer)
-        record = TurnRecord(utterance, heard=heard)
-        record.said.add_audio(audio_s)
-        self.surroundings.came_of(record, self.now)
+        self.acoustics.begun(utterance, over_answer=over_answer)
+        record = TurnRecord(utterance, question_text=heard)
+        record.answer.add_audio(audio_s)
+        self.acoustics.came_of(record, self.now)
 
 
 def test_voice_without_words_is_noise_until_it_is_quiet() -> None:
@@ -60,7 +60,7 @@ def test_words_confirm_that_it_was_somebody() -> None:
     for number in range(1, 4):
         place.hear(BUSY_S / 2, voiced=True)
         place.answered(number, "Is it hot?")
-        place.surroundings.understood(place.now)
+        place.acoustics.understood(place.now)
     assert place.events == []
 
 
@@ -82,17 +82,17 @@ def test_an_interruption_by_nothing_is_a_false_alarm() -> None:
     place.answered(1, "", over_answer=True)
     place.answered(2, "Stop.", over_answer=True)
     assert place.alarms == 1
-    place.surroundings.came_of(TurnRecord(3), place.now)  # a typed one, and what nobody asked
-    place.surroundings.came_of(TurnRecord(None), place.now)
+    place.acoustics.came_of(TurnRecord(3), place.now)  # a typed one, and what nobody asked
+    place.acoustics.came_of(TurnRecord(None), place.now)
     assert place.alarms == 1
 
 
 def test_an_utterance_that_only_its_length_ended_is_noise() -> None:
     place = Place()
-    place.surroundings.ended(5.0, place.now)
+    place.acoustics.ended(5.0, place.now)
     place.hear(0.1, voiced=True)
     assert place.events == []
-    place.surroundings.ended(TurnSettings().max_utterance_s, place.now)
+    place.acoustics.ended(TurnSettings().max_utterance_s, place.now)
     place.hear(0.1, voiced=True)
     assert place.events == [NoiseChanged(noisy=True)]
 
@@ -109,7 +109,7 @@ def test_a_voice_that_cannot_interrupt_is_told(barge_in: str, *, trusted: bool, 
 
 def test_what_the_canceller_takes_out_is_told() -> None:
     place = Place()
-    assert place.surroundings.echo == "no echo known"
-    heard = Heard(SILENCE, SILENCE, trusted=True, trust="trusted", erle_db=37.4)
-    place.surroundings.chunk(heard, 1.0, voiced=False, held=False)
-    assert place.surroundings.echo == "echo 37 dB down, trusted"
+    assert place.acoustics.echo == "no echo known"
+    heard = MicChunk(SILENCE, SILENCE, trusted=True, trust="trusted", erle_db=37.4)
+    place.acoustics.chunk(heard, 1.0, voiced=False, held=False)
+    assert place.acoustics.echo == "echo 37 dB down, trusted"

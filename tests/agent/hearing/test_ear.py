@@ -9,14 +9,14 @@ from agent.errors import ConfigError
 from agent.hearing import ear
 from agent.hearing.ear import Ear, timings
 from agent.hearing.endpointer import Edge, Timings
-from hardware.ports import CHUNK_BYTES, Heard
+from hardware.ports import CHUNK_BYTES, MicChunk
 
 SILENCE = bytes(CHUNK_BYTES)
 VOICE = array("h", [1000] * (CHUNK_BYTES // 2)).tobytes()
 
 
-def plain(pcm: bytes) -> Heard:
-    return Heard.plain(pcm, trusted=True)
+def plain(pcm: bytes) -> MicChunk:
+    return MicChunk.plain(pcm, trusted=True)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_deaf_ear_reports_no_edge_but_remembers(listening: Ear) -> None:
 
 
 def test_the_endpointer_hears_one_signal_and_the_model_the_other(listening: Ear) -> None:
-    told = [listening.feed(Heard(SILENCE, VOICE, trusted=True), deaf=False) for _ in range(6)]
+    told = [listening.feed(MicChunk(SILENCE, VOICE, trusted=True), deaf=False) for _ in range(6)]
     assert told[-1] is Edge.START
     assert listening.pre_roll(0.04) == SILENCE * 2
 
@@ -124,7 +124,7 @@ def test_no_time_becomes_less_than_one_frame() -> None:
 
 def test_a_second_opinion_is_asked_where_it_is_wanted_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(endpointer=EndpointerSettings(silero=True))
-    heard = Heard.plain(bytes(CHUNK_BYTES), trusted=True)
+    heard = MicChunk.plain(bytes(CHUNK_BYTES), trusted=True)
     assert Ear(settings).feed(heard, deaf=False) is None
 
     def missing() -> None:

@@ -22,7 +22,7 @@ from agent.link.network import (
     NEW_LINK,
     NEW_ROUTE,
     NEW_USER_OPTION,
-    NetWatch,
+    NetworkWatch,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_where_there_is_no_netlink_nothing_happens(monkeypatch: pytest.MonkeyPat
     async def scene() -> None:
         lost: list[int] = []
         back: list[bool] = []
-        watch = NetWatch(asyncio.get_running_loop(), lost.append, lambda: back.append(True))
+        watch = NetworkWatch(asyncio.get_running_loop(), lost.append, lambda: back.append(True))
         watch.close()
         watch.close()
 
@@ -107,7 +107,7 @@ def test_the_kernel_tells_of_an_interface_that_goes() -> None:
     async def scene() -> None:
         lost: list[int] = []
         back: list[bool] = []
-        watch = NetWatch(asyncio.get_running_loop(), lost.append, lambda: back.append(True))
+        watch = NetworkWatch(asyncio.get_running_loop(), lost.append, lambda: back.append(True))
         await asyncio.to_thread(ip, "link", "add", "fa-watch", "type", "veth", "peer", "name", "fa-watch-far")
         try:
             index = socket.if_nametoindex("fa-watch")

@@ -1,6 +1,6 @@
 import pytest
 
-from agent.faults import Trouble
+from agent.faults import Fault
 from agent.link.verdicts import (
     QUOTA_WAIT_S,
     REFUSED_WAIT_S,
@@ -91,7 +91,7 @@ def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_mend() -> 
         f"request refused: 1007 {reason}",
         "compare the log line with the model's documentation",
         REFUSED_WAIT_S,
-        trouble=Trouble.REQUEST,
+        fault=Fault.REQUEST,
     )
 
 
@@ -137,4 +137,4 @@ def test_a_verdict_is_one_line() -> None:
 @pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
 def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
     verdict = judge_close(code, reason, resumed=False, failures=1)
-    assert (verdict.trouble is not None) is (step is Next.REFUSED)
+    assert (verdict.fault is not None) is (step is Next.REFUSED)

@@ -51,7 +51,7 @@ NOT_KEPT, CONFIG, FULL = 66, 78, 74
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def acoustics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Berlin, no configuration, and a folder to write to."""
     monkeypatch.setenv("TZ", "Europe/Berlin")
     monkeypatch.setattr(log, "DEFAULT_PATH", tmp_path / "no-config.toml")

@@ -167,7 +167,7 @@ def test_a_driver_that_hangs_is_for_a_new_process(tmp_path: Path, box: Box) -> N
 def test_other_levels_than_when_it_was_tuned_are_told(
     tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tunings.store(tmp_path, tunings.Stored(CARDS, "good", {}, {"volume_db": 0.0}))
+    tunings.save(tmp_path, tunings.Tuning(CARDS, "good", {}, {"volume_db": 0.0}))
     lasted(prepare(settings(tmp_path)))
     assert warnings(caplog) == []
     lasted(prepare(settings(tmp_path, volume_db=-6.0)))

@@ -186,7 +186,7 @@ def test_an_answer_to_a_note_is_unspoken_until_it_is_played(journal: Journal, ta
     for number, each in enumerate((*missing, {}), 1):
         journal.begin_turn(number, talk, "spoken", 101.0)
         journal.update_turn(number, **note | each)
-    assert [turn.number for turn in journal.unspoken()] == [5]
+    assert [turn.number for turn in journal.unplayed()] == [5]
 
 
 def test_a_number_is_never_given_twice_even_when_its_turn_is_forgotten(journal: Journal, talk: int) -> None:

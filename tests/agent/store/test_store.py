@@ -13,7 +13,7 @@ from agent.config import PathSettings, Settings
 from agent.errors import ConfigError
 from agent.store.folder import folder_of
 from agent.store.journal import Journal
-from agent.store.store import WRITE_BYTES, Archive
+from agent.store.store import WRITE_BYTES, Store
 from tests.support.stage import play
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ SPEECH = bytes(range(256)) * 125  # one second at 16 kHz
 
 
 @asynccontextmanager
-async def opened(folder: Path, limit_mb: int = 100) -> AsyncIterator[tuple[Archive, list[str]]]:
+async def opened(folder: Path, limit_mb: int = 100) -> AsyncIterator[tuple[Store, list[str]]]:
     troubles: list[str] = []
-    archive = Archive(folder, limit_mb=limit_mb, on_trouble=troubles.append)
+    store = Store(folder, limit_mb=limit_mb, on_problem=troubles.append)
     try:
-        yield archive, troubles
+        yield store, troubles
     finally:
-        await archive.aclose()
+        await store.aclose()
 
 
-async def written(archive: Archive) -> None:
+async def written(store: Store) -> None:
     """Wait until all that was asked for is on disk."""
     done = asyncio.Event()
-    archive.load_answers(lambda _: done.set())
+    store.load_answers(lambda _: done.set())
     await done.wait()
 
 
@@ -55,16 +55,16 @@ def lose_journal(folder: Path) -> None:
 
 def test_speech_is_on_disk_at_most_half_a_second_after_it_was_spoken(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(1, SPEECH[:640])
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(1, SPEECH[:640])
             for start in range(640, WRITE_BYTES, 640):
-                archive.hear(1, SPEECH[start : start + 640])
-            await written(archive)
+                store.hear(1, SPEECH[start : start + 640])
+            await written(store)
             file = tmp_path / "spool" / "unsent" / "000001.wav"
             assert file.read_bytes().endswith(SPEECH[:WRITE_BYTES])
-            archive.hear(1, SPEECH[:640])
-            await written(archive)
+            store.hear(1, SPEECH[:640])
+            await written(store)
             assert file.read_bytes().endswith(SPEECH[:WRITE_BYTES])  # and not a write per chunk
 
     play(scene())
@@ -72,15 +72,15 @@ def test_speech_is_on_disk_at_most_half_a_second_after_it_was_spoken(tmp_path: P
 
 def test_what_was_being_said_when_the_power_went_is_owed_at_the_next_start(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(1, SPEECH)
-            archive.begin(2, typed="How hot?")
-        async with opened(tmp_path) as (archive, _):
-            spoken, typed = archive.past.owed
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(1, SPEECH)
+            store.begin(2, typed="How hot?")
+        async with opened(tmp_path) as (store, _):
+            spoken, typed = store.past.owed
             assert (spoken.number, spoken.state, spoken.audio_s) == (1, "waiting", 1.0)
             assert (typed.number, typed.text) == (2, "How hot?")
-            assert archive.past.next_turn == 3
+            assert store.past.next_turn == 3
         assert unsent(tmp_path) == [SPEECH]
 
     play(scene())
@@ -88,14 +88,14 @@ def test_what_was_being_said_when_the_power_went_is_owed_at_the_next_start(tmp_p
 
 def test_what_was_answered_is_owed_no_more(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(1, SPEECH)
-            archive.end(1, 1.0)
-            archive.settled(1, "answered")
-        async with opened(tmp_path) as (archive, _):
-            assert archive.past.owed == []
-            assert [row.state for row in archive.past.turns] == ["answered"]
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(1, SPEECH)
+            store.end(1, 1.0)
+            store.settled(1, "answered")
+        async with opened(tmp_path) as (store, _):
+            assert store.past.owed == []
+            assert [row.state for row in store.past.turns] == ["answered"]
         assert not unsent(tmp_path)
 
     play(scene())
@@ -103,15 +103,15 @@ def test_what_was_answered_is_owed_no_more(tmp_path: Path) -> None:
 
 def test_a_recording_whose_journal_is_lost_is_owed_all_the_same(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(7, SPEECH)
-            archive.end(7, 1.0)
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(7, SPEECH)
+            store.end(7, 1.0)
         lose_journal(tmp_path)
-        async with opened(tmp_path) as (archive, _):
-            (row,) = archive.past.owed
+        async with opened(tmp_path) as (store, _):
+            (row,) = store.past.owed
             assert (row.number, row.state, row.audio_s) == (7, "waiting", 1.0)
-            assert archive.past.next_turn == 8
+            assert store.past.next_turn == 8
 
     play(scene())
 
@@ -121,15 +121,15 @@ def test_an_answer_and_the_move_of_its_recording_agree_after_a_power_cut_between
     tmp_path: Path, *, moved: bool
 ) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(1, SPEECH)
-            archive.end(1, 1.0)
-            archive.update(1, state="answered")
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(1, SPEECH)
+            store.end(1, 1.0)
+            store.update(1, state="answered")
         if moved:
             (tmp_path / "spool" / "unsent" / "000001.wav").rename(tmp_path / "spool" / "sent" / "000001.wav")
-        async with opened(tmp_path) as (archive, _):
-            assert archive.past.owed == []
+        async with opened(tmp_path) as (store, _):
+            assert store.past.owed == []
         assert not unsent(tmp_path)
 
     play(scene())
@@ -137,25 +137,25 @@ def test_an_answer_and_the_move_of_its_recording_agree_after_a_power_cut_between
 
 def test_an_utterance_of_which_nothing_was_recorded_is_not_owed(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(1)
-        async with opened(tmp_path) as (archive, _):
-            assert archive.past.owed == []
-            assert archive.past.turns[0].reason == "nothing was recorded"
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(1)
+        async with opened(tmp_path) as (store, _):
+            assert store.past.owed == []
+            assert store.past.turns[0].reason == "nothing was recorded"
 
     play(scene())
 
 
 def test_a_note_comes_back_with_its_picture(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            archive.begin(1, SPEECH)
-            archive.picture(1, b"a picture")
-            archive.end(1, 1.0)
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            store.begin(1, SPEECH)
+            store.picture(1, b"a picture")
+            store.end(1, 1.0)
             found: asyncio.Future[tuple[int, bytes, bytes]] = asyncio.get_running_loop().create_future()
-            archive.load(1, lambda row, pcm, jpeg: found.set_result((row.number, pcm, jpeg)))
+            store.load(1, lambda row, pcm, jpeg: found.set_result((row.number, pcm, jpeg)))
             assert await found == (1, SPEECH, b"a picture")
 
     play(scene())
@@ -163,7 +163,7 @@ def test_a_note_comes_back_with_its_picture(tmp_path: Path) -> None:
 
 def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, troubles):
+        async with opened(tmp_path) as (store, troubles):
             saved: list[float | None] = []
 
             def now_on_disk() -> None:
@@ -172,12 +172,12 @@ def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Pat
                 journal.close()
                 saved.append(row.saved_at if row else None)
 
-            archive.begin_conversation("model")
-            archive.begin(1, SPEECH)
-            archive.end(1, 1.0)
-            archive.save(1, now_on_disk)
-            archive.save(99, lambda: saved.append(None))
-            await written(archive)
+            store.begin_conversation("model")
+            store.begin(1, SPEECH)
+            store.end(1, 1.0)
+            store.save(1, now_on_disk)
+            store.save(99, lambda: saved.append(None))
+            await written(store)
             assert len(saved) == 1
             assert saved[0] is not None
             assert "99" in troubles[0]
@@ -187,11 +187,11 @@ def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Pat
 
 def test_trouble_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, troubles):
-            archive.begin_conversation("model")
-            archive.update(98, reason="no such turn")
-            archive.update(99, reason="no such turn")
-            await written(archive)
+        async with opened(tmp_path) as (store, troubles):
+            store.begin_conversation("model")
+            store.update(98, reason="no such turn")
+            store.update(99, reason="no such turn")
+            await written(store)
             assert [bool(each) for each in troubles] == [True, False]
 
     play(scene())
@@ -199,17 +199,17 @@ def test_trouble_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
 
 def test_a_full_memory_is_told_and_no_note_is_deleted_for_it(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path, limit_mb=5) as (archive, troubles):
-            archive.begin_conversation("model")
+        async with opened(tmp_path, limit_mb=5) as (store, troubles):
+            store.begin_conversation("model")
             for number in (1, 2):
-                archive.begin(number, SPEECH * 60)
-                archive.end(number, 60.0)
-                await written(archive)
+                store.begin(number, SPEECH * 60)
+                store.end(number, 60.0)
+                await written(store)
             assert "full" in troubles[-1]
             assert len(unsent(tmp_path)) == 1
-            archive.settled(1, "answered")
-            archive.begin(3, SPEECH)
-            await written(archive)
+            store.settled(1, "answered")
+            store.begin(3, SPEECH)
+            await written(store)
             assert troubles[-1] == ""
             assert len(unsent(tmp_path)) == 1
 
@@ -220,7 +220,7 @@ def test_one_folder_belongs_to_one_process(tmp_path: Path) -> None:
     async def scene() -> None:
         async with opened(tmp_path):
             with pytest.raises(ConfigError, match="another field-agent is using it"):
-                Archive(tmp_path, limit_mb=100)
+                Store(tmp_path, limit_mb=100)
         async with opened(tmp_path):
             pass
 
@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     async def scene() -> None:
         (tmp_path / "file").write_text("in the way")
         with pytest.raises(ConfigError, match=r"paths\] state"):
-            Archive(tmp_path / "file" / "state", limit_mb=100)
+            Store(tmp_path / "file" / "state", limit_mb=100)
 
     play(scene())
 
@@ -239,8 +239,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_kept_and_a_new_one_begun(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scene() -> None:
         (tmp_path / "journal.db").write_bytes(b"no database at all" * 100)
-        async with opened(tmp_path) as (archive, _):
-            assert archive.past.conversation is None
+        async with opened(tmp_path) as (store, _):
+            assert store.past.conversation is None
 
     play(scene())
     assert list(tmp_path.glob("journal.db.damaged-*"))
@@ -259,55 +259,55 @@ def test_where_things_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert str(folder_of(Settings(paths=PathSettings(state="/mnt/ssd")))) == "/mnt/ssd"
 
 
-async def answered(archive: Archive, number: int, seconds: float = 1.0) -> None:
-    archive.begin(number, SPEECH)
-    archive.end(number, 1.0)
-    archive.save(number, lambda: None)
-    archive.keep_answer(number, bytes(round(48_000 * seconds)), lambda: None)
-    await written(archive)
+async def answered(store: Store, number: int, seconds: float = 1.0) -> None:
+    store.begin(number, SPEECH)
+    store.end(number, 1.0)
+    store.save(number, lambda: None)
+    store.keep_answer(number, bytes(round(48_000 * seconds)), lambda: None)
+    await written(store)
 
 
-async def waiting(archive: Archive) -> list[int]:
+async def waiting(store: Store) -> list[int]:
     found: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-    archive.load_answers(lambda answers: found.set_result([number for number, _ in answers]))
+    store.load_answers(lambda answers: found.set_result([number for number, _ in answers]))
     return await found
 
 
 def test_answers_are_read_as_many_as_the_speaker_holds_and_one_in_any_case(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
             for number, seconds in ((1, 110.0), (2, 60.0), (3, 30.0), (4, 30.0)):
-                await answered(archive, number, seconds)
-            assert await waiting(archive) == [1]
-            archive.spoken([1])
-            assert await waiting(archive) == [2, 3]
+                await answered(store, number, seconds)
+            assert await waiting(store) == [1]
+            store.played([1])
+            assert await waiting(store) == [2, 3]
 
     play(scene())
 
 
 def test_an_answer_that_is_gone_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, _):
-            archive.begin_conversation("model")
-            await answered(archive, 1)
-            await answered(archive, 2)
+        async with opened(tmp_path) as (store, _):
+            store.begin_conversation("model")
+            await answered(store, 1)
+            await answered(store, 2)
             (tmp_path / "spool" / "sent" / "000001-answer.wav").unlink()
-            assert await waiting(archive) == [2]
-            archive.spoken([2])
-            assert await waiting(archive) == []
+            assert await waiting(store) == [2]
+            store.played([2])
+            assert await waiting(store) == []
 
     play(scene())
 
 
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (archive, troubles):
-            archive.begin_conversation("model")
+        async with opened(tmp_path) as (store, troubles):
+            store.begin_conversation("model")
             numbers: list[int | None] = []
-            archive.call(99, "id", "look", {}, numbers.append)
-            archive.still(99, "photo.jpg", b"jpeg", lambda: numbers.append(-1))
-            await written(archive)
+            store.call(99, "id", "look", {}, numbers.append)
+            store.still(99, "photo.jpg", b"jpeg", lambda: numbers.append(-1))
+            await written(store)
             assert numbers == [1, -1]
             assert not troubles
 
@@ -317,11 +317,11 @@ def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the
 def test_what_cannot_be_written_is_told_to_whoever_waits_also_when_it_is_closed(tmp_path: Path) -> None:
     async def scene() -> None:
         lost: list[str] = []
-        async with opened(tmp_path) as (archive, _):
-            archive.load(99, lambda *_: None, lambda: lost.append("no such note"))
-            archive.keep_answer(99, b"", lambda: None, lambda: lost.append("no such turn"))
-            await written(archive)
-        archive.call(None, "id", "look", {}, lambda number: lost.append(f"closed: {number}"))
+        async with opened(tmp_path) as (store, _):
+            store.load(99, lambda *_: None, lambda: lost.append("no such note"))
+            store.keep_answer(99, b"", lambda: None, lambda: lost.append("no such turn"))
+            await written(store)
+        store.call(None, "id", "look", {}, lambda number: lost.append(f"closed: {number}"))
         assert lost == ["no such note", "no such turn", "closed: None"]
 
     play(scene())

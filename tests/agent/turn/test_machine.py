@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config import TurnSettings
-from agent.faults import Trouble
+from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.turn.effects import (
     CancelCatchUp,
@@ -28,7 +28,7 @@ from agent.turn.effects import (
     Reconnect,
     SaveNote,
     SendText,
-    Sense,
+    Sensors,
     SpeakStatus,
     TakeStill,
 )
@@ -68,7 +68,7 @@ TABLE = Path(__file__).parents[3] / "docs" / "turn-table.md"
 UP = LinkChanged(LinkState.UP)
 CONNECTING = LinkChanged(LinkState.CONNECTING)
 OFFLINE = LinkChanged(LinkState.OFFLINE)
-REFUSED = LinkChanged(LinkState.REFUSED, Trouble.KEY)
+REFUSED = LinkChanged(LinkState.REFUSED, Fault.KEY)
 SAVED = Play(Earcon.SAVED, (Phrase.SAVED_NOT_SENT,))
 SPEECH = SpeechStarted(0.4)
 
@@ -147,7 +147,7 @@ def answering(**overrides: Any) -> Box:
 
 
 def test_the_press_wakes_before_it_is_known_what_it_will_be() -> None:
-    assert Box().press() == [CancelCatchUp(), Sense(on=True), Connect()]
+    assert Box().press() == [CancelCatchUp(), Sensors(on=True), Connect()]
 
 
 def test_a_tap_from_sleep_listens_hands_free_and_says_so_at_release() -> None:
@@ -217,7 +217,7 @@ def test_a_triple_tap_from_sleep_speaks_the_status_and_sleeps_again_without_the_
     for _ in range(2):
         box.tap()
         box.wait(0.1)
-    assert box.tap() == [DiscardStill(), Sense(on=False), SpeakStatus()]
+    assert box.tap() == [DiscardStill(), Sensors(on=False), SpeakStatus()]
     assert box.is_in(Phase.ASLEEP)
 
 
@@ -228,7 +228,7 @@ def test_a_tap_hangs_up_only_when_no_second_tap_came() -> None:
     box = awake()
     assert box.tap() == [CancelCatchUp()]
     assert box.wait(0.34) == []
-    assert box.wait(0.02) == [Sense(on=False)]
+    assert box.wait(0.02) == [Sensors(on=False)]
     assert box.is_in(Phase.ASLEEP)
 
 
@@ -254,13 +254,13 @@ def test_a_triple_tap_hangs_up() -> None:
     for _ in range(2):
         box.tap()
         box.wait(0.1)
-    assert box.tap() == [DiscardStill(), Sense(on=False)]
+    assert box.tap() == [DiscardStill(), Sensors(on=False)]
 
 
 def test_silence_hangs_up_after_the_idle_time_with_a_sound() -> None:
     box = awake(idle_s=20.0)
     assert box.wait(18.5) == []
-    assert box.wait(0.5) == [Play(Earcon.ASLEEP), Sense(on=False)]
+    assert box.wait(0.5) == [Play(Earcon.ASLEEP), Sensors(on=False)]
 
 
 # hearing and talking
@@ -300,7 +300,7 @@ def test_hanging_up_in_mid_utterance_ends_it_and_wants_no_answer() -> None:
     for _ in range(2):
         box.tap()
         box.wait(0.1)
-    assert box.tap() == [DiscardStill(), EndUtterance(), CutAnswer(), Sense(on=False)]
+    assert box.tap() == [DiscardStill(), EndUtterance(), CutAnswer(), Sensors(on=False)]
 
 
 # thinking
@@ -396,7 +396,7 @@ def test_a_question_that_was_saved_says_so_and_is_waited_for_no_longer() -> None
     box.wait(2)
     box.release()
     box.wait(0.2)
-    assert box.send(NoteSaved()) == [SAVED, Sense(on=False)]
+    assert box.send(NoteSaved()) == [SAVED, Sensors(on=False)]
 
 
 def test_a_question_that_was_sent_and_not_answered_is_not_called_unsent() -> None:
@@ -429,7 +429,7 @@ def test_where_the_service_detects_speech_there_are_no_notes() -> None:
 def test_what_is_typed_while_the_link_is_away_is_saved_at_once() -> None:
     box = Box()
     box.send(OFFLINE)
-    assert box.send(Typed("hi")) == [Sense(on=True), Connect(), SendText("hi"), SaveNote()]
+    assert box.send(Typed("hi")) == [Sensors(on=True), Connect(), SendText("hi"), SaveNote()]
     assert box.is_in(Phase.LISTENING)
 
 
@@ -439,7 +439,7 @@ def test_what_is_typed_over_speech_while_the_link_is_away_shuts_the_sensors_once
     box.press()
     box.wait(1)
     box.send(Typed("hi"))
-    assert box.effects.count(Sense(on=False)) == 1
+    assert box.effects.count(Sensors(on=False)) == 1
 
 
 def test_the_clock_for_an_answer_starts_when_the_question_is_out() -> None:
@@ -468,7 +468,7 @@ def test_an_answer_plays_to_its_end_and_is_followed_by_listening_then_sleep() ->
     assert box.send(AnswerGenerated()) == [FinishAnswer()]
     assert box.send(Drained()) == []
     assert box.is_in(Phase.LISTENING)
-    assert box.wait(8.1) == [Play(Earcon.ASLEEP), Sense(on=False)]
+    assert box.wait(8.1) == [Play(Earcon.ASLEEP), Sensors(on=False)]
     assert box.wait(121) == [Disconnect()]
     assert box.turn.deadline is None
 
@@ -565,7 +565,7 @@ def test_an_answer_for_a_sleeping_box_is_spoken_with_the_microphone_closed() -> 
     box.send(AnswerBegan())
     assert box.is_in(Phase.SPEAKING)
     assert not box.turn.listening
-    assert box.press() == [CancelCatchUp(), CutAnswer(), Sense(on=True), Connect()]
+    assert box.press() == [CancelCatchUp(), CutAnswer(), Sensors(on=True), Connect()]
 
 
 def test_a_spoken_answer_ends_in_sleep() -> None:
@@ -580,7 +580,7 @@ def test_a_spoken_answer_ends_in_sleep() -> None:
 def test_a_tap_from_sleep_plays_the_answers_that_wait() -> None:
     box = Box(max_answer_s=60.0)
     assert box.send(NotesChanged(waiting=0, answered=2)) == []
-    assert box.tap() == [CancelCatchUp(), Sense(on=True), Connect(), PlayAnswers()]
+    assert box.tap() == [CancelCatchUp(), Sensors(on=True), Connect(), PlayAnswers()]
     assert box.is_in(Phase.ANSWERING)
     assert box.wait(119) == []  # as long as two answers may be
     box.send(NotesChanged(0, 0), Drained())
@@ -599,14 +599,14 @@ def test_in_push_to_talk_a_tap_plays_the_answers_and_is_not_corrected() -> None:
     assert box.tap()[-1] == PlayAnswers()
     assert box.wait(1) == []
     box.send(NotesChanged(0, 0))
-    assert box.send(Drained()) == [Sense(on=False)]
+    assert box.send(Drained()) == [Sensors(on=False)]
 
 
 def test_a_tap_that_hangs_up_plays_nothing() -> None:
     box = awake()
     box.press()
     box.send(NotesChanged(0, 1))
-    assert box.release() + box.wait(1) == [Sense(on=False)]
+    assert box.release() + box.wait(1) == [Sensors(on=False)]
 
 
 def test_an_answer_to_a_note_is_played_at_once_while_listening() -> None:
@@ -716,7 +716,7 @@ def test_in_push_to_talk_speech_alone_does_nothing_and_a_tap_is_corrected() -> N
     box = Box(mode="push-to-talk")
     box.tap()
     assert box.send(SPEECH) == []
-    assert box.wait(1) == [Play(Earcon.HOLD_TO_TALK), Sense(on=False)]
+    assert box.wait(1) == [Play(Earcon.HOLD_TO_TALK), Sensors(on=False)]
 
 
 def test_in_push_to_talk_the_box_sleeps_after_the_answer() -> None:
@@ -726,7 +726,7 @@ def test_in_push_to_talk_the_box_sleeps_after_the_answer() -> None:
     box.release()
     box.wait(0.2)
     box.send(Delivered(), AnswerBegan(), AnswerGenerated())
-    assert box.send(Drained()) == [Sense(on=False)]
+    assert box.send(Drained()) == [Sensors(on=False)]
 
 
 # typed text
@@ -734,7 +734,7 @@ def test_in_push_to_talk_the_box_sleeps_after_the_answer() -> None:
 
 def test_typed_text_wakes_and_asks() -> None:
     box = Box()
-    assert box.send(Typed("hi")) == [Sense(on=True), Connect(), SendText("hi")]
+    assert box.send(Typed("hi")) == [Sensors(on=True), Connect(), SendText("hi")]
     assert box.is_in(Phase.THINKING)
 
 
@@ -762,7 +762,7 @@ def test_typed_text_ends_what_is_being_said_and_silences_what_plays() -> None:
 def test_each_phase_has_its_rhythm_and_faults_beat_it(make: type[Box], rhythm: Rhythm) -> None:
     box = make()
     assert box.turn.rhythm is rhythm
-    assert box.send(FaultRaised("microphone")) == [Play(Earcon.FAULT, Trouble.MICROPHONE.words)]
+    assert box.send(FaultRaised("microphone")) == [Play(Earcon.FAULT, Fault.MICROPHONE.words)]
     assert box.send(FaultRaised("microphone")) == []
     assert box.turn.rhythm is Rhythm.FAULT
     box.send(FaultCleared("microphone"))
@@ -817,21 +817,19 @@ def test_a_box_that_always_listens_never_falls_asleep_by_itself() -> None:
 
 def test_a_refusal_is_heard_once_with_its_reason_and_again_when_it_is_another() -> None:
     box = Box()
-    assert box.send(REFUSED) == [Play(Earcon.FAULT, Trouble.KEY.words)]
+    assert box.send(REFUSED) == [Play(Earcon.FAULT, Fault.KEY.words)]
     assert box.send(CONNECTING, REFUSED) == []
-    assert box.send(CONNECTING, LinkChanged(LinkState.REFUSED, Trouble.MODEL)) == [
-        Play(Earcon.FAULT, Trouble.MODEL.words)
-    ]
-    assert box.send(UP, REFUSED) == [Play(Earcon.FAULT, Trouble.KEY.words)]
+    assert box.send(CONNECTING, LinkChanged(LinkState.REFUSED, Fault.MODEL)) == [Play(Earcon.FAULT, Fault.MODEL.words)]
+    assert box.send(UP, REFUSED) == [Play(Earcon.FAULT, Fault.KEY.words)]
 
 
 def test_what_needs_a_person_is_told_in_words() -> None:
     box = Box()
-    assert box.turn.standing.troubles == ()
+    assert box.turn.condition.fault_words == ()
     box.send(REFUSED, FaultRaised("storage"), FaultRaised("camera"), FaultRaised("something new"))
-    assert box.turn.standing.troubles == (*Trouble.CAMERA.words, *Trouble.STORAGE.words, *Trouble.KEY.words)
+    assert box.turn.condition.fault_words == (*Fault.CAMERA.words, *Fault.STORAGE.words, *Fault.KEY.words)
     box.send(UP, FaultCleared("camera"), FaultCleared("storage"))
-    assert box.turn.standing.troubles == ()
+    assert box.turn.condition.fault_words == ()
 
 
 # all of it
@@ -901,7 +899,7 @@ def sensing(effects: Iterable[Effect]) -> bool:
     """Whether the sensors are open after these effects; they are never opened or shut twice."""
     is_open = False
     for effect in effects:
-        if isinstance(effect, Sense):
+        if isinstance(effect, Sensors):
             assert effect.on != is_open
             is_open = effect.on
     return is_open

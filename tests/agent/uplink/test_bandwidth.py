@@ -51,7 +51,7 @@ class Line:
         self.through = min(self.written, self.through + self.rate * LOOK_S)
         self._past.append((self.now, self.through))
         self._return_pongs()
-        self.uplink.observe(self.now, self.pipe(), held=self.lag > 0)
+        self.uplink.observe(self.now, self.pipe(), line_full=self.lag > 0)
         if self.now >= self._due:
             self._due += CHUNK_S
             self.lag += AUDIO_BYTES
@@ -83,11 +83,11 @@ class Line:
             self._pings.append((self.written, self.now))
 
     def _send(self) -> None:
-        self.uplink.observe(self.now, self.pipe(), held=self.lag > 0)
+        self.uplink.observe(self.now, self.pipe(), line_full=self.lag > 0)
         while self.lag and self.uplink.audio_open:
             self.lag -= AUDIO_BYTES
             self.written += AUDIO_BYTES
-            self.uplink.observe(self.now, self.pipe(), held=self.lag > 0)
+            self.uplink.observe(self.now, self.pipe(), line_full=self.lag > 0)
         if self.now >= self._heartbeat:
             self._heartbeat += 1.0
             self._ping()
@@ -200,10 +200,10 @@ def test_no_progress_with_bytes_outstanding_is_a_dead_line_after_three_seconds()
 
 def test_silence_is_not_a_dead_line() -> None:
     uplink = Uplink()
-    uplink.observe(100.0, Pipe(0, 5000, ROUND_TRIP_S), held=False)
-    uplink.observe(200.0, Pipe(0, 5000, ROUND_TRIP_S), held=False)
+    uplink.observe(100.0, Pipe(0, 5000, ROUND_TRIP_S), line_full=False)
+    uplink.observe(200.0, Pipe(0, 5000, ROUND_TRIP_S), line_full=False)
     assert not uplink.dead(200.0)
-    uplink.observe(200.1, Pipe(600, 5000, ROUND_TRIP_S), held=False)
+    uplink.observe(200.1, Pipe(600, 5000, ROUND_TRIP_S), line_full=False)
     assert not uplink.dead(200.2)
 
 
@@ -275,7 +275,7 @@ def caught_up(line_rate: float, seconds: float) -> Uplink:
         now += 0.01
         through = min(outstanding, 0.01 * line_rate)
         acked, outstanding = acked + through, outstanding - through
-        uplink.observe(now, Pipe(int(outstanding), int(acked), 0.0), held=not uplink.audio_open, behind=True)
+        uplink.observe(now, Pipe(int(outstanding), int(acked), 0.0), line_full=not uplink.audio_open, behind=True)
         while uplink.audio_open:
             uplink.written(9000)
             outstanding += 9000

@@ -9,7 +9,7 @@ from base64 import b64decode
 
 import pytest
 
-from agent.uplink.degradation import FULL_RATE, HALF_RATE, PAUSE_S, SKIP_AT_S, Squeeze, Thinning, halve
+from agent.uplink.degradation import FULL_RATE, HALF_RATE, PAUSE_S, SKIP_AT_S, Degradation, Degrader, halve
 from agent.uplink.ledger import LIVE_BYTES, Ledger
 
 
@@ -43,20 +43,20 @@ def test_full_scale_does_not_wrap_around() -> None:
 
 
 def test_a_wide_line_catches_up_with_every_sample() -> None:
-    squeeze = Squeeze(narrowband=True)
-    assert squeeze.choose(0.0, 100.0, narrow=False, fits=True) == Thinning()
+    squeeze = Degrader(narrowband=True)
+    assert squeeze.choose(0.0, 100.0, narrow=False, fits=True) == Degradation()
 
 
 def test_the_narrower_the_later_the_thinner() -> None:
-    squeeze = Squeeze(narrowband=True)
-    assert squeeze.choose(0.0, 0.4, narrow=True, fits=True) == Thinning()
-    assert squeeze.choose(0.0, 0.55, narrow=True, fits=True) == Thinning(HALF_RATE)
-    assert squeeze.choose(0.0, 0.7, narrow=True, fits=True) == Thinning(HALF_RATE, trim=True)
-    assert squeeze.choose(0.0, 9.0, narrow=True, fits=True) == Thinning(HALF_RATE, trim=True, skip_s=5.0)
+    squeeze = Degrader(narrowband=True)
+    assert squeeze.choose(0.0, 0.4, narrow=True, fits=True) == Degradation()
+    assert squeeze.choose(0.0, 0.55, narrow=True, fits=True) == Degradation(HALF_RATE)
+    assert squeeze.choose(0.0, 0.7, narrow=True, fits=True) == Degradation(HALF_RATE, trim=True)
+    assert squeeze.choose(0.0, 9.0, narrow=True, fits=True) == Degradation(HALF_RATE, trim=True, skip_s=5.0)
 
 
 def test_it_goes_back_to_full_rate_after_a_while_and_more_slowly_each_time() -> None:
-    squeeze, now = Squeeze(narrowband=True), 0.0
+    squeeze, now = Degrader(narrowband=True), 0.0
     for patience_s in (4, 8, 16, 32, 60, 60):
         assert squeeze.choose(now, 1.0, narrow=True, fits=True).rate == HALF_RATE
         squeeze.choose(now, 0.1, narrow=True, fits=True)
@@ -66,7 +66,7 @@ def test_it_goes_back_to_full_rate_after_a_while_and_more_slowly_each_time() -> 
 
 
 def test_a_relapse_starts_the_patience_anew() -> None:
-    squeeze = Squeeze(narrowband=True)
+    squeeze = Degrader(narrowband=True)
     squeeze.choose(0.0, 1.0, narrow=True, fits=True)
     squeeze.choose(1.0, 0.1, narrow=True, fits=True)
     squeeze.choose(3.0, 0.3, narrow=True, fits=True)
@@ -76,15 +76,15 @@ def test_a_relapse_starts_the_patience_anew() -> None:
 
 
 def test_half_the_rate_can_be_forbidden() -> None:
-    assert Squeeze(narrowband=False).choose(0.0, 1.0, narrow=True, fits=True) == Thinning(trim=True)
+    assert Degrader(narrowband=False).choose(0.0, 1.0, narrow=True, fits=True) == Degradation(trim=True)
 
 
 # what the ledger makes of it
 
 
-def sent(ledger: Ledger, thinning: Thinning) -> list[tuple[str, bytes]]:
+def sent(ledger: Ledger, degradation: Degradation) -> list[tuple[str, bytes]]:
     blobs = []
-    while (step := ledger.next(0.02, thinning)) is not None:
+    while (step := ledger.next(0.02, degradation)) is not None:
         member = json.loads(step[0])["realtimeInput"]
         if "audio" in member:
             blobs.append((member["audio"]["mimeType"], b64decode(member["audio"]["data"])))
@@ -98,7 +98,7 @@ def speech(piece: int) -> bytes:
 def test_half_rate_audio_says_so_and_is_half_as_long() -> None:
     ledger = Ledger(marked=True)
     ledger.open(tone(500, 0.2))
-    ((kind, pcm),) = sent(ledger, Thinning(HALF_RATE))
+    ((kind, pcm),) = sent(ledger, Degradation(HALF_RATE))
     assert kind == "audio/pcm;rate=8000"
     assert len(pcm) == 3200
 
@@ -109,7 +109,7 @@ def test_of_a_long_pause_the_beginning_is_kept_and_all_that_is_spoken() -> None:
     said = [speech(piece) for piece in range(1, 101)]
     for piece, chunk in enumerate(said):
         ledger.append(chunk, quiet=20 <= piece < 70)
-    pcm = b"".join(blob for _, blob in sent(ledger, Thinning(trim=True)))
+    pcm = b"".join(blob for _, blob in sent(ledger, Degradation(trim=True)))
     kept = [pcm[at : at + LIVE_BYTES] for at in range(0, len(pcm), LIVE_BYTES)]
     assert kept[:20] == said[:20]
     assert kept[-30:] == said[70:]
@@ -122,25 +122,25 @@ def test_only_the_live_stream_is_skipped_and_nothing_leaves_the_ledger() -> None
     ledger.open(b"")
     for piece in range(500):
         ledger.append(speech(piece))
-    thinning = Thinning(skip_s=SKIP_AT_S)
-    first = ledger.next(0.02, thinning)
+    degradation = Degradation(skip_s=SKIP_AT_S)
+    first = ledger.next(0.02, degradation)
     assert first is not None
-    ledger.next(0.02, thinning)
+    ledger.next(0.02, degradation)
     assert ledger.skipped_s >= SKIP_AT_S
     ledger.rewind()
-    again = b"".join(blob for _, blob in sent(ledger, thinning))
+    again = b"".join(blob for _, blob in sent(ledger, degradation))
     assert again == b"".join(speech(piece) for piece in range(500))
 
 
 def test_being_a_little_late_for_long_is_late() -> None:
-    squeeze = Squeeze(narrowband=True)
+    squeeze = Degrader(narrowband=True)
     squeeze.choose(0.0, 0.1, narrow=True, fits=True)
     assert squeeze.choose(0.5, 0.3, narrow=True, fits=True).rate == FULL_RATE
     assert squeeze.choose(1.1, 0.3, narrow=True, fits=True).rate == HALF_RATE
 
 
 def test_it_does_not_go_back_where_the_full_rate_does_not_fit() -> None:
-    squeeze = Squeeze(narrowband=True)
+    squeeze = Degrader(narrowband=True)
     squeeze.choose(0.0, 1.0, narrow=True, fits=False)
     for second in range(1, 100):
         assert squeeze.choose(float(second), 0.0, narrow=True, fits=False).rate == HALF_RATE

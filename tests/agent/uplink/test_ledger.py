@@ -17,7 +17,7 @@ CHUNK = bytes(range(256)) * 2 + bytes(128)
 START: dict[str, Any] = {"activityStart": {}}
 END: dict[str, Any] = {"activityEnd": {}}
 STREAM_END = {"audioStreamEnd": True}
-Heard = tuple[list[str], bytes]
+MicChunk = tuple[list[str], bytes]
 """The texts and the sound of one utterance."""
 
 
@@ -366,7 +366,7 @@ def test_what_the_session_missed_is_told_once_before_the_next_utterance_and_agai
 def test_the_rest_of_an_answer_is_asked_for_behind_the_whole_question(ledger: Ledger) -> None:
     number = recorded(ledger, chunks=3)
     drain(ledger)
-    assert ledger.go_on(number, "It shows", "go on after this")
+    assert ledger.continue_answer(number, "It shows", "go on after this")
     ledger.rewind()
     first, remark, *middle, last = drain(ledger)
     assert (read(first), read(remark), read(last)) == (START, {"text": "go on after this"}, END)
@@ -376,7 +376,7 @@ def test_the_rest_of_an_answer_is_asked_for_behind_the_whole_question(ledger: Le
 def test_a_session_that_heard_the_question_is_only_told_to_go_on(ledger: Ledger) -> None:
     number = recorded(ledger, chunks=3)
     drain(ledger)
-    ledger.go_on(number, "It shows", "go on after this")
+    ledger.continue_answer(number, "It shows", "go on after this")
     ledger.rewind()
     ledger.known = number
     assert [read(message) for message in drain(ledger)] == [START, {"text": "go on after this"}, END]
@@ -393,20 +393,20 @@ def test_a_question_whose_answer_never_began_is_put_again_whole_to_a_session_tha
 
 
 def test_there_is_no_going_on_with_what_is_not_kept(ledger: Ledger, stream: Ledger) -> None:
-    assert not ledger.go_on(1, "It shows", "go on")
+    assert not ledger.continue_answer(1, "It shows", "go on")
     spoken = ledger.open(CHUNK)
-    assert not ledger.go_on(spoken, "It shows", "go on")  # it is not over
+    assert not ledger.continue_answer(spoken, "It shows", "go on")  # it is not over
     ledger.end(0.0)
     drain(ledger)
     ledger.acknowledge(spoken)
-    assert not ledger.go_on(spoken, "It shows", "go on")
-    assert not stream.go_on(stream.add_text("hello", 0.0), "It shows", "go on")
+    assert not ledger.continue_answer(spoken, "It shows", "go on")
+    assert not stream.continue_answer(stream.add_text("hello", 0.0), "It shows", "go on")
 
 
 def test_cutting_the_rest_of_an_answer_asks_nothing_more_about_its_question(ledger: Ledger) -> None:
     number, other = recorded(ledger), recorded(ledger)
     drain(ledger)
-    ledger.go_on(number, "It shows", "go on")
+    ledger.continue_answer(number, "It shows", "go on")
     ledger.rewind()
     assert [entry.number for entry in ledger.cut()] == [number]
     assert {entry.number for _, entry in iter(ledger.next, None)} == {other}
@@ -495,7 +495,7 @@ class Said:
     in_part: bool = False  # its answer was, so that a session that heard it is told the remark alone
     attempts: int = 0
 
-    def whole(self, *, known: bool) -> Heard:
+    def whole(self, *, known: bool) -> MicChunk:
         """What the service must have heard when its end comes."""
         lead = [text for text in (self.remark, self.text) if text]
         return lead, b"" if self.in_part and known else bytes(self.sound)
@@ -519,7 +519,7 @@ class Exchange(RuleBasedStateMachine):
     def connect(self) -> None:
         self.window: int | None = None  # the utterance between its start and its end
         self.finishing: int | None = None  # withdrawn when half sent: only its end may come
-        self.got: Heard = ([], b"")
+        self.got: MicChunk = ([], b"")
         self.known_at_start = False
         self.starts = self.ends = 0
         self.delivered: list[int] = []
@@ -625,7 +625,7 @@ class Exchange(RuleBasedStateMachine):
     @rule(data=st.data())
     def answer_in_part(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(self.delivered))
-        assert self.ledger.go_on(number, "It shows", "go on")
+        assert self.ledger.continue_answer(number, "It shows", "go on")
         self.said[number].remark, self.said[number].in_part = "go on", True
         self.lose_the_connection()
 

@@ -64,9 +64,9 @@ def test_a_frame_waits_until_the_pipe_is_shallow() -> None:
     box, _ = outbox()
     box.frame(b"jpeg")
     assert drain(box, FRAME_GATE_S + 0.01) == []
-    assert box.frame_waiting
+    assert not box.empty
     assert drain(box, FRAME_GATE_S) == [Outgoing(protocol.video(b"jpeg"), is_frame=True)]
-    assert not box.frame_waiting
+    assert box.empty
 
 
 def test_audio_goes_however_deep_the_pipe_is_for_a_frame() -> None:
@@ -125,7 +125,7 @@ def test_a_lost_connection_takes_its_control_and_its_frame_with_it_but_no_audio(
     ledger.open(CHUNK)
     box.connection_lost()
     assert box.frames_lost == 1
-    assert not box.frame_waiting
+    assert box.frame_refusal(Uplink(), 0.0) != "waiting"
     assert kinds(drain(box)) == ["activityStart", "audio"]
     box.connection_lost()
     assert box.frames_lost == 1
@@ -162,7 +162,7 @@ def test_no_frame_starts_while_audio_waits_and_audio_keeps_its_order(steps: list
         elif step == "fill":
             uplink.written(50_000)
         elif step == "drain":
-            uplink.observe(float(number), Pipe(0, 10**9 + number, 0.0), held=False)
+            uplink.observe(float(number), Pipe(0, 10**9 + number, 0.0), line_full=False)
         elif (outgoing := box.next(uplink, float(number))) is not None:
             member = json.loads(outgoing.message)["realtimeInput"]
             if "audio" in member:
@@ -173,7 +173,7 @@ def test_no_frame_starts_while_audio_waits_and_audio_keeps_its_order(steps: list
                 uplink.frame_sent(float(number), 8)
                 frames += 1
     assert spoken.startswith(heard)
-    uplink.observe(1000.0, Pipe(0, 2 * 10**9, 0.0), held=False)
+    uplink.observe(1000.0, Pipe(0, 2 * 10**9, 0.0), line_full=False)
     ledger.end(0.0)
     rest = [json.loads(outgoing.message)["realtimeInput"] for outgoing in iter(lambda: box.next(uplink, 2000.0), None)]
     assert heard + b"".join(b64decode(each["audio"]["data"]) for each in rest if "audio" in each) == spoken

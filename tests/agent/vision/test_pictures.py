@@ -92,7 +92,7 @@ async def rigged(*, shutter_s: float = 0.0, camera: bool = True, **video: Any) -
         settings,
         slow if camera else None,
         counters,
-        room=lambda: (1_000_000, ""),
+        frame_budget=lambda: (1_000_000, ""),
         deliver=lambda jpeg: delivered.append((loop.time(), jpeg)),
         keep=keep,
         drop=drop,
@@ -120,9 +120,9 @@ def test_the_first_frame_is_taken_at_once_and_the_others_at_the_asked_rate() -> 
         async with rigged(fps=2.0, max_frame_kb=30) as rig:
             start = asyncio.get_running_loop().time()
             rig.pictures.open()
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(1.7)
-            rig.pictures.film(on=False)
+            rig.pictures.stream_frames(on=False)
             await asyncio.sleep(5)
             assert [at - start for at, _ in rig.delivered] == pytest.approx([0.0, 0.5, 1.0, 1.5])
             assert set(rig.camera.limits) == {30_000}
@@ -134,7 +134,7 @@ def test_nothing_is_filmed_where_no_frames_are_wanted() -> None:
     async def scene() -> None:
         async with rigged(fps=0) as rig:
             rig.pictures.open()
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(5)
             assert rig.delivered == []
 
@@ -145,7 +145,7 @@ def test_a_box_without_a_camera_takes_no_pictures() -> None:
     async def scene() -> None:
         async with rigged(camera=False) as rig:
             rig.pictures.open()
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             rig.pictures.take_still()
             await asyncio.sleep(5)
             rig.pictures.discard_still()
@@ -160,7 +160,7 @@ def test_the_camera_is_on_from_open_to_close() -> None:
         async with rigged() as rig:
             rig.pictures.open()
             assert rig.camera.open
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             rig.pictures.close()
             assert not rig.camera.open
             await asyncio.sleep(5)
@@ -227,11 +227,11 @@ def test_a_camera_that_fails_is_reported_and_tried_again_with_the_next_utterance
         async with rigged() as rig:
             rig.camera.broken = True
             rig.pictures.open()
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(5)
             assert [error.problem for error in rig.faults] == ["gone"]
             rig.camera.broken = False
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(0.1)
             assert rig.names == ["frame 2"]
 
@@ -241,7 +241,7 @@ def test_a_camera_that_fails_is_reported_and_tried_again_with_the_next_utterance
 def test_hanging_up_while_a_picture_is_taken_is_no_fault() -> None:
     async def scene() -> None:
         async with rigged(shutter_s=1.0) as rig:
-            for begin in (rig.pictures.take_still, lambda: rig.pictures.film(on=True)):
+            for begin in (rig.pictures.take_still, lambda: rig.pictures.stream_frames(on=True)):
                 rig.pictures.open()
                 begin()
                 await asyncio.sleep(0.5)
@@ -257,9 +257,9 @@ def test_a_still_that_takes_longer_than_a_frame_has_costs_that_frame_and_nothing
         async with rigged(shutter_s=0.8, fps=1.0) as rig:
             rig.pictures.open()
             rig.pictures.take_still()
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(6)
-            rig.pictures.film(on=False)
+            rig.pictures.stream_frames(on=False)
             assert rig.counters.frames_dropped == {"late": 1}
             assert rig.counters.stills == 1
             assert len(rig.delivered) >= 4
@@ -273,11 +273,11 @@ def test_discarding_a_still_that_waits_for_a_frame_leaves_the_one_before() -> No
             rig.pictures.open()
             rig.pictures.take_still()
             await asyncio.sleep(5)
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(0.5)  # a frame is being taken
             rig.pictures.take_still()
             rig.pictures.discard_still()
-            rig.pictures.film(on=False)
+            rig.pictures.stream_frames(on=False)
             await asyncio.sleep(5)
             assert [*rig.kept.values()] == [b"still 1"]
 
@@ -301,9 +301,9 @@ def test_discarding_a_still_that_waits_for_another_leaves_that_one() -> None:
 def test_a_still_does_not_wait_for_room_for_a_frame() -> None:
     async def scene() -> None:
         async with rigged(fps=0.1) as rig:
-            rig.pictures._room = lambda: (0, "full")
+            rig.pictures._frame_budget = lambda: (0, "full")
             rig.pictures.open()
-            rig.pictures.film(on=True)
+            rig.pictures.stream_frames(on=True)
             await asyncio.sleep(1)
             rig.pictures.take_still()
             await asyncio.sleep(0.1)

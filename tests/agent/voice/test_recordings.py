@@ -15,7 +15,7 @@ import pytest
 
 from agent.voice import recordings
 from agent.voice.phrase import Phrase
-from agent.voice.recordings import LARGEST, RATE, Phrases, languages
+from agent.voice.recordings import LARGEST, RATE, Recordings, languages
 
 ROOT = Path(__file__).parents[3]
 VOICES = ROOT / "agent" / "voice" / "voices"
@@ -78,14 +78,14 @@ def test_every_language_has_every_phrase_and_no_other(language: str) -> None:
 
 @every_language
 def test_every_phrase_and_every_number_is_spoken(language: str) -> None:
-    voice = Phrases(language)
+    voice = Recordings(language)
     for item in [*Phrase, *range(LARGEST + 1)]:
         assert 0.25 * RATE < len(samples(voice.say(item))) < 4 * RATE, item
 
 
 @every_language
 def test_every_number_sounds_unlike_any_other(language: str) -> None:
-    voice = Phrases(language)
+    voice = Recordings(language)
     assert len({hashlib.sha256(voice.say(number)).digest() for number in range(LARGEST + 1)}) == LARGEST + 1
 
 
@@ -121,7 +121,7 @@ def test_recordings_are_silent_for_30_ms_at_their_ends_and_not_much_longer(langu
 
 @every_language
 def test_a_phrase_takes_about_as_long_as_its_text_takes_to_say(language: str) -> None:
-    voice = Phrases(language)
+    voice = Recordings(language)
     texts = TEXTS[language]["phrases"]
     for phrase in Phrase:
         seconds = len(samples(voice.say(phrase))) / RATE
@@ -144,7 +144,7 @@ def test_a_recording_is_decoded_in_much_less_time_than_it_takes_to_hear() -> Non
 
 @every_language
 def test_items_follow_each_other_with_a_pause(language: str) -> None:
-    voice = Phrases(language)
+    voice = Recordings(language)
     spoken = voice.say(3, Phrase.NOTES_WAITING)
     assert spoken == voice.say(3) + PAUSE + voice.say("notes_waiting")
     assert voice.say(Phrase.FAULT_CODE, 1, 1) == PAUSE.join([voice.say(Phrase.FAULT_CODE), voice.say(1), voice.say(1)])
@@ -169,33 +169,33 @@ def test_items_follow_each_other_with_a_pause(language: str) -> None:
     ],
 )
 def test_a_number_is_put_together_as_the_language_says_it(language: str, number: int, parts: list[str]) -> None:
-    voice = Phrases(language)
+    voice = Recordings(language)
     assert voice.say(number) == b"".join(map(voice._recording, parts))
 
 
 def test_a_large_number_is_read_digit_by_digit() -> None:
-    voice = Phrases("en")
+    voice = Recordings("en")
     assert voice.say(120) == voice.say(1, 2, 0)
 
 
 def test_a_language_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(ValueError, match="'it'; there are de, en, es, fr"):
-        Phrases("it")
+        Recordings("it")
 
 
 @pytest.mark.parametrize("item", ["no_such_thing", "../en/ready", "", -1])
 def test_what_cannot_be_said_is_named(item: str | int) -> None:
     with pytest.raises(KeyError, match=f"no phrase .*{item}"):
-        Phrases("en").say(item)
+        Recordings("en").say(item)
 
 
 def test_few_recordings_are_kept_and_importing_decodes_none() -> None:
-    voice = Phrases("en")
+    voice = Recordings("en")
     for phrase in Phrase:
         voice.say(phrase)
     assert recordings._decode.cache_info().currsize == recordings.KEPT
     program = (
-        "from agent.voice import recordings; recordings.Phrases('en');"
+        "from agent.voice import recordings; recordings.Recordings('en');"
         "print(recordings._decode.cache_info().currsize, 'numpy' in __import__('sys').modules)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
@@ -209,41 +209,41 @@ def test_few_recordings_are_kept_and_importing_decodes_none() -> None:
 def test_a_recording_of_any_common_rate_replaces_the_shipped_one(tmp_path: Path, rate: int) -> None:
     record(tmp_path / "ready.wav", rate)
     record(tmp_path / "24.wav", 24_000)
-    voice = Phrases("de", tmp_path)
+    voice = Recordings("de", tmp_path)
     tone, model = samples(voice.say(Phrase.READY)), samples(voice.say(24))
     assert len(tone) == len(model) == RATE // 10
     # Whole but for the sinking of a straight line between two samples, and the shift of half a sample.
     assert max(abs(one - other) for one, other in zip(tone[:-6], model, strict=False)) < 500
-    assert voice.say(Phrase.STARTING) == Phrases("de").say(Phrase.STARTING)
+    assert voice.say(Phrase.STARTING) == Recordings("de").say(Phrase.STARTING)
 
 
 def test_a_number_that_is_composed_can_be_recorded_whole(tmp_path: Path) -> None:
     record(tmp_path / "67.wav", RATE)
-    assert len(samples(Phrases("fr", tmp_path).say(67))) == RATE // 10
+    assert len(samples(Recordings("fr", tmp_path).say(67))) == RATE // 10
 
 
 def test_at_24_khz_a_recording_is_played_as_it_is_up_to_full_scale(tmp_path: Path) -> None:
     record(tmp_path / "ready.wav", RATE, level=32767)
     with wave.open(str(tmp_path / "ready.wav")) as recording:
-        assert Phrases("en", tmp_path).say(Phrase.READY) == recording.readframes(RATE)
+        assert Recordings("en", tmp_path).say(Phrase.READY) == recording.readframes(RATE)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 def test_a_recording_at_full_scale_survives_its_change_of_rate(tmp_path: Path, rate: int) -> None:
     record(tmp_path / "ready.wav", rate, level=32767)
-    assert max(samples(Phrases("en", tmp_path).say(Phrase.READY))) > 32000
+    assert max(samples(Recordings("en", tmp_path).say(Phrase.READY))) > 32000
 
 
 def test_a_recording_that_was_cut_off_is_played_as_far_as_it_goes(tmp_path: Path) -> None:
     record(tmp_path / "ready.wav", RATE)
     whole = (tmp_path / "ready.wav").read_bytes()
     (tmp_path / "ready.wav").write_bytes(whole[:-101])
-    assert len(samples(Phrases("en", tmp_path).say(Phrase.READY))) == RATE // 10 - 51
+    assert len(samples(Recordings("en", tmp_path).say(Phrase.READY))) == RATE // 10 - 51
 
 
 def test_an_empty_recording_says_nothing(tmp_path: Path) -> None:
     record(tmp_path / "ready.wav", 8_000, seconds=0)
-    assert Phrases("en", tmp_path).say(Phrase.READY) == b""
+    assert Recordings("en", tmp_path).say(Phrase.READY) == b""
 
 
 @pytest.mark.parametrize(
@@ -260,18 +260,18 @@ def test_a_recording_that_will_not_do_is_named(
 ) -> None:
     record(tmp_path / f"{name}.wav", rate, channels=channels)
     with pytest.raises(ValueError, match=f"{name}.wav: {problem}"):
-        Phrases("en", tmp_path)
+        Recordings("en", tmp_path)
 
 
 def test_a_file_that_is_no_recording_and_a_folder_that_is_not_there_are_named(tmp_path: Path) -> None:
     (tmp_path / "ready.wav").write_bytes((VOICES / "en" / "ready.wav").read_bytes())
     with pytest.raises(ValueError, match=r"ready.wav: not a PCM WAV"):
-        Phrases("en", tmp_path)
+        Recordings("en", tmp_path)
     (tmp_path / "ready.wav").write_bytes(b"")
     with pytest.raises(ValueError, match=r"ready.wav: not a PCM WAV"):
-        Phrases("en", tmp_path)
+        Recordings("en", tmp_path)
     with pytest.raises(ValueError, match="none: no such folder"):
-        Phrases("en", tmp_path / "none")
+        Recordings("en", tmp_path / "none")
 
 
 # The decoder

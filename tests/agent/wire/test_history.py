@@ -14,9 +14,9 @@ from agent.wire.history import (
     VERBATIM_SHARE,
     History,
     Lines,
-    Told,
+    PastTurn,
     as_one_text,
-    missed,
+    missed_text,
     tokens,
 )
 
@@ -24,7 +24,7 @@ LONG_QUESTION = " ".join(f"word{number}" for number in range(20))
 LONG_ANSWER = "The first sentence. " + "And so it goes on. " * 20
 
 
-def history(*turns: Told, budget: int = 4000) -> History:
+def history(*turns: PastTurn, budget: int = 4000) -> History:
     told = History(budget)
     for turn in turns:
         told.add(turn)
@@ -36,7 +36,7 @@ def test_nothing_was_said_at_first() -> None:
 
 
 def test_what_was_said_is_told_in_order_and_by_turns() -> None:
-    told = history(Told("What is this?", "A pump."), Told("And that?", "A valve."))
+    told = history(PastTurn("What is this?", "A pump."), PastTurn("And that?", "A valve."))
     assert told.seed() == [
         ("user", "What is this?"),
         ("model", "A pump."),
@@ -46,19 +46,19 @@ def test_what_was_said_is_told_in_order_and_by_turns() -> None:
 
 
 def test_what_nobody_wrote_down_is_told_as_silence() -> None:
-    assert Told("", "").lines() == [("user", SILENT), ("model", SILENT)]
-    assert Told("", "").condensed() == [("user", SILENT), ("model", SILENT)]
+    assert PastTurn("", "").lines() == [("user", SILENT), ("model", SILENT)]
+    assert PastTurn("", "").condensed() == [("user", SILENT), ("model", SILENT)]
 
 
 def test_tools_are_told_as_words_because_calls_would_close_the_session() -> None:
-    turn = Told("How warm is it?", "21 degrees.", ("thermometer returned 21", "clock returned noon"))
+    turn = PastTurn("How warm is it?", "21 degrees.", ("thermometer returned 21", "clock returned noon"))
     asked, _ = turn.lines()
     assert asked == ("user", "How warm is it?\n[thermometer returned 21]\n[clock returned noon]")
     assert turn.condensed()[0] == ("user", "How warm is it?")
 
 
 def test_in_short_a_turn_is_the_beginning_of_the_question_and_the_first_sentence_of_the_answer() -> None:
-    asked, answered = Told(LONG_QUESTION, LONG_ANSWER).condensed()
+    asked, answered = PastTurn(LONG_QUESTION, LONG_ANSWER).condensed()
     assert asked == ("user", " ".join(LONG_QUESTION.split()[:QUESTION_WORDS]) + " ...")
     assert answered == ("model", "The first sentence.")
 
@@ -74,16 +74,16 @@ def test_in_short_a_turn_is_the_beginning_of_the_question_and_the_first_sentence
     ],
 )
 def test_a_sentence_ends_where_a_reader_says_that_it_does(answer: str, short: str) -> None:
-    assert Told("Hm?", answer).condensed()[1] == ("model", short)
+    assert PastTurn("Hm?", answer).condensed()[1] == ("model", short)
 
 
 def test_a_question_of_just_so_many_words_is_not_shortened() -> None:
     words = " ".join(["word"] * QUESTION_WORDS)
-    assert Told(words, "Yes.").condensed()[0] == ("user", words)
+    assert PastTurn(words, "Yes.").condensed()[0] == ("user", words)
 
 
 def test_the_newest_are_told_word_for_word_and_older_ones_in_short() -> None:
-    turn = Told(LONG_QUESTION, LONG_ANSWER)
+    turn = PastTurn(LONG_QUESTION, LONG_ANSWER)
     cost, short = tokens(turn.lines()), tokens(turn.condensed())
     budget = round(2 * cost / VERBATIM_SHARE) + 1
     told = history(*[turn] * 3, budget=budget).seed()
@@ -92,15 +92,15 @@ def test_the_newest_are_told_word_for_word_and_older_ones_in_short() -> None:
 
 
 def test_once_one_is_told_in_short_none_before_it_is_told_in_full() -> None:
-    small = Told("Hm?", "One sentence. And another one.")
-    large = Told(LONG_QUESTION, LONG_ANSWER * 3)
+    small = PastTurn("Hm?", "One sentence. And another one.")
+    large = PastTurn(LONG_QUESTION, LONG_ANSWER * 3)
     budget = round(tokens(large.lines()))  # too large for the share that is told in full, where the small one fits
     told = history(small, large, small, budget=budget).seed()
     assert told == [*small.condensed(), *large.condensed(), *small.lines()]
 
 
 def test_what_does_not_fit_even_in_short_is_left_out_oldest_first_and_counted() -> None:
-    turns = [Told(f"Question {number}?", LONG_ANSWER) for number in range(30)]
+    turns = [PastTurn(f"Question {number}?", LONG_ANSWER) for number in range(30)]
     told = history(*turns, budget=200).seed()
     assert told[-2] == ("user", "Question 29?")
     fitting = len(told) // 2
@@ -109,14 +109,14 @@ def test_what_does_not_fit_even_in_short_is_left_out_oldest_first_and_counted() 
 
 
 def test_a_budget_of_nothing_tells_nothing() -> None:
-    assert history(Told("What?", "That."), budget=0).seed() == []
+    assert history(PastTurn("What?", "That."), budget=0).seed() == []
 
 
 def test_what_is_cleared_is_neither_told_nor_counted() -> None:
-    told = history(*[Told("What?", LONG_ANSWER)] * 30, budget=200)
+    told = history(*[PastTurn("What?", LONG_ANSWER)] * 30, budget=200)
     told.clear()
     assert told.seed() == []
-    told.add(Told("What?", "That."))
+    told.add(PastTurn("What?", "That."))
     assert told.seed() == [("user", "What?"), ("model", "That.")]
 
 
@@ -133,36 +133,38 @@ def test_as_one_text_everything_is_the_users_own_words() -> None:
 
 
 def test_what_was_said_after_a_certain_turn_is_told_in_full() -> None:
-    told = history(Told("One?", "1."), budget=100)
+    told = history(PastTurn("One?", "1."), budget=100)
     position = told.position
     assert told.since(position) == []
-    told.add(Told("Two?", "2."))
+    told.add(PastTurn("Two?", "2."))
     assert told.since(position) == [("user", "Two?"), ("model", "2.")]
     for _ in range(30):
-        told.add(Told("Three?", "3."))
+        told.add(PastTurn("Three?", "3."))
     since = told.since(position)  # as much of it as is remembered
     assert 0 < len(since) < 60
     assert set(since) == {("user", "Three?"), ("model", "3.")}
 
 
 def test_more_of_a_turn_that_is_there_takes_its_place() -> None:
-    told = history(Told("One?", "1.", number=3), Told("Two?", "2.", number=5), Told("One?", "1, cut", number=3))
+    told = history(
+        PastTurn("One?", "1.", number=3), PastTurn("Two?", "2.", number=5), PastTurn("One?", "1, cut", number=3)
+    )
     assert told.seed() == [("user", "One?"), ("model", "1, cut"), ("user", "Two?"), ("model", "2.")]
     assert told.position == 2
-    told.add(Told("", "Unasked."))
-    told.add(Told("", "Unasked again."))
+    told.add(PastTurn("", "Unasked."))
+    told.add(PastTurn("", "Unasked again."))
     assert told.position == 4
 
 
 def test_what_a_session_missed_is_told_as_answered() -> None:
-    assert missed([]) == ""
-    told = missed([("user", "Two?"), ("model", "2.")])
+    assert missed_text([]) == ""
+    told = missed_text([("user", "Two?"), ("model", "2.")])
     assert told.endswith("\nTechnician: Two?\nYou: 2.")
     assert "has been answered" in told
 
 
-@given(st.lists(st.builds(Told, st.text(max_size=300), st.text(max_size=600)), max_size=20), st.integers(0, 400))
-def test_whatever_was_said_a_seed_is_its_newest_end_and_within_the_budget(turns: list[Told], budget: int) -> None:
+@given(st.lists(st.builds(PastTurn, st.text(max_size=300), st.text(max_size=600)), max_size=20), st.integers(0, 400))
+def test_whatever_was_said_a_seed_is_its_newest_end_and_within_the_budget(turns: list[PastTurn], budget: int) -> None:
     told = history(*turns, budget=budget).seed()
     fitting = len(told) // 2
     left_out = len(turns) - fitting

@@ -6,7 +6,7 @@ import pytest
 
 from agent.config import ConversationSettings, SessionSettings, Settings, TurnSettings
 from agent.wire.events import GoAway, ResumptionUpdate
-from agent.wire.history import Told
+from agent.wire.history import PastTurn
 from agent.wire.session import (
     GO_AWAY_MARGIN_S,
     GO_AWAY_RETRY_S,
@@ -214,7 +214,7 @@ def test_a_session_that_begins_afresh_knows_nothing(session: Session) -> None:
 
 def test_another_conversation_begins_with_neither_handle_nor_history(session: Session) -> None:
     session.resumption_update(ResumptionUpdate("h1"), 10.0)
-    session.history.add(Told("What?", "That."))
+    session.history.add(PastTurn("What?", "That."))
     session.forget()
     assert resumption(session, 20.0) == {}
     assert session.seed() is None
@@ -223,10 +223,10 @@ def test_another_conversation_begins_with_neither_handle_nor_history(session: Se
 def test_a_resumed_session_has_missed_what_was_answered_after_its_handle_was_given(session: Session) -> None:
     session.setup(0.0)
     session.opened(0.0)
-    session.history.add(Told("One?", "1."))
+    session.history.add(PastTurn("One?", "1."))
     session.caught_up()
     session.resumption_update(ResumptionUpdate("h1"), 10.0)
-    session.history.add(Told("Two?", "2."))
+    session.history.add(PastTurn("Two?", "2."))
     session.caught_up()
     assert session.missed() == []
     session.setup(20.0)
@@ -241,7 +241,7 @@ def test_a_resumed_session_has_missed_what_was_answered_after_its_handle_was_giv
 
 
 def test_a_handle_from_before_the_first_answer_is_not_trusted_to_know_what_was_only_told(session: Session) -> None:
-    session.history.add(Told("One?", "1."))
+    session.history.add(PastTurn("One?", "1."))
     session.setup(0.0)
     session.opened(0.0)
     assert session.seed() is not None  # on its way, perhaps never read
@@ -252,8 +252,8 @@ def test_a_handle_from_before_the_first_answer_is_not_trusted_to_know_what_was_o
 
 
 def test_after_a_restart_a_session_has_missed_what_was_answered_since_its_handle_was_given(session: Session) -> None:
-    session.history.add(Told("One?", "1."))
-    session.history.add(Told("Two?", "2."))
+    session.history.add(PastTurn("One?", "1."))
+    session.history.add(PastTurn("Two?", "2."))
     session.restore("h1", 0.0, 0.0, position=1)
     session.setup(0.0)
     session.opened(0.0)
@@ -262,7 +262,7 @@ def test_after_a_restart_a_session_has_missed_what_was_answered_since_its_handle
 
 def told(model: str) -> Session:
     session = Session(Settings(session=SessionSettings(model=model)))
-    session.history.add(Told("What?", "That."))
+    session.history.add(PastTurn("What?", "That."))
     return session
 
 
@@ -310,7 +310,7 @@ def test_a_conversation_of_no_words_is_not_told(session: Session) -> None:
 
 def test_how_much_is_told_is_a_setting() -> None:
     session = Session(Settings(conversation=ConversationSettings(replay_tokens=0)))
-    session.history.add(Told("What?", "That."))
+    session.history.add(PastTurn("What?", "That."))
     session.setup(0.0)
     assert session.seed() is None
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hardware.ports import CHUNK_BYTES, MICROPHONE_FORMAT, SPEAKER_FORMAT, DeviceError, Heard, Rhythm
+from hardware.ports import CHUNK_BYTES, MICROPHONE_FORMAT, SPEAKER_FORMAT, DeviceError, MicChunk, Rhythm
 from hardware.simulated.box import (
     FolderCamera,
     LogLight,
@@ -390,7 +390,7 @@ def test_a_long_wav_is_not_kept_in_memory(tmp_path: Path) -> None:
 
     async def run() -> None:
         microphone = WavMicrophone(asyncio.get_running_loop(), path)
-        chunks: list[Heard] = []
+        chunks: list[MicChunk] = []
         assert microphone.seconds == 4 * 3600
         microphone.start(chunks.append, no_fault)
         await asyncio.sleep(10.001)
@@ -421,7 +421,7 @@ def test_a_wav_that_goes_away_is_a_fault_once_and_then_silence(tmp_path: Path) -
 
     async def run() -> None:
         faults: list[DeviceError] = []
-        heard: list[Heard] = []
+        heard: list[MicChunk] = []
         microphone = WavMicrophone(asyncio.get_running_loop(), path)
         microphone._wav.file.close()
         microphone._wav.file = Gone()
@@ -534,7 +534,7 @@ def test_a_wav_speaker_without_a_folder_is_refused(tmp_path: Path) -> None:
 def test_silence_in_and_out_keeps_time() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        chunks: list[Heard] = []
+        chunks: list[MicChunk] = []
         microphone, speaker = SilentMicrophone(loop), SilentSpeaker(loop)
         drained = asyncio.Event()
         microphone.start(chunks.append, no_fault)

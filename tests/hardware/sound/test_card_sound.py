@@ -16,7 +16,7 @@ import pytest
 
 from agent.hearing.endpointer import Edge, Endpointer, Timings
 from agent.hearing.vad import webrtc_detector
-from hardware.ports import CHUNK_BYTES, SPEAKER_FORMAT, DeviceError, Heard
+from hardware.ports import CHUNK_BYTES, SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound, cards, microphone, streams, supervisor
 from hardware.sound.card_sound import CardSound
@@ -71,7 +71,7 @@ def server(running: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[So
     monkeypatch.setattr(microphone, "PATIENCE_S", 3600.0)
     cards.rescan()  # a server that was just started may have been asked too soon
     yield running
-    assert cards.keeper()._lines == [], "every test gives its lines back"
+    assert cards.supervisor()._lines == [], "every test gives its lines back"
 
 
 class Faults(list[DeviceError]):
@@ -86,7 +86,7 @@ class Box:
         loop = asyncio.get_running_loop()
         self.sound = CardSound(AudioSettings(microphone=names[0], speaker=names[1], **audio))
         self.microphone, self.speaker = CardMicrophone(loop, self.sound), CardSpeaker(loop, self.sound)
-        self.chunks: list[tuple[float, Heard]] = []
+        self.chunks: list[tuple[float, MicChunk]] = []
         self.drained = asyncio.Event()
         self.into, self.out = Faults(), Faults()
         self.speaker.start(self.drained.set, self.out)

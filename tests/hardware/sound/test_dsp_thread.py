@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from hardware.ports import CHUNK_BYTES, Heard
+from hardware.ports import CHUNK_BYTES, MicChunk
 from hardware.sound import dsp_thread
-from hardware.sound.dsp_thread import Block, Capture, Cleaner, mono
+from hardware.sound.dsp_thread import Block, Capture, DspThread, mono
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
         time.sleep(0.005)
 
 
-class Listener(list[tuple[int, Heard]]):
-    def __call__(self, key: int, heard: Heard) -> None:
+class Listener(list[tuple[int, MicChunk]]):
+    def __call__(self, key: int, heard: MicChunk) -> None:
         self.append((key, heard))
 
 
@@ -42,8 +42,8 @@ def listener() -> Listener:
 
 
 @pytest.fixture
-def cleaner(listener: Listener) -> Iterator[Cleaner]:
-    made = Cleaner(listener)
+def cleaner(listener: Listener) -> Iterator[DspThread]:
+    made = DspThread(listener)
     yield made
     made.close()
     made.close()
@@ -64,7 +64,7 @@ def test_the_microphones_channel_is_taken_out(capture: Capture, dtype: str, expe
     assert mono(Block(capture, captured, 48000, b"", 1)).tolist() == expected
 
 
-def test_two_blocks_are_a_chunk_with_the_key_of_its_listener(cleaner: Cleaner, listener: Listener) -> None:
+def test_two_blocks_are_a_chunk_with_the_key_of_its_listener(cleaner: DspThread, listener: Listener) -> None:
     cleaner.prepare(16000, 16000)
     for _ in range(6):
         cleaner.feed(block(7))
@@ -78,7 +78,7 @@ def test_two_blocks_are_a_chunk_with_the_key_of_its_listener(cleaner: Cleaner, l
     assert [thread.name for thread in threading.enumerate()].count("sound-dsp") == 1
 
 
-def test_other_cards_may_come_at_any_time(cleaner: Cleaner, listener: Listener) -> None:
+def test_other_cards_may_come_at_any_time(cleaner: DspThread, listener: Listener) -> None:
     cleaner.prepare(16000, 16000)
     for rate_out in (16000, 48000, 44100, 16000):
         listener.clear()
@@ -87,7 +87,7 @@ def test_other_cards_may_come_at_any_time(cleaner: Cleaner, listener: Listener) 
         until(lambda: len(listener) == 1)
 
 
-def test_who_speaks_and_who_did_not_is_passed_on(cleaner: Cleaner) -> None:
+def test_who_speaks_and_who_did_not_is_passed_on(cleaner: DspThread) -> None:
     cleaner.speech(on=True)  # before there is anything to tell it to
     cleaner.false_alarm()
     cleaner.prepare(16000, 16000)
@@ -99,7 +99,7 @@ def test_who_speaks_and_who_did_not_is_passed_on(cleaner: Cleaner) -> None:
     assert cleaner._front._notes
 
 
-def test_beyond_half_a_second_the_oldest_goes_and_is_counted(cleaner: Cleaner, listener: Listener) -> None:
+def test_beyond_half_a_second_the_oldest_goes_and_is_counted(cleaner: DspThread, listener: Listener) -> None:
     for key in range(dsp_thread.BOUND + 10):
         cleaner.feed(block(key))
     assert cleaner.dropped == 10
@@ -110,7 +110,7 @@ def test_beyond_half_a_second_the_oldest_goes_and_is_counted(cleaner: Cleaner, l
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_died_is_noticed_and_replaced_with_the_next_card(cleaner: Cleaner, listener: Listener) -> None:
+def test_a_thread_that_died_is_noticed_and_replaced_with_the_next_card(cleaner: DspThread, listener: Listener) -> None:
     cleaner.prepare(16000, 16000)
     cleaner.feed(Block(MONO, b"\0\0", 16000, bytes(320), 1))  # half a block of one sample: a bug somewhere
     until(lambda: not cleaner.alive)

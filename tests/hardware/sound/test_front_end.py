@@ -7,7 +7,7 @@ import pytest
 
 from hardware.ports import CHUNK_BYTES
 from hardware.sound.echo import BLOCK, PassThrough, Trust
-from hardware.sound.front_end import DEAD_S, FrontEnd, Heard, ModelPath, decibels, peak
+from hardware.sound.front_end import DEAD_S, FrontEnd, MicChunk, ModelPath, decibels, peak
 
 RATES = [48000, 44100, 32000, 16000, 96000]
 
@@ -17,13 +17,13 @@ def nothing(*, hush: bool) -> PassThrough:
     return PassThrough()
 
 
-def run(end: FrontEnd, captured: np.ndarray, played: np.ndarray) -> list[Heard]:
+def run(end: FrontEnd, captured: np.ndarray, played: np.ndarray) -> list[MicChunk]:
     heard = [end.process(*blocks) for blocks in zip(captured, played, strict=True)]
     assert [each is None for each in heard] == [True, False] * (len(heard) // 2)
     return [each for each in heard if each is not None]
 
 
-def sound(heard: list[Heard], which: str) -> np.ndarray:
+def sound(heard: list[MicChunk], which: str) -> np.ndarray:
     return np.frombuffer(b"".join(getattr(each, which) for each in heard), dtype=np.int16).astype(float)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hardware.ports import SPEAKER_FORMAT, DeviceError, Heard
+from hardware.ports import SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound
-from hardware.sound.card_sound import CardSound, Rider, Tap
-from hardware.sound.cards import Card, keeper
+from hardware.sound.card_sound import CardSound, EchoReference, SharedStream
+from hardware.sound.cards import Card, supervisor
 from hardware.sound.dsp_thread import Block, Capture
 from hardware.sound.playback import PlaybackBuffer
 
@@ -99,7 +99,7 @@ class Played:
         self.sound = CardSound(
             AudioSettings(microphone=microphone, speaker=speaker, **audio), buffer=PlaybackBuffer(0.0)
         )
-        self.heard: list[tuple[int, Heard]] = []
+        self.heard: list[tuple[int, MicChunk]] = []
         self.faults: list[str] = []
         self.sound.on_heard = self.heard.append
         self.sound.on_microphone_fault = lambda error: self.faults.append(str(error))
@@ -109,12 +109,12 @@ class Played:
 
     def listen(self, key: int) -> None:
         self.sound.key = key
-        keeper().poke()
+        supervisor().poke()
 
     def close(self) -> None:
         self.sound.key = 0
         for line in (self.sound.microphone, self.sound.speaker):
-            keeper().remove(line)
+            supervisor().remove(line)
         self.sound.cleaner.close()
 
 
@@ -145,7 +145,7 @@ def test_one_card_has_one_stream_which_runs_while_either_side_is_wanted(
     box = play("usb", "usb")
     (stream,) = rack.opened
     assert stream.duplex
-    assert isinstance(box.sound.microphone.stream, Rider)
+    assert isinstance(box.sound.microphone.stream, SharedStream)
     assert not stream.running
     box.listen(1)
     until(lambda: stream.running)
@@ -158,7 +158,7 @@ def test_one_card_has_one_stream_which_runs_while_either_side_is_wanted(
     until(lambda: not stream.running)
     assert len(box.heard) == 1
     box.sound.buffer.write(bytes(SPEAKER_FORMAT.bytes_in(0.02)))
-    keeper().poke()
+    supervisor().poke()
     until(lambda: stream.running)
     for _ in range(4):
         stream.block(bytes(960))
@@ -255,7 +255,7 @@ def test_a_speaker_that_must_not_sleep_runs_and_rustles(rack: Rack, play: Callab
 
 
 def test_the_tap_keeps_pace_with_cards_that_do_not() -> None:
-    tap = Tap()
+    tap = EchoReference()
     assert tap.take(16000) == (16000, bytes(320))
     for number in range(9):
         tap.put(48000, bytes([number]) * 960)

@@ -12,7 +12,7 @@ import pytest
 
 from hardware.ports import DeviceError
 from hardware.sound import supervisor
-from hardware.sound.supervisor import Line, LineKeeper, limited
+from hardware.sound.supervisor import StreamSupervisor, SupervisedStream, limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class FakeStream:
 
 
 class Rig:
-    def __init__(self, keeper: LineKeeper) -> None:
+    def __init__(self, supervisor: StreamSupervisor) -> None:
         self.plugged = True
         self.refuses_start = False
         self.hangs = False
@@ -72,9 +72,9 @@ class Rig:
         self.faults: list[str] = []
         self.fatal = False
         self.noted: Callable[[], object] = bool
-        self.line = Line("fake", self.open, lambda: self.wanted, self.fail)
-        keeper.add(self.line)
-        keeper.add(self.line)
+        self.line = SupervisedStream("fake", self.open, lambda: self.wanted, self.fail)
+        supervisor.add(self.line)
+        supervisor.add(self.line)
 
     def fail(self, error: DeviceError) -> None:
         self.faults.append(error.problem)
@@ -97,7 +97,7 @@ class Board:
     def __init__(self) -> None:
         self.rescans = 0
         self.changed = False
-        self.keeper = LineKeeper(self.rescan, lambda: self.changed)
+        self.supervisor = StreamSupervisor(self.rescan, lambda: self.changed)
         self.rigs: list[Rig] = []
 
     def rescan(self) -> None:
@@ -105,7 +105,7 @@ class Board:
         self.changed = False
 
     def rig(self) -> Rig:
-        self.rigs.append(Rig(self.keeper))
+        self.rigs.append(Rig(self.supervisor))
         return self.rigs[-1]
 
 
@@ -114,10 +114,10 @@ def board() -> Iterator[Board]:
     made = Board()
     yield made
     for rig in made.rigs:
-        made.keeper.remove(rig.line)
-        made.keeper.remove(rig.line)
+        made.supervisor.remove(rig.line)
+        made.supervisor.remove(rig.line)
         rig.over = True
-    until(lambda: made.keeper._thread is None)
+    until(lambda: made.supervisor._thread is None)
 
 
 def until(holds: Callable[[], bool], seconds: float = 2.0) -> None:
@@ -134,7 +134,7 @@ def test_it_is_open_before_it_is_wanted_and_runs_while_it_is() -> None:
         assert not rig.running
         for wanted in (True, False, True):
             rig.wanted = wanted
-            b.keeper.poke()
+            b.supervisor.poke()
             until(lambda: rig.running is rig.wanted)
         assert (rig.opened, rig.faults, b.rescans) == (1, [], 0)
 
@@ -143,7 +143,7 @@ def test_a_silent_card_is_reported_once_and_taken_back() -> None:
     with board() as b:
         rig = b.rig()
         rig.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.running)
         time.sleep(0.2)
         rig.plugged = False
@@ -163,7 +163,7 @@ def test_a_card_that_never_begins_is_a_dead_one() -> None:
         until(lambda: rig.opened == 1)
         rig.plugged = False
         rig.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.faults == ["stopped delivering"])
 
 
@@ -171,7 +171,7 @@ def test_a_refused_start_is_an_outage() -> None:
     with board() as b:
         rig = b.rig()
         rig.refuses_start = rig.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.faults == ["busy"])
         rig.refuses_start = False
         until(lambda: rig.running and rig.line.fault is None)
@@ -181,7 +181,7 @@ def test_a_hanging_driver_is_fatal_after_the_outage_was_reported_and_is_not_touc
     with board() as b:
         rig, other = b.rig(), b.rig()
         rig.wanted = other.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.running and other.running)
         rig.hangs, rig.plugged = True, False
         until(lambda: rig.faults == ["stopped delivering"], 0.5)
@@ -190,7 +190,7 @@ def test_a_hanging_driver_is_fatal_after_the_outage_was_reported_and_is_not_touc
         assert rig.fatal
         rig.plugged, rescans = True, b.rescans
         time.sleep(0.3)
-        assert (rig.opened, b.rescans, rig.line.stuck, b.keeper.stuck) == (1, rescans, True, True)
+        assert (rig.opened, b.rescans, rig.line.stuck, b.supervisor.stuck) == (1, rescans, True, True)
         began = time.monotonic()
     assert time.monotonic() - began < 0.2, "nor is anybody waited for"
 
@@ -201,7 +201,7 @@ def test_an_opening_that_hangs_is_fatal_too() -> None:
         until(lambda: rig.opened == 1)
         rig.line._opened = lambda: time.sleep(0.4)  # type: ignore[assignment,return-value] # it never returns a stream
         rig.line.reopen()
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.fatal)
         assert rig.faults == ["its driver hangs"]
 
@@ -210,10 +210,10 @@ def test_a_line_can_be_opened_anew_without_an_outage() -> None:
     with board() as b:
         rig = b.rig()
         rig.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.running)
         rig.line.reopen()
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.opened == 2 and rig.running)
         assert rig.faults == []
 
@@ -222,7 +222,7 @@ def test_a_driver_that_spins_is_opened_again_without_a_fault() -> None:
     with board() as b:
         rig = b.rig()
         rig.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.running)
         rig.line.stream.spinning = True  # type: ignore[union-attr, misc] # it is there, and a fake one
         until(lambda: rig.opened == 2 and rig.running)
@@ -237,7 +237,7 @@ def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
             until(lambda rig=rig: rig.opened == 1)  # type: ignore[misc] # a default is what binds it
             rig.plugged, rig.wanted = False, True
             rig.noted = functools.partial(order.append, name)
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: bool(first.faults and second.faults))
         order.clear()
         second.line._retry_at += 1
@@ -250,11 +250,11 @@ def test_a_good_stream_is_not_sacrificed_unless_the_cards_have_changed() -> None
     with board() as b:
         good, bad = b.rig(), b.rig()
         good.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: good.running)
         bad.plugged = False
         bad.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: bool(bad.faults))
         time.sleep(0.3)
         assert (b.rescans, good.opened) == (0, 1)
@@ -269,7 +269,7 @@ def test_a_stream_that_is_only_ready_is_sacrificed_now_and_then() -> None:
         ready, bad = b.rig(), b.rig()
         until(lambda: ready.opened == 1)
         bad.plugged, bad.wanted = False, True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: bool(bad.faults))
         began = time.monotonic()
         until(lambda: b.rescans == 2)
@@ -281,10 +281,10 @@ def test_a_stream_that_is_only_ready_is_sacrificed_now_and_then() -> None:
 def test_a_rescan_that_hangs_is_the_fault_of_all() -> None:
     with board() as b:
         rig = b.rig()
-        b.keeper._rescan = lambda: time.sleep(0.4)
+        b.supervisor._rescan = lambda: time.sleep(0.4)
         rig.plugged = False
         rig.wanted = True
-        b.keeper.poke()
+        b.supervisor.poke()
         until(lambda: rig.fatal)
         assert rig.faults[-1] == "its driver hangs"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent.voice.phrase import Phrase
-from agent.voice.recordings import Phrases
+from agent.voice.recordings import Recordings
 from hardware.sound.front_end import decibels
 from hardware.tuning.findings import Findings, verdicts
 from hardware.tuning.measure import CHIRP_S, Marks, Recording, analyse, chirp, find_chirp
@@ -22,7 +22,7 @@ from hardware.tuning.simulated_rig import Room, SimulatedRig
 if TYPE_CHECKING:
     from hardware.tuning.session import Outcome
 
-VOICE = Phrases("en")
+VOICE = Recordings("en")
 CHIRP = chirp(24_000)
 QUESTIONS = Path(__file__).parents[3] / "agent" / "simulator" / "assets" / "questions"
 QUIET_S = 1.2

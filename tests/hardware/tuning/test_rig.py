@@ -61,7 +61,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     stand_ins: dict[str, Any] = {
         "CardSound": Sound,
         "find": card,
-        "keeper": lambda: SimpleNamespace(remove=gone.append),
+        "supervisor": lambda: SimpleNamespace(remove=gone.append),
         "usb_port": lambda number: f"usb-{number}-1",
     }
     for name, stand_in in stand_ins.items():
