@@ -1,21 +1,89 @@
-"""PURE: the record of a turn and the counters of the agent."""
+"""PURE: the record of a turn, its words, and the counters of the agent."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from agent.transcript import Transcript
+
+class Transcript:
+    """The words of one answer, collected beside the audio they came with.
+
+    The service guarantees no order between the two, so a piece is taken to be spoken between the audio received when
+    the piece before it came and the audio received when the next one does. Good to about a word.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._pieces: list[tuple[float, str]] = []  # seconds of audio received before the piece, piece
+        self.audio_s = 0.0
+        """Seconds of audio received."""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(piece for _, piece in self._pieces).strip()
+
+    def add_audio(self, seconds: float) -> None:
+        """Count ``seconds`` more of audio."""
+        self.audio_s += seconds
+
+    def add_text(self, piece: str) -> None:
+        """Append the next piece of text; leading spaces count."""
+        self._pieces.append((self.audio_s, piece))
+
+    def played(self, played_s: float) -> str:
+        """Return the text that was spoken in the first ``played_s`` seconds, cut between words."""
+        if played_s >= self.audio_s:
+            return self.text
+        spoken = []
+        ends = [*(start for start, _ in self._pieces[1:]), self.audio_s]
+        for (start, piece), end in zip(self._pieces, ends, strict=False):  # the words may all be still to come
+            if end <= played_s:
+                spoken.append(piece)
+            elif start < played_s:
+                spoken.append(_first_words(piece, (played_s - start) / (end - start)))
+        return "".join(spoken).strip()
+
+
+def _first_words(piece: str, share: float) -> str:
+    """Return about ``share`` (0..1) of ``piece``, ending between words."""
+    cut = round(len(piece) * share)
+    if cut >= len(piece):
+        return piece
+    return piece[:cut].rpartition(" ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSummary:
+    """One utterance and its answer as they stand at one moment, for whoever shows or reports."""
+
+    serial: int  # tells one turn from another, also where nobody asked
+    utterance: int | None  # None: the service spoke of its own accord, or detects speech itself
+    question_text: str  # the service's transcript of the utterance
+    typed: str  # the utterance itself, if it was typed
+    answer_text: str
+    played_text: str  # the part of the answer's text that was played
+    answer_s: float
+    played_s: float
+    interrupted: bool
+    reason: str  # why the service ended the turn, where it says so
+    ttfab_s: float | None
+    tokens: int
+    frames: int
+    frames_dropped: int
+    played_out: bool  # nothing more will be played of it
+    over: bool  # nor will anything more come of it
 
 
 @dataclass(slots=True)
 class TurnRecord:
-    """One utterance and its answer. Times are on the loop's clock, in seconds."""
+    """One utterance and its answer while they happen. Times are on the loop's clock, in seconds."""
 
     utterance: int | None = None  # None: the service spoke of its own accord, or detects speech itself
     speech_ended_at: float | None = None
-    delivered_at: float | None = None  # end of the utterance handed to the socket
     first_byte_at: float | None = None  # first answer audio received
     first_sample_at: float | None = None  # first answer sample handed to the sound card
     question_text: str = ""  # the service's transcript of the utterance
@@ -30,6 +98,7 @@ class TurnRecord:
     reason: str = ""  # why the service ended the turn, where it says so
     frames: int = 0  # sent while it was asked
     frames_dropped: int = 0
+    serial: int = field(default_factory=count(1).__next__)
 
     @property
     def ttfab_s(self) -> float | None:
@@ -42,6 +111,27 @@ class TurnRecord:
     def played_text(self) -> str:
         """The part of the answer's text that was played."""
         return self.answer.played(self.played_s) if self.interrupted else self.answer.text
+
+    def summary(self) -> TurnSummary:
+        """Return the turn as it stands now."""
+        return TurnSummary(
+            serial=self.serial,
+            utterance=self.utterance,
+            question_text=self.question_text.strip(),
+            typed=self.typed,
+            answer_text=self.answer.text,
+            played_text=self.played_text,
+            answer_s=self.answer.audio_s,
+            played_s=self.played_s,
+            interrupted=self.interrupted,
+            reason=self.reason,
+            ttfab_s=self.ttfab_s,
+            tokens=self.tokens,
+            frames=self.frames,
+            frames_dropped=self.frames_dropped,
+            played_out=self.speaker_done,
+            over=self.settled,
+        )
 
     def columns(self) -> dict[str, Any]:
         """Return what the journal keeps of it; the names are those of :class:`agent.store.rows.TurnRow`."""
@@ -83,3 +173,15 @@ class Counters:
     unanswered: int = 0  # utterances that the service would not answer, kept as notes
     notes: int = 0  # saved, not sent
     tool_calls: int = 0
+    _asked: tuple[int, int] = (0, 0)  # frames sent and dropped when the last question was complete
+
+    def sent(self, frame_bytes: int) -> None:
+        """Count a message that left: a frame of ``frame_bytes``, or 0 for anything else."""
+        if frame_bytes:
+            self.frames_sent += 1
+            self.frame_bytes += frame_bytes
+
+    def frames_of_question(self) -> tuple[int, int]:
+        """Return the frames sent and dropped since this was last asked: those of the question just completed."""
+        before, self._asked = self._asked, (self.frames_sent, self.frames_dropped.total())
+        return self._asked[0] - before[0], self._asked[1] - before[1]

@@ -1,53 +1,168 @@
-"""How things stand, in words for the technician's ear and in lines for the integrator's log."""
+"""How things stand, as one frozen value, and that value in words for the technician and in lines for the integrator.
+
+:class:`Snapshot` is the only thing that a screen, the service, metrics, a page or the doctor may read of a running
+agent; :meth:`agent.app.Agent.snapshot` makes one.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from agent.link.state import LinkState
 from agent.voice.phrase import Phrase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.conversation.conversation import Conversation
-    from agent.metrics import Counters
+    from agent.hearing.acoustics import Acoustics
+    from agent.hearing.ear import Ear
+    from agent.link.state import LinkState
+    from agent.metrics import Counters, TurnSummary
+    from agent.turn.machine import Turn
+    from agent.turn.phase import Phase
     from agent.voice.phrase import Words
+    from hardware.ports import Rhythm
 
 FAR_BEHIND_S = 2.0
 """Speech later than this is as good as kept for later, and the box says so."""
 
 
-def words(fault_words: Words, conversation: Conversation) -> Words:
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """The connection and its uplink."""
+
+    state: LinkState
+    connections: int  # that became ready, since the start
+    bytes_sent: int
+    rate: float  # bytes/s that the line is taken to carry
+    buffered_ms: float  # how long a byte written now would wait
+    lag_s: float  # how late what is said now reaches the service
+    audio_rate: int  # Hz, at which speech is sent at present
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was counted since the start."""
+
+    turns: int
+    stills: int
+    tool_calls: int
+    notes_saved: int
+    unanswered: int  # utterances that the service would not answer, kept as notes
+    unreadable: int  # messages of the service
+    refused_s: float  # answer audio that came after its answer was cut
+    trimmed_s: float  # pauses left out of live streams
+    skipped_s: float  # speech left out of live streams
+    frames_sent: int
+    frame_bytes: int
+    frames_dropped: Mapping[str, int]  # by reason
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of the agent."""
+
+    phase: Phase
+    rhythm: Rhythm  # what the light shows
+    level: float  # about the peak of the microphone's last chunk, 0 to 1
+    link: LinkStatus
+    notes_waiting: int
+    answers_unplayed: int
+    faults: frozenset[str]  # parts that need a person
+    fault_words: Words
+    echo: str  # how far the echo canceller is trusted, in words
+    noisy: bool  # too loud to listen hands-free
+    turn: TurnSummary | None  # the turn that is being answered, or was last
+    answer_owed: bool  # a wanted answer has not come to its end
+    totals: Totals
+
+
+def snapshot(turn: Turn, ear: Ear, acoustics: Acoustics, conversation: Conversation, counters: Counters) -> Snapshot:
+    """Look at the parts of a running agent."""
+    condition, delivery, latest = turn.condition, conversation.delivery, conversation.dialogue.latest
+    return Snapshot(
+        phase=turn.phase,
+        rhythm=turn.rhythm,
+        level=ear.level,
+        link=_link(conversation),
+        notes_waiting=len(delivery.notes),
+        answers_unplayed=delivery.answers.unplayed,
+        faults=frozenset(condition.faults),
+        fault_words=condition.fault_words,
+        echo=acoustics.echo,
+        noisy=condition.noisy,
+        turn=None if latest is None else latest.summary(),
+        answer_owed=conversation.dialogue.pending,
+        totals=_totals(conversation, counters),
+    )
+
+
+def _link(conversation: Conversation) -> LinkStatus:
+    link = conversation.link
+    return LinkStatus(
+        state=link.state,
+        connections=link.connections,
+        bytes_sent=link.bytes_sent,
+        rate=link.uplink.rate,
+        buffered_ms=link.buffered_ms,
+        lag_s=conversation.lag_s,
+        audio_rate=conversation.outbox.degradation.rate,
+    )
+
+
+def _totals(conversation: Conversation, counters: Counters) -> Totals:
+    outbox, ledger = conversation.outbox, conversation.delivery.ledger
+    dropped = counters.frames_dropped + Counter(replaced=outbox.frames_replaced, lost=outbox.frames_lost)
+    return Totals(
+        turns=counters.turns,
+        stills=counters.stills,
+        tool_calls=counters.tool_calls,
+        notes_saved=counters.notes,
+        unanswered=counters.unanswered,
+        unreadable=counters.unreadable,
+        refused_s=counters.refused_s,
+        trimmed_s=ledger.trimmed_s,
+        skipped_s=ledger.skipped_s,
+        frames_sent=counters.frames_sent,
+        frame_bytes=counters.frame_bytes,
+        frames_dropped=MappingProxyType(dict(dropped.most_common())),
+    )
+
+
+def words(now: Snapshot) -> Words:
     """Return what is said when somebody asks: what is wrong, whether the service can be reached, what waits."""
-    return (*fault_words, _network(conversation), *_count(len(conversation.delivery.notes)))
+    return (*now.fault_words, _network(now), *_count(now.notes_waiting))
 
 
-def line(conversation: Conversation, echo: str) -> str:
-    """Return the same and more as a line."""
-    link, delivery = conversation.link, conversation.delivery
+def line(now: Snapshot) -> str:
+    """Return link, line, notes and echo as one line for the log."""
+    link = now.link
     return (
-        f"link {link.state.value}, {len(delivery.notes)} notes waiting, {delivery.unplayed} answers unheard, "
-        f"late by {1000 * conversation.lag_s:.0f} ms, line {link.uplink.rate / 125:.0f} kbit/s, "
-        f"{link.buffered_ms:.0f} ms buffered, {echo}"
+        f"link {link.state.value}, {now.notes_waiting} notes waiting, {now.answers_unplayed} answers unheard, "
+        f"late by {1000 * link.lag_s:.0f} ms, line {link.rate / 125:.0f} kbit/s, "
+        f"{link.buffered_ms:.0f} ms buffered, {now.echo}"
     )
 
 
-def tally(counters: Counters, conversation: Conversation) -> str:
+def tally(now: Snapshot) -> str:
     """Return what was counted, as one line; what was lost or left out is shown, not only known."""
-    outbox, ledger = conversation.outbox, conversation.ledger
-    dropped = counters.frames_dropped.total() + outbox.frames_replaced + outbox.frames_lost
+    totals = now.totals
     return (
-        f"{counters.turns} turns, {conversation.link.connections} connections, {counters.frames_sent} frames sent, "
-        f"{dropped} dropped, {counters.stills} stills, {counters.tool_calls} tool calls, "
-        f"{counters.notes} notes saved, {counters.unanswered} questions refused, "
-        f"{ledger.trimmed_s:.1f} s of pauses and {ledger.skipped_s:.1f} s of speech left out, "
-        f"{counters.refused_s:.1f} s of answers refused, {counters.unreadable} messages unreadable"
+        f"{totals.turns} turns, {now.link.connections} connections, {totals.frames_sent} frames sent, "
+        f"{sum(totals.frames_dropped.values())} dropped, {totals.stills} stills, {totals.tool_calls} tool calls, "
+        f"{totals.notes_saved} notes saved, {totals.unanswered} questions refused, "
+        f"{totals.trimmed_s:.1f} s of pauses and {totals.skipped_s:.1f} s of speech left out, "
+        f"{totals.refused_s:.1f} s of answers refused, {totals.unreadable} messages unreadable"
     )
 
 
-def _network(conversation: Conversation) -> Phrase:
-    if conversation.link.state in (LinkState.OFFLINE, LinkState.REFUSED):
+def _network(now: Snapshot) -> Phrase:
+    if now.link.state.away:
         return Phrase.NO_NETWORK
-    return Phrase.NETWORK_SLOW if conversation.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD
+    return Phrase.NETWORK_SLOW if now.link.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD
 
 
 def _count(notes: int) -> Words:

@@ -1,4 +1,4 @@
-"""For every test: no thread is left behind, and every message that the agent sends satisfies the official protos."""
+"""For every test: no thread is left behind, state has a folder of its own, and what the agent sends satisfies the protos."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def no_thread_is_left_behind() -> Iterator[None]:
     while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def state_is_kept_nowhere_near_the_developers_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture(autouse=True)

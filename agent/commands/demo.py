@@ -18,9 +18,11 @@ from agent.cli import fail, start_log
 from agent.commands.simulate import load_scenario
 from agent.commands.talk import until_first
 from agent.errors import ConfigError, LinkError
+from agent.notices import TurnEnded
 from agent.screen import plot
-from agent.screen.lines import Lines, Panel, can_be_drawn_on, figures
+from agent.screen.lines import Lines, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
+from agent.screen.panel import Panel, can_be_drawn_on
 from agent.screen.plot import Diary, Look
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.terminal import printable
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.app import Agent
-    from agent.metrics import TurnRecord
+    from agent.metrics import TurnSummary
+    from agent.notices import Notice
     from hardware.simulated.box import RoomSpeaker, SimulatedBox
 
 QUEUE_S = 0.15
@@ -81,7 +84,7 @@ class Demo:
     trace: Trace | None
     observers: Observers = field(default_factory=Observers)
     outcome: Outcome = field(default_factory=Outcome)
-    records: list[TurnRecord] = field(default_factory=list)
+    turns: list[TurnSummary] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
 
     async def play(self) -> int:
@@ -137,7 +140,7 @@ class Demo:
         trace = self.trace
         if trace is None:
             return
-        diary = Diary(agent, lambda at: trace.at(at).kbit, clock)
+        diary = Diary(agent.snapshot, lambda at: trace.at(at).kbit, clock)
         self.looks = diary.looks
         while True:
             diary.look()
@@ -159,10 +162,10 @@ class Demo:
     def _view(self, agent: Agent, clock: Callable[[], float]) -> Lines | Panel:
         if can_be_drawn_on() and not (self.arguments.plain or self.arguments.fast or self.arguments.mic):
             try:
-                return Panel(agent, "field-agent demo: a technician at pump P-204")
+                return Panel(agent.snapshot, "field-agent demo: a technician at pump P-204")
             except ImportError:
                 pass  # rich is an extra; lines say the same
-        return Lines(clock, latest=lambda: agent.conversation.dialogue.latest)
+        return Lines(clock, latest=lambda: agent.snapshot().turn)
 
     async def _act(self, box: SimulatedBox, devices: Devices) -> None:
         if self.arguments.mic:
@@ -170,9 +173,9 @@ class Demo:
             return
         await Technician(box.room, box.button, devices.speaker, ASSETS / "questions").work()
 
-    def _keep(self, name: str, fields: dict[str, Any]) -> None:
-        if name == "turn":
-            self.records.append(fields["record"])
+    def _keep(self, notice: Notice) -> None:
+        if isinstance(notice, TurnEnded):
+            self.turns.append(notice.turn)
 
     def _sum_up(
         self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None, *, due: bool
@@ -182,7 +185,7 @@ class Demo:
         heard, played, data = out / "server-received.wav", out / "speaker-played.wav", out / "report.json"
         save_audio(heard)
         data.write_text(json.dumps(report, indent=2), encoding="utf-8")
-        lines = [summary(self.records, report, shutil.get_terminal_size().columns), *faults(report, due=due)]
+        lines = [summary(self.turns, report, shutil.get_terminal_size().columns), *faults(report, due=due)]
         lines += [f"server received  {heard}"]
         if speaker is not None:
             save_sounds(speaker, played)
@@ -198,7 +201,7 @@ class Demo:
     def _verdict(self) -> int:
         """Return the exit code; say what it means where it is not 0."""
         code = self.observers.report()
-        if code or self.records:
+        if code or self.turns:
             return code
         return fail(
             self.outcome.complaint() or f"no turn happened: {self.outcome.problem or 'nothing was asked'}",
@@ -224,15 +227,13 @@ async def _enter_is_the_button(box: SimulatedBox) -> None:
         await box.button.tap()
 
 
-def summary(records: list[TurnRecord], report: dict[str, Any], width: int = 80) -> str:
+def summary(turns: list[TurnSummary], report: dict[str, Any], width: int = 80) -> str:
     """Return the table at the end, ``width`` columns wide if the figures leave room for the questions."""
-    right = [f"{figures(record)}{', cut' if record.interrupted else ''}" for record in records]
+    right = [f"{figures(turn)}{', cut' if turn.interrupted else ''}" for turn in turns]
     column = max(LEAST_COLUMN, min(MOST_COLUMN, width - 7 - max(map(len, right), default=0)))
     lines = [f"turn  {shortened('heard by the service', column):<{column}} figures"]
-    for number, record in enumerate(records, 1):
-        lines.append(
-            f"{number:>4}  {shortened(printable(record.question_text.strip()), column):<{column}} {right[number - 1]}"
-        )
+    for number, turn in enumerate(turns, 1):
+        lines.append(f"{number:>4}  {shortened(printable(turn.question_text), column):<{column}} {right[number - 1]}")
     spoken = sum(utterance["seconds"] for utterance in report["utterances"])
     frames = report["frames"]
     lines.append(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from agent.app import Agent
     from agent.config import Settings
-    from agent.metrics import TurnRecord
+    from agent.metrics import TurnSummary
     from hardware.ports import Devices, Microphone
 
 NEVER_S = {"idle_s": 3600.0, "follow_up_s": 600.0}
@@ -158,8 +158,8 @@ async def _converse(
 def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lines:
     """Return what prints; with a keyboard at a terminal, around the line that is being typed."""
 
-    def latest() -> TurnRecord | None:
-        return agent.conversation.dialogue.latest
+    def latest() -> TurnSummary | None:
+        return agent.snapshot().turn
 
     clock = asyncio.get_running_loop().time
     if keyboard is None or not sys.stdout.isatty():
@@ -170,7 +170,7 @@ def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lin
 
 async def _ask(agent: Agent, lines: asyncio.Queue[str | None], *, last: bool) -> None:
     """Ask line by line, each when the one before is answered; with ``last``, the end of them is an end of all."""
-    while not agent.conversation.link.connections:  # noqa: ASYNC110 - where that fails, the agent ends
+    while not agent.snapshot().link.connections:  # noqa: ASYNC110 - where that fails, the agent ends
         await asyncio.sleep(GLANCE_S)
     while (line := await lines.get()) is not None:
         await _at_rest(agent)
@@ -189,18 +189,19 @@ async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
 
 
 async def _at_rest(agent: Agent) -> None:
-    while agent.turn.phase in BUSY:  # noqa: ASYNC110 - every phase has its own deadline
+    while agent.snapshot().phase in BUSY:  # noqa: ASYNC110 - every phase has its own deadline
         await asyncio.sleep(GLANCE_S)
 
 
 async def _over(agent: Agent) -> None:
     """Wait until the box is at rest and nothing more of the last turn can be expected soon."""
-    dialogue, patience = agent.conversation.dialogue, LAST_RECORD_S
-    while patience > 0:
-        if agent.turn.phase in BUSY:
-            patience = LAST_RECORD_S
-        elif dialogue.pending or (dialogue.latest is not None and not dialogue.latest.settled):
-            patience -= GLANCE_S
+    left_s = LAST_RECORD_S
+    while left_s > 0:
+        now = agent.snapshot()
+        if now.phase in BUSY:
+            left_s = LAST_RECORD_S
+        elif now.answer_owed or (now.turn is not None and not now.turn.over):
+            left_s -= GLANCE_S
         else:
             return
         await asyncio.sleep(GLANCE_S)

@@ -1,11 +1,11 @@
-"""What was said, kept until it is answered: on disk from its first half second, in memory while it is asked.
+"""Every utterance, kept until answered: on disk within half a second, in memory while it is being sent.
 
-    spoken --> ledger (memory) and store (disk) --> answered
-                  |  cannot be sent, or is not answered
-                  v
-               note (disk alone) --> ledger again, in a quiet moment --> answered; the answer is kept for the next press
+    recorded --> ledger (memory) and store (disk) --> answered
+                    |  cannot be sent, or is not answered
+                    v
+                 note (disk alone) --> ledger again, in a quiet moment --> answered; the answer waits for the next press
 
-Ledger, notes and store are changed together here and nowhere else. Knows nothing of the link.
+Ledger, notes and store are changed together here and nowhere else. Nothing here knows the link.
 """
 
 from __future__ import annotations
@@ -14,101 +14,53 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from agent.config import ServiceSettings
+from agent.conversation.note_answers import NoteAnswers
 from agent.conversation.notes import Notes, label, rest_wanted
-from agent.store.recovery import SETTLED
 from agent.turn import events
 from agent.uplink.ledger import BYTES_PER_S, Ledger, Utterance
-from agent.wire.history import PastTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.config import Settings
     from agent.metrics import Counters, TurnRecord
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from agent.store.store import Store
-    from agent.wire.history import History
+    from hardware.ports import Speaker
 
 log = logging.getLogger(__name__)
 
-PROGRESS_S = 1.0
-"""What has been said of an answer is written down this often while it comes."""
 CATCHING_UP_BYTES = BYTES_PER_S
 """An utterance that is over with more than a second of it unsent is caught up with, and not just on its way."""
 
 
 class Delivery:
-    """One per agent."""
+    """At-least-once delivery of what the technician says. One per agent."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, each given once
         self,
-        settings: Settings,
         store: Store,
-        history: History,
+        speaker: Speaker,
         counters: Counters,
         *,
+        local_detection: bool,
         clock: Callable[[], float],
+        wall: Callable[[], float],
         emit: Callable[[events.Event], None],
-        on_record: Callable[[TurnRecord], None],
     ) -> None:
-        """Take up what ``store`` found at the start; ``clock`` is the loop's."""
-        self._settings = settings
+        """Continue with what ``store`` found at the start; ``clock`` is the loop's, ``wall`` the calendar's."""
         self._store = store
-        self._history = history
         self._counters = counters
         self._clock = clock
+        self._wall = wall
         self._emit = emit
-        self._on_record = on_record
-        self._local_detection = settings.turn.detection == "local"
-        self._progress_at = 0.0
-        self._reported = events.NotesChanged(0, 0)
+        self.local_detection = local_detection
         past = store.past
-        self._last_at = past.conversation.last_at if past.conversation else None
-        self.greeted = bool(past.conversation and past.conversation.greeted)
-        self.ledger = Ledger(marked=self._local_detection, first=past.next_turn)
+        self.ledger = Ledger(marked=local_detection, first=past.next_turn)
         self.notes = Notes()
-        self.unplayed = past.unplayed
-        """Answers to notes that nobody has heard yet."""
         for row in past.owed:
             self.notes.add(row.number, row.began_at)
-
-    # conversations
-
-    @property
-    def counterpart(self) -> str:
-        """Whom the conversation is with: a handle is good for this one alone."""
-        service, model = self._settings.service.url, self._settings.session.model
-        return model if service == ServiceSettings().url else f"{model} at {service}"
-
-    @property
-    def stale(self) -> bool:
-        """Whether what is said next begins a new conversation."""
-        if self._last_at is None:
-            return True
-        # A clock that was set back says nothing about age, and a box without one starts in the past.
-        return self._store.wall() - self._last_at > self._settings.conversation.resume_within_s
-
-    def begin_conversation(self) -> None:
-        """Begin a new one."""
-        self._store.begin_conversation(self.counterpart)
-        self._last_at, self.greeted = self._store.wall(), False
-        self._history.clear()
-
-    def continue_conversation(self) -> None:
-        """Take up the last one: what was said in it can be told again."""
-        for row in self._settled_rows():
-            calls = [call for call in self._store.past.calls if call.turn == row.number]
-            tools = tuple(f"{call.name} returned {call.result}" for call in calls)
-            self._history.add(PastTurn(row.heard or row.text, row.played or row.said, tools, row.number))
-
-    def answered_before(self, at: float) -> int:
-        """Return how many turns of the last conversation had been answered at a time of the wall."""
-        return sum(answered_at(row) <= at for row in self._settled_rows())
-
-    def _settled_rows(self) -> list[TurnRow]:
-        rows = [row for row in self._store.past.turns if row.state in SETTLED and (row.heard or row.text or row.said)]
-        return sorted(rows, key=answered_at)
+        self.answers = NoteAnswers(speaker, store, self.notes, past.unplayed, emit)
+        """To notes, which nobody has heard yet."""
 
     # what the technician says
 
@@ -116,28 +68,28 @@ class Delivery:
         """Begin an utterance."""
         number = self.ledger.open(pre_roll)
         assert self.ledger.recording is not None
-        self._last_at = self.ledger.recording.recorded_at = self._store.wall()
-        if self._local_detection:  # else only the service knows where an utterance begins
+        self.ledger.recording.recorded_at = self._wall()
+        if self.local_detection:  # else only the service knows where an utterance begins
             self._store.begin(number, pre_roll)
 
     def hear(self, chunk: bytes, *, quiet: bool) -> None:
-        """Add 20 ms to it; ``quiet``: nobody speaks in them."""
+        """Add 20 ms to the open utterance; ``quiet``: nobody speaks in them."""
         recording = self.ledger.recording
         if recording is not None:
             self.ledger.append(chunk, quiet=quiet)
             self._store.hear(recording.number, chunk)
 
     def end(self, speech_ended_at: float) -> None:
-        """End it, if there is one."""
+        """End the open utterance, if there is one; its last word was spoken at ``speech_ended_at`` (loop time)."""
         recording = self.ledger.recording
         if recording is not None:
             self.ledger.end(speech_ended_at)
             self._store.end(recording.number, len(recording.pcm) / BYTES_PER_S)
 
     def ask(self, text: str) -> None:
-        """Take a typed utterance."""
+        """Add a typed utterance."""
         number = self.ledger.add_text(text, self._clock())
-        self._last_at = self.ledger.over[-1].recorded_at = self._store.wall()
+        self.ledger.over[-1].recorded_at = self._wall()
         self._store.begin(number, typed=text)
 
     def picture(self, jpeg: bytes) -> None:
@@ -150,27 +102,26 @@ class Delivery:
     @property
     def picture_wanted(self) -> bool:
         """Whether the present utterance has no picture yet."""
-        return self._local_detection and self.ledger.recording is not None and not self.ledger.recording.picture
+        return self.local_detection and self.ledger.recording is not None and not self.ledger.recording.picture
 
     # what becomes of it
 
     def sent(self, utterance: Utterance, connections: int) -> None:
         """Note that all of it was handed to the service, over its ``connections``-th connection."""
         if not utterance.withdrawn:
-            at = self._store.wall()
+            at = self._wall()
             state = {"state": "asked", "delivered_at": at, "attempts": utterance.attempts, "connections": connections}
             self._store.update(utterance.number, **state)
 
     def acknowledge(self, number: int, record: TurnRecord) -> None:
         """Note that it was answered, as ``record`` says; what came before it was answered with it."""
-        self._remember(record)
         for entry in self.ledger.acknowledge(number):
             if not entry.note or entry.number == number:
                 self.notes.remove(entry.number)
                 self._store.settled(entry.number, _state(entry, record if entry.number == number else None))
         if self.notes.remove(number):  # answered late, when it had become a note
             self._store.settled(number, "answered")
-        self.report_notes()
+        self.answers.report()
 
     def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
         """Keep the answer to a note (24 kHz mono s16le)."""
@@ -178,55 +129,21 @@ class Delivery:
         self.notes.remove(number)
         columns = {"heard": record.question_text.strip(), "said": record.answer.text, "answer_s": record.answer.audio_s}
 
-        def kept() -> None:
-            self.unplayed += 1
-            self.report_notes()
-
         def lost() -> None:
-            self.notes.add(number, self._store.wall())
+            self.notes.add(number, self._wall())
             self.notes.failed(number, self._clock())
-            self.report_notes()
+            self.answers.report()
 
-        self._store.keep_answer(number, pcm, kept, lost, **columns)
-
-    def played(self, numbers: list[int]) -> None:
-        """Note that the answers to these notes were played."""
-        self._store.played(numbers)
-        self.unplayed = max(0, self.unplayed - len(numbers))
-        self.report_notes()
+        self._store.keep_answer(number, pcm, self.answers.kept, lost, **columns)
 
     def cut(self) -> None:
         """Note that the technician wants no more of what was asked until now."""
         for entry in self.ledger.cut():
             self._store.settled(entry.number, "answered")
 
-    def continue_answer(self, number: int, said: str) -> bool:
-        """Have the rest of an answer asked for that broke off after ``said``; False if the utterance is not kept."""
-        return self.ledger.continue_answer(number, said, rest_wanted(said))
-
-    def progress(self, record: TurnRecord) -> None:
-        """Write down what has come of an answer, now and then."""
-        now = self._clock()
-        if record.utterance is not None and now - self._progress_at >= PROGRESS_S:
-            self._progress_at = now
-            self._store.update(record.utterance, heard=record.question_text.strip(), said=record.answer.text)
-
-    def settle(self, record: TurnRecord) -> None:
-        """Write down a turn that is over."""
-        self._remember(record)
-        columns = record.columns()
-        if record.utterance is not None:
-            self._store.update(record.utterance, **columns)
-        elif record.answer.text or record.answer.audio_s:  # else only the end of what a half-sent utterance began
-            self._store.unasked(self.ledger.take_number(), **columns)
-        self._last_at = self._store.wall()
-        self._on_record(record)
-
-    def _remember(self, record: TurnRecord) -> None:
-        """Have it told to a session that does not know of it."""
-        asked = record.question_text.strip() or record.typed
-        if asked or record.answer.text:
-            self._history.add(PastTurn(asked, record.played_text, number=record.utterance or 0))
+    def continue_answer(self, number: int, heard: str) -> bool:
+        """Ask for the rest of an answer that broke off after ``heard``; False if the utterance is not kept."""
+        return self.ledger.continue_answer(number, heard, rest_wanted(heard))
 
     # notes
 
@@ -255,7 +172,7 @@ class Delivery:
         self.notes.add(entry.number, entry.recorded_at)
         if entry.attempts:
             self.notes.failed(entry.number, self._clock())
-        self.report_notes()
+        self.answers.report()
 
     def cancel_catch_up(self) -> None:
         """Make way for what is said next: what waits to be sent becomes a note, and notes wait again."""
@@ -291,7 +208,7 @@ class Delivery:
         def lost() -> None:  # where the disk fails, memory is all there is
             self.notes.remove(entry.number)
             self.ledger.put_back(entry)
-            self.report_notes()
+            self.answers.report()
 
         self._store.save(entry.number, lambda: self._emit(events.NoteSaved()), lost)
 
@@ -304,13 +221,21 @@ class Delivery:
 
         self._store.load(number, lambda row, pcm, picture: then(self._restored(row, pcm, picture)), lost)
 
+    def offer(self, note: Utterance) -> None:
+        """Send a note that was fetched."""
+        self.ledger.add_note(note)
+
+    def connected(self, known: int, preface: str) -> None:
+        """Note what the session of a new connection knows: see :class:`agent.conversation.continuity.Catchup`."""
+        self.ledger.known, self.ledger.preface = known, preface
+
     def _restored(self, row: TurnRow, pcm: bytes, picture: bytes) -> Utterance:
         said = time.strftime("%H:%M", time.localtime(row.began_at))
-        remark = label(said, self._store.wall() - row.began_at)
+        remark = label(said, self._wall() - row.began_at)
         remark += f" {rest_wanted(row.said)}" if row.said else ""
         return Utterance(
             row.number,
-            marked=self._local_detection,
+            marked=self.local_detection,
             pcm=bytearray(pcm),
             quiet=bytearray(len(pcm) // 640),
             text=row.text,
@@ -319,18 +244,6 @@ class Delivery:
             picture=picture,
             recorded_at=row.began_at,
         )
-
-    def report_notes(self, *, force: bool = False) -> None:
-        """Let the turn machine know how many notes wait and how many answers, if that is news or ``force``."""
-        news = events.NotesChanged(len(self.notes), self.unplayed)
-        if force or news != self._reported:
-            self._reported = news
-            self._emit(news)
-
-
-def answered_at(row: TurnRow) -> float:
-    """Return when a turn was answered, or began if that is not known."""
-    return row.answered_at or row.began_at
 
 
 def _state(entry: Utterance, record: TurnRecord | None) -> str:

@@ -6,7 +6,7 @@ the technician may stop an answer that the service has long finished sending.
 
 from __future__ import annotations
 
-from math import inf
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.conversation.answers import Answer, Answers
@@ -24,30 +24,38 @@ from hardware.ports import SPEAKER_FORMAT, AudioFormat
 
 if TYPE_CHECKING:
     from agent.conversation.delivery import Delivery
+    from agent.conversation.turn_log import TurnLog
     from agent.metrics import Counters, TurnRecord
     from agent.uplink.ledger import Utterance
     from agent.wire.events import ServerEvent
     from hardware.ports import Speaker
 
 
+@dataclass(frozen=True, slots=True)
+class _Playing:
+    """The answer that has the speaker."""
+
+    record: TurnRecord
+    epoch: int  # the speaker's, when it began to play
+    played_before_s: float  # of an answer whose rest comes after a silence
+
+
 class Dialogue:
     """The answering half of the conversation."""
 
-    def __init__(self, speaker: Speaker, delivery: Delivery, counters: Counters) -> None:
-        """Play on ``speaker``; tell ``delivery`` what is answered and how."""
+    def __init__(self, speaker: Speaker, delivery: Delivery, turn_log: TurnLog, counters: Counters) -> None:
+        """Play on ``speaker``; tell ``delivery`` what is answered, and ``turn_log`` how."""
         self._speaker = speaker
         self._delivery = delivery
+        self._turn_log = turn_log
         self._counters = counters
         self._answers = Answers(self._lost)
-        self._playing: TurnRecord | None = None
-        self._epoch = 0  # the speaker's, when that began to play
+        self._playing: _Playing | None = None
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # its rest has been asked for
         self._seam = ""  # between an answer that broke off and the first words of its rest
-        self._question_again = False  # the question was put again: its transcript comes again, too
+        self._question_again = False  # the question was sent again: its transcript comes again, too
         self._deferred = bytearray()  # audio of the answer that is kept instead of played
-        self._played_before_s = 0.0
-        self._reading: list[tuple[int, float]] = []  # notes whose answers are being played, each from which second on
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
         self.answered = 0
         """The last utterance of which an answer has come, at least in part."""
@@ -69,7 +77,7 @@ class Dialogue:
         return current.record if current is not None else self._last
 
     def asked(self, utterance: Utterance, now: float, frames: int = 0, frames_dropped: int = 0) -> None:
-        """Note that the whole of ``utterance`` has been handed to the service, with so many ``frames``."""
+        """Expect an answer to ``utterance``, all of which was handed to the service, with this many ``frames``."""
         broken = self._broken
         goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
         rest = broken if goes_on else None
@@ -82,20 +90,15 @@ class Dialogue:
         if utterance.note and utterance.answer_text:
             answer.record.answer.add_text(utterance.answer_text + " ")
         if rest is None:
-            answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now
+            answer.record.speech_ended_at = utterance.ended_at
 
     def feed(self, event: ServerEvent, now: float) -> list[events.Event]:
-        """Take one thing the service said; return what the turn machine must know."""
+        """Handle one thing that the service said; return what the turn machine must know."""
         match event:
             case AudioOut() if event.pcm:
                 return self._audio(event, now)
             case OutputTranscript() if event.text:
-                answer, news = self._content(now)
-                if answer is not None:
-                    answer.record.answer.add_text(self._seam + event.text)
-                    self._seam = ""
-                    self._delivery.progress(answer.record)
-                return news
+                return self._words(event.text, now)
             case InputTranscript():
                 self._question(event.text)
             case Interrupted():
@@ -118,29 +121,20 @@ class Dialogue:
         self._answers.cut()
         self._delivery.cut()
         self.give_up_rest()
-        self._read_out(played_s)
+        self._delivery.answers.played(played_s)
         self._speaker_done(played_s, interrupted=True)
 
     def drop_deferred(self) -> None:
-        """Let go of an answer that was to be kept: something else is asked now."""
+        """Discard the answer being collected for a note: a new question comes first."""
         self._answers.drop_deferred()
         self._deferred.clear()
 
     def drained(self, now: float) -> list[events.Event]:
-        """Take the speaker's word that the answer has been played."""
+        """Handle the speaker's report that the answer has been played."""
         self.watch_playback(now)
-        self._read_out(inf)
+        self._delivery.answers.played()
         self._speaker_done(self._speaker.played_s)
         return [events.Drained()]
-
-    def read(self, answers: list[tuple[int, bytes]]) -> None:
-        """Play answers to notes (number, 24 kHz mono s16le) that were kept until now."""
-        begins = 0.0
-        for number, pcm in answers:
-            self._reading.append((number, begins))
-            self._speaker.write(pcm, self._speaker.epoch)
-            begins += SPEAKER_FORMAT.seconds_in(len(pcm))
-        self._speaker.finish()
 
     def repeat(self) -> tuple[float, list[events.Event]]:
         """Play the last answer again: its seconds, 0 if there is none, and what the turn machine must know."""
@@ -148,7 +142,7 @@ class Dialogue:
         return seconds, [events.AnswerBegan(), events.AnswerGenerated()] if seconds else []
 
     def connection_lost(self) -> list[events.Event]:
-        """Play on what has come, and have the rest asked for, if the question is still at hand."""
+        """Let what has come play on, and ask for the rest if the question is still at hand."""
         answer = self._answers.current
         news: list[events.Event] = []
         self._deferred.clear()
@@ -163,12 +157,21 @@ class Dialogue:
 
     def watch_playback(self, now: float) -> None:
         """Note when the present answer's first sample was handed to the sound card. Cheap; called every chunk."""
-        record = self._playing
-        if record is not None and record.first_sample_at is None and self._speaker.played_s > 0:
-            record.first_sample_at = now - self._speaker.played_s
+        playing = self._playing
+        if playing is not None and playing.record.first_sample_at is None and self._speaker.played_s > 0:
+            playing.record.first_sample_at = now - self._speaker.played_s
+
+    def give_up_rest(self) -> None:
+        """Expect no rest of an answer that broke off: what has come is all of it, for now."""
+        record, self._broken = self._broken, None
+        if record is not None:
+            record.reason = "connection lost"
+            self._service_done(record)
+
+    # words and sound
 
     def _question(self, text: str) -> None:
-        """Note the technician's words. Where only the service knows of the utterance, they come before its answer."""
+        """Keep the technician's words. Where only the service knows of the utterance, they come before its answer."""
         newest = self._answers.newest
         if newest is not None and newest.record.typed:
             return  # its words are known, and what the model was told beside them is nobody's
@@ -179,6 +182,14 @@ class Dialogue:
             self._last.question_text += text
         else:
             self._unclaimed += text
+
+    def _words(self, text: str, now: float) -> list[events.Event]:
+        answer, news = self._content(now)
+        if answer is not None:
+            answer.record.answer.add_text(self._seam + text)
+            self._seam = ""
+            self._turn_log.progress(answer.record)
+        return news
 
     def _audio(self, event: AudioOut, now: float) -> list[events.Event]:
         seconds = AudioFormat(event.rate).seconds_in(len(event.pcm))
@@ -192,9 +203,7 @@ class Dialogue:
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
-        if self._playing is not answer.record:
-            self._begin_playing(answer)
-        if self._speaker.write(event.pcm, self._epoch):
+        if self._speaker.write(event.pcm, self._speaker_for(answer.record).epoch):
             answer.record.answer.add_audio(seconds)
         else:
             self._counters.refused_s += seconds
@@ -208,21 +217,17 @@ class Dialogue:
             answer.record.question_text, self._unclaimed = self._unclaimed, ""
         return answer, news
 
-    def _begin_playing(self, answer: Answer) -> None:
-        """Let this answer have the speaker; one that still plays there goes on, and counts as played."""
-        if self._playing is not None:
-            self._speaker_done(self._playing.answer.audio_s)
-        self._playing = answer.record
-        self._played_before_s = answer.record.played_s  # of an answer whose rest comes after a silence
-        answer.record.speaker_done = False
-        self._epoch = self._speaker.epoch
+    def _speaker_for(self, record: TurnRecord) -> _Playing:
+        """Give the speaker to this answer; one that still plays there goes on, and counts as played."""
+        playing = self._playing
+        if playing is None or playing.record is not record:
+            if playing is not None:
+                self._speaker_done(playing.record.answer.audio_s)
+            record.speaker_done = False
+            playing = self._playing = _Playing(record, self._speaker.epoch, record.played_s)
+        return playing
 
-    def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
-        record, self._playing = self._playing, None
-        if record is not None:
-            record.played_s, record.interrupted = self._played_before_s + played_s, interrupted
-            record.speaker_done = True
-            self._settle(record)
+    # the ends of a turn
 
     def _acknowledge(
         self, record: TurnRecord | None, news: tuple[int | None, list[events.Event]]
@@ -232,6 +237,7 @@ class Dialogue:
             if self._deferred:
                 self._delivery.keep_answer(utterance, bytes(self._deferred), record)
                 self._deferred.clear()
+            self._turn_log.remember(record)
             self._delivery.acknowledge(utterance, record)
         return told
 
@@ -250,28 +256,20 @@ class Dialogue:
             answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 
-    def give_up_rest(self) -> None:
-        """Expect no rest of an answer that broke off: what has come is all of it, for now."""
-        record, self._broken = self._broken, None
-        if record is not None:
-            record.reason = "connection lost"
-            self._service_done(record)
-
-    def _read_out(self, played_s: float) -> None:
-        """Note which answers to notes were played, at least as far as somebody wanted to hear them."""
-        reading, self._reading = self._reading, []
-        heard = [number for number, begins in reading if begins < played_s]
-        if heard:
-            self._delivery.played(heard)
-        if len(heard) < len(reading):
-            self._delivery.report_notes(force=True)
+    def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
+        playing, self._playing = self._playing, None
+        if playing is not None:
+            record = playing.record
+            record.played_s, record.interrupted = playing.played_before_s + played_s, interrupted
+            record.speaker_done = True
+            self._settle(record)
 
     def _service_done(self, record: TurnRecord) -> None:
         if record is self._broken:
             self._broken = None
         self._last = record
         record.service_done = True
-        if record is not self._playing:
+        if self._playing is None or record is not self._playing.record:
             record.speaker_done = True
         self._settle(record)
 
@@ -280,4 +278,4 @@ class Dialogue:
         if record.service_done and record.speaker_done and not record.settled:
             record.settled = True
             self._counters.turns += 1
-            self._delivery.settle(record)
+            self._turn_log.settle(record)

@@ -1,4 +1,4 @@
-"""Puts notes to the service: oldest first, one at a time, only in quiet moments, and never in a technician's way."""
+"""Sends notes to the service: oldest first, one at a time, only in quiet moments, and never in a technician's way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class NoteSender:
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self) -> None:
-        """Put the next note to the service, if this is the moment for it."""
+        """Send the next note if the line is idle."""
         self._carrying = self._carrying if self._carrying in self._delivery.notes else 0
         if self._fetching or not self._quiet():
             return
@@ -52,7 +52,7 @@ class NoteSender:
         self._delivery.fetch(note.number, self._fetched)
 
     def progress(self) -> None:
-        """Take any sign of life from the service, or of progress in sending."""
+        """Wait longer for the answer: the service gave a sign of life, or sending made progress."""
         if self._carrying:
             self._wake_at(self._loop.time() + self._patience_s)
 
@@ -68,7 +68,7 @@ class NoteSender:
         if not self._quiet() or note.number not in self._delivery.notes:
             return  # somebody speaks: it is fetched again when they are done
         self._carrying = note.number
-        self._delivery.ledger.add_note(note)
+        self._delivery.offer(note)
         self.progress()
         self._send()
 

@@ -13,3 +13,8 @@ class LinkState(Enum):
     UP = "up"
     OFFLINE = "offline"  # an attempt failed, the next is waited for
     REFUSED = "refused"  # the service will not have us until a person mends something
+
+    @property
+    def away(self) -> bool:
+        """Whether the last attempt to connect failed."""
+        return self in (LinkState.OFFLINE, LinkState.REFUSED)

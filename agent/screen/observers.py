@@ -1,4 +1,4 @@
-"""Who watches an agent: screens, event files, tallies. What fails them must not fail the agent."""
+"""Who watches an agent: screens, event files, what came of it all. What fails them must not fail the agent."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agent import notices
 from agent.cli import CANNOT_WRITE, CLOSED_PIPE, fail, silence
 from agent.errors import ConfigError
-from agent.metrics import TurnRecord
 from agent.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Observer = Callable[[str, dict[str, Any]], None]
+    from agent.notices import Notice, Observer
 
 SCREEN = "standard output"
 
@@ -39,11 +37,11 @@ class Observers:
         """Tell ``observer`` from now on; ``name`` is what it writes to."""
         self._observers[name] = observer
 
-    def __call__(self, event: str, fields: dict[str, Any]) -> None:
+    def __call__(self, notice: Notice) -> None:
         """Tell everybody. Never raises what writing may."""
         for name, observer in tuple(self._observers.items()):
             try:
-                observer(event, fields)
+                observer(notice)
             except (OSError, ValueError) as error:  # ValueError: closed, or not to be encoded
                 self._drop(name, error)
 
@@ -74,16 +72,17 @@ class Outcome:
         self.answered = False
         self.problem = ""
 
-    def observe(self, name: str, fields: dict[str, Any]) -> None:
-        """Take an event of the agent."""
-        if name in ("SendText", "EndUtterance", "greeting"):
-            self.asked = True
-        elif name == "AnswerBegan":
-            self.answered = True
-        elif name == "link" and fields["problem"]:
-            self.problem = fields["problem"]
-        elif name == "turn" and not self.answered and fields["record"].reason:
-            self.problem = f"the service ended the turn: {fields['record'].reason}"
+    def observe(self, notice: Notice) -> None:
+        """Handle a notice of the agent."""
+        match notice:
+            case notices.UtteranceTyped() | notices.UtteranceEnded() | notices.Greeted():
+                self.asked = True
+            case notices.AnswerStarted():
+                self.answered = True
+            case notices.LinkStateChanged(problem=problem) if problem:
+                self.problem = problem
+            case notices.TurnEnded(turn=turn) if turn.reason and not self.answered:
+                self.problem = f"the service ended the turn: {turn.reason}"
 
     def complaint(self) -> str:
         """Return one line if all questions were in vain, else nothing."""
@@ -94,27 +93,19 @@ class Outcome:
 
 @contextlib.contextmanager
 def event_file(path: Path) -> Iterator[Observer]:
-    """Give an observer that writes one ``{"t": monotonic seconds, "event": name, ...}`` a line. Raises ConfigError."""
+    """Give an observer that writes one notice a line as JSON, ``t`` being monotonic seconds. Raises ConfigError."""
     try:
         file = path.open("w", encoding="utf-8", buffering=1)
     except OSError as error:
         raise ConfigError(f"--events {path}: {error.strerror}") from None
 
-    def observe(name: str, fields: dict[str, Any]) -> None:
-        event = {"t": round(time.monotonic(), 6), "event": name, **fields}
-        file.write(json.dumps(event, default=plain) + "\n")
+    def write(event: dict[str, object]) -> None:
+        file.write(json.dumps({"t": round(time.monotonic(), 6), **event}) + "\n")
 
     try:
-        yield observe
+        with contextlib.suppress(OSError):  # it fails again with the first notice, which is reported
+            write(notices.header())
+        yield lambda notice: write(notices.as_json(notice))
     finally:
         with contextlib.suppress(OSError):  # what cannot be written has been reported by then
             file.close()
-
-
-def plain(value: object) -> object:
-    """Return what JSON can hold of an event's field."""
-    if isinstance(value, TurnRecord):
-        skipped = ("answer", "settled", "service_done", "speaker_done")
-        kept = {name: getattr(value, name) for name in value.__slots__ if name not in skipped}
-        return kept | {"answer": value.answer.text, "played_text": value.played_text, "ttfab_s": value.ttfab_s}
-    return value.name if isinstance(value, Enum) else str(value)

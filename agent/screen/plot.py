@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from agent.app import Agent
+    from agent.status import Snapshot
 
 WIDTH, LEFT, RIGHT = 900, 70, 20
 PANEL, GAP, TOP = 130, 46, 34
@@ -32,8 +32,8 @@ class Look:
 class Diary:
     """Looks at an agent, one after the other."""
 
-    agent: Agent
-    line_kbit: Callable[[float], float]
+    snapshot: Callable[[], Snapshot]
+    line_kbit: Callable[[float], float]  # what the line really carries, by seconds since the start
     clock: Callable[[], float]
     origin: float = field(init=False)
     looks: list[Look] = field(default_factory=list)
@@ -43,19 +43,11 @@ class Diary:
         self.origin = self.clock()
 
     def look(self) -> None:
-        """Take one look."""
-        at = self.clock() - self.origin
-        conversation, counters = self.agent.conversation, self.agent.counters
-        self.looks.append(
-            Look(
-                at,
-                conversation.lag_s,
-                counters.frames_sent,
-                counters.frames_dropped.total(),
-                conversation.link.uplink.rate,
-                self.line_kbit(at) * 125,
-            )
-        )
+        """Look once."""
+        at, now = self.clock() - self.origin, self.snapshot()
+        dropped = sum(now.totals.frames_dropped.values())
+        line = self.line_kbit(at) * 125
+        self.looks.append(Look(at, now.link.lag_s, now.totals.frames_sent, dropped, now.link.rate, line))
 
 
 def save(looks: Sequence[Look], path: Path) -> None:

@@ -1,92 +1,72 @@
-"""PURE: how things stand, apart from what the box is doing: link, faults, notes; and how that is shown and said."""
+"""PURE: how things stand apart from the phase: link, faults, notes, noise, lag; and what is said when they change."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.turn import effects
-from agent.turn.light import rhythm
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
-from hardware.ports import Rhythm
 
 if TYPE_CHECKING:
     from agent.turn import events
-    from agent.turn.phase import Phase
     from agent.voice.phrase import Words
 
 AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
 
 
+@dataclass(slots=True)
 class Condition:
-    """Kept by the turn machine."""
+    """Kept by the turn machine; :mod:`agent.turn.light` shows it."""
 
-    def __init__(self) -> None:
-        """Begin without a link, a fault or a note."""
-        self.link = LinkState.IDLE
-        self.faults: set[str] = set()
-        self.notes = 0
-        """Waiting to be sent."""
-        self.answers = 0
-        """To notes, not heard yet."""
-        self.noisy = False
-        """Too loud to listen hands-free."""
-        self.trusted = True
-        """Whether a voice over an answer is believed to be a person's."""
-        self._failing = False  # the last attempt to connect failed
-        self._trouble: Fault | None = None  # why the service refuses us
-        self._told: Fault | None = None  # the last such reason that was said
+    link: LinkState = LinkState.IDLE
+    failing: bool = False  # the last attempt to connect failed, whatever is being tried now
+    refusal: Fault | None = None  # why the service refuses us
+    faults: set[str] = field(default_factory=set)  # parts that need a person
+    notes: int = 0  # waiting to be sent
+    answers: int = 0  # to notes, not heard yet
+    noisy: bool = False  # too loud to listen hands-free
+    trusted: bool = True  # a voice over an answer is believed to be a person's
+    behind: bool = False  # what is said now reaches the service much later
+    announced: Fault | None = None  # the last refusal that was said
 
     @property
     def away(self) -> bool:
         """Whether nothing can be sent, for all that is known."""
-        return self._failing or self.link in AWAY
+        return self.failing or self.link in AWAY
 
     @property
     def fault_words(self) -> Words:
         """What needs a person, in words."""
         parts = [Fault.of_part(name) for name in sorted(self.faults)]
-        return tuple(word for fault in (*parts, self._trouble) if fault is not None for word in fault.words)
-
-    def rhythm(self, phase: Phase) -> Rhythm:
-        """Return what the light shows in ``phase``."""
-        shown = rhythm(
-            phase,
-            self.link,
-            fault=bool(self.faults),
-            failing=self._failing,
-            notes=self.notes > 0,
-            answers=self.answers > 0,
-        )
-        if shown is Rhythm.LISTENING and self.noisy:
-            return Rhythm.LOUD
-        return Rhythm.ONE_WAY if shown is Rhythm.ANSWERING and not self.trusted else shown
+        return tuple(word for fault in (*parts, self.refusal) if fault is not None for word in fault.words)
 
     def link_changed(self, event: events.LinkChanged) -> list[effects.Play]:
-        """Take the link's new state; return what is said of it."""
-        self.link, self._trouble = event.state, event.fault
-        news = self._trouble is not None and self._trouble is not self._told
+        """Update the link's state; return what is said of it."""
+        self.link, self.refusal = event.state, event.fault
+        news = self.refusal is not None and self.refusal is not self.announced
         if event.state is not LinkState.CONNECTING:
-            self._failing, self._told = event.state is LinkState.OFFLINE, self._trouble
-        return [_told(self._trouble)] if news else []
+            self.failing, self.announced = event.state is LinkState.OFFLINE, self.refusal
+        return [_said(self.refusal)] if news else []
 
     def fault_raised(self, name: str) -> list[effects.Play]:
-        """Take a fault of a part; return what is said of it."""
+        """Add the fault of a part; return what is said of it, once."""
         news = name not in self.faults
         self.faults.add(name)
-        return [_told(Fault.of_part(name))] if news else []
+        return [_said(Fault.of_part(name))] if news else []
 
     def noise_changed(self, *, noisy: bool) -> list[effects.Play]:
-        """Take whether it is too loud; return what is said of it."""
+        """Update whether it is too loud; return what is said of it."""
         self.noisy = noisy
         if noisy:
             return [effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
         return [effects.Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
 
     def notes_changed(self, event: events.NotesChanged) -> None:
-        """Take the new numbers."""
+        """Update the numbers of notes and answers."""
         self.notes, self.answers = event.waiting, event.answered
 
     def note_saved(self, event: events.NoteSaved) -> effects.Play:
@@ -95,5 +75,5 @@ class Condition:
         return effects.Play(Earcon.SAVED, (*words, self.notes, Phrase.NOTES_WAITING) if self.notes > 1 else words)
 
 
-def _told(fault: Fault | None) -> effects.Play:
+def _said(fault: Fault | None) -> effects.Play:
     return effects.Play(Earcon.FAULT, fault.words if fault is not None else ())

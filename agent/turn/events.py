@@ -57,11 +57,6 @@ class Drained:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerHeard:
-    """Any message came from the service."""
-
-
-@dataclass(frozen=True, slots=True)
 class Delivered:
     """The end of the last utterance was handed to the connection."""
 
@@ -109,6 +104,13 @@ class TrustChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LagChanged:
+    """What is said now arrives much later than it is spoken, or in time again."""
+
+    behind: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FaultRaised:
     """Something needs a person; ``name`` is what."""
 
@@ -117,7 +119,7 @@ class FaultRaised:
 
 @dataclass(frozen=True, slots=True)
 class FaultCleared:
-    """It no longer does."""
+    """What needed a person works again."""
 
     name: str
 
@@ -137,7 +139,6 @@ Event = (
     | AnswerEnded
     | AnswerInterrupted
     | Drained
-    | ServerHeard
     | Delivered
     | LinkChanged
     | NoteSaved
@@ -145,6 +146,7 @@ Event = (
     | StillKept
     | NoiseChanged
     | TrustChanged
+    | LagChanged
     | FaultRaised
     | FaultCleared
     | Tick

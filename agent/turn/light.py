@@ -1,35 +1,42 @@
-"""PURE: what the light shows, from how things stand."""
+"""PURE: what the light shows: the one place that decides it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from agent.link.state import LinkState
 from agent.turn.phase import Phase
 from hardware.ports import Rhythm
 
+if TYPE_CHECKING:
+    from agent.turn.condition import Condition
+
 PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
 RECORDING = (Phase.HEARING, Phase.TALKING)
 
 
-def rhythm(  # noqa: PLR0913 - the six things that it depends on
-    phase: Phase, link: LinkState, *, fault: bool, failing: bool, notes: bool = False, answers: bool = False
-) -> Rhythm:
-    """Return the rhythm: faults beat states, and it never shows a connection that is not there.
-
-    ``failing``: the last attempt to connect failed, whatever is being tried now. ``notes``: some wait to be sent;
-    ``answers``: some were answered, and nobody has heard it yet.
-    """
-    if fault or link is LinkState.REFUSED:
+def rhythm(phase: Phase, condition: Condition) -> Rhythm:
+    """Return the rhythm: faults beat states, and it never shows a connection that is not there."""
+    if condition.faults or condition.link is LinkState.REFUSED:
         return Rhythm.FAULT
     if phase in PLAYING:
-        return Rhythm.ANSWERING
-    if failing:
+        return Rhythm.ANSWERING if condition.trusted else Rhythm.ONE_WAY
+    if condition.failing:
         return Rhythm.OFFLINE
-    if phase is Phase.ASLEEP and (answers or notes):
-        return Rhythm.MESSAGE if answers else Rhythm.OFFLINE
-    if phase is Phase.ASLEEP:
-        return Rhythm.CONNECTING if link is LinkState.CONNECTING else Rhythm.READY
+    return _asleep(condition) if phase is Phase.ASLEEP else _awake(phase, condition)
+
+
+def _asleep(condition: Condition) -> Rhythm:
+    if condition.answers or condition.notes:
+        return Rhythm.MESSAGE if condition.answers else Rhythm.OFFLINE
+    return Rhythm.CONNECTING if condition.link is LinkState.CONNECTING else Rhythm.READY
+
+
+def _awake(phase: Phase, condition: Condition) -> Rhythm:
     if phase in RECORDING:
-        return Rhythm.HEARING
-    if link is not LinkState.UP:
+        return Rhythm.OFFLINE if condition.behind else Rhythm.HEARING  # connected, but what is said arrives much later
+    if condition.link is not LinkState.UP:
         return Rhythm.CONNECTING
-    return Rhythm.THINKING if phase is Phase.THINKING else Rhythm.LISTENING
+    if phase is Phase.THINKING:
+        return Rhythm.OFFLINE if condition.behind else Rhythm.THINKING
+    return Rhythm.LOUD if condition.noisy else Rhythm.LISTENING

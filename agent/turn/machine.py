@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, assert_never
 
 from agent.link.state import LinkState
-from agent.turn import effects, events
+from agent.turn import effects, events, light
 from agent.turn.condition import AWAY, Condition
 from agent.turn.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
 from agent.turn.phase import Phase
@@ -82,7 +82,7 @@ class Turn:
     @property
     def rhythm(self) -> Rhythm:
         """What the light shows."""
-        return self.condition.rhythm(self.phase)
+        return light.rhythm(self.phase, self.condition)
 
     @property
     def link(self) -> LinkState:
@@ -104,14 +104,22 @@ class Turn:
                 | events.Drained()
             ):
                 return self._answer(event, now)
-            case events.ServerHeard() | events.Delivered():
-                return self._progress(event, now)
+            case events.Delivered():
+                self._delivered = True
+                self.progress(now)
+                return []
             case events.LinkChanged():
                 return self._link_changed(event, now)
             case events.NoteSaved() | events.NotesChanged() | events.StillKept():
                 return self._kept(event, now)
-            case events.NoiseChanged() | events.TrustChanged() | events.FaultRaised() | events.FaultCleared():
-                return list(self._conditions_changed(event))
+            case (
+                events.NoiseChanged()
+                | events.TrustChanged()
+                | events.LagChanged()
+                | events.FaultRaised()
+                | events.FaultCleared()
+            ):
+                return list(self._condition_changed(event))
             case events.Tick():
                 return self._tick(now)
             case _:
@@ -279,14 +287,15 @@ class Turn:
             return [effects.CutAnswer(), *self._rest_after_answer(now)]
         return []
 
-    def _progress(self, event: events.ServerHeard | events.Delivered, now: float) -> list[effects.Effect]:
-        if isinstance(event, events.Delivered):
-            self._delivered = True
+    def progress(self, now: float) -> None:
+        """Push back the deadline of an answer: the service said something, or got all of the question.
+
+        Called for every message of the service, and so no event: nothing else changes.
+        """
         asked = self.phase is Phase.THINKING and self._delivered
         receiving = self.phase in _PLAYING and _Timer.RESPONSE in self._timers
         if asked or receiving:
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
-        return []
 
     def _link_changed(self, event: events.LinkChanged, now: float) -> list[effects.Effect]:
         before, state = self.link, event.state
@@ -339,8 +348,9 @@ class Turn:
 
     # what the place allows
 
-    def _conditions_changed(
-        self, event: events.NoiseChanged | events.TrustChanged | events.FaultRaised | events.FaultCleared
+    def _condition_changed(
+        self,
+        event: events.NoiseChanged | events.TrustChanged | events.LagChanged | events.FaultRaised | events.FaultCleared,
     ) -> list[effects.Play]:
         match event:
             case events.NoiseChanged():
@@ -349,6 +359,8 @@ class Turn:
                 return said if awaited else []
             case events.TrustChanged():
                 self.condition.trusted = event.trusted
+            case events.LagChanged():
+                self.condition.behind = event.behind
             case events.FaultRaised():
                 return self.condition.fault_raised(event.name)
             case events.FaultCleared():

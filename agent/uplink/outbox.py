@@ -14,6 +14,7 @@ from agent.uplink.degradation import Degradation, Degrader
 from agent.wire import protocol
 
 if TYPE_CHECKING:
+    from agent.config import VideoSettings
     from agent.uplink.bandwidth import Uplink
     from agent.uplink.ledger import Ledger, Utterance
 
@@ -34,9 +35,12 @@ class Outgoing:
 class Outbox:
     """What waits to be sent."""
 
-    def __init__(self, ledger: Ledger, *, narrowband: bool = True) -> None:
-        """Take audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
+    def __init__(self, ledger: Ledger, video: VideoSettings, *, narrowband: bool = True) -> None:
+        """Send audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
         self._ledger = ledger
+        self._fps = video.fps or 1.0  # without a stream there are stills, and they are rarer than that
+        self.largest_frame = video.max_frame_kb * 1000
+        """Bytes that a frame may have on the best of lines."""
         self._degrader = Degrader(narrowband=narrowband)
         self.degradation = Degradation()
         """What is done to audio at present."""
@@ -75,6 +79,13 @@ class Outbox:
                 jpeg, self._frame = self._frame, None
                 return Outgoing(protocol.video(jpeg), is_frame=True)
         return None
+
+    def frame_budget(self, uplink: Uplink, now: float) -> tuple[int, str]:
+        """Return how many bytes a frame may have now, and why none may be taken if that is 0."""
+        if refusal := self.frame_refusal(uplink, now):
+            return 0, refusal
+        budget = uplink.frame_budget(now, self._fps)
+        return budget, "" if budget else "rate"
 
     def frame_refusal(self, uplink: Uplink, now: float) -> str:
         """Say why a frame taken now would have to wait ("waiting", "audio", or the uplink's reason), empty if not."""

@@ -93,13 +93,14 @@ class History:
     def _fit(self) -> tuple[int, list[Lines]]:
         """Return how many of the turns do not fit, and those that do, oldest first."""
         fitting: list[Lines] = []
-        used, verbatim = 0.0, True
+        told: Lines = []
+        verbatim = True
         for turn in reversed(self._turns):
             whole, short = turn.lines(), turn.condensed()
-            verbatim = verbatim and used + tokens(whole) <= VERBATIM_SHARE * self._budget
+            verbatim = verbatim and tokens(told + whole) <= VERBATIM_SHARE * self._budget
             lines = whole if verbatim else short
-            used += tokens(lines)
-            if used > self._budget:
+            told += lines
+            if tokens(told) > self._budget:
                 break
             fitting.insert(0, lines)
         return len(self._turns) - len(fitting), fitting
@@ -107,7 +108,8 @@ class History:
 
 def tokens(lines: Lines) -> float:
     """Estimate what ``lines`` cost."""
-    return sum(OVERHEAD_TOKENS + len(text) / CHARACTERS_PER_TOKEN for _, text in lines)
+    # One division of a whole number: a sum of fractions would depend on the order of the lines.
+    return OVERHEAD_TOKENS * len(lines) + sum(len(text) for _, text in lines) / CHARACTERS_PER_TOKEN
 
 
 def as_one_text(lines: Lines) -> Lines:

@@ -75,7 +75,7 @@ def tool_response(responses: Sequence[Json]) -> bytes:
 
 
 def setup(fields: Mapping[str, Any]) -> bytes:
-    """Return the first message of a connection; :func:`agent.wire.session.setup_fields` knows what belongs in it."""
+    """Return the first message of a connection; :func:`agent.wire.setup.setup_fields` knows what belongs in it."""
     return _dump({"setup": dict(fields)})
 
 

@@ -1,4 +1,4 @@
-"""PURE: our side of the server's memory: the setup message, handle or replay, the go-away deadline.
+"""PURE: our side of the server's memory: handle or replay, the go-away deadline.
 
 A connection either resumes with the handle or starts fresh and is told the conversation in words
 (:mod:`agent.wire.history`), never both (Live API, history in clientContent).
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from agent.models import rules_for
 from agent.wire import protocol
 from agent.wire.history import History, Lines, as_one_text
+from agent.wire.setup import setup_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.config import Settings
     from agent.wire.events import GoAway, ResumptionUpdate
 
-REPEAT = "repeat_last_answer"
 HANDLE_LIFE_S = 2 * 3600.0
 """How long a handle is good after its connection ended (Developer API; Vertex AI says 24 h)."""
 GO_AWAY_MARGIN_S = 5.0
@@ -29,92 +31,13 @@ MAX_SHORT = 2
 """So many of them in a row, and a fresh session is told the conversation instead (python-genai#2290)."""
 
 
-def setup_fields(settings: Settings, handle: str, *, seeding: bool = False) -> dict[str, Any]:
-    """Return the fields of the setup message; an empty ``handle`` asks for a fresh session.
-
-    ``seeding``: the first message after it will be the history of the conversation, which is not to be answered.
-
-    Resumption, context-window compression and both transcriptions are always asked for: a box that stays on all day
-    needs each of them.
-    """
-    session = settings.session
-    fields: dict[str, Any] = {
-        "model": f"models/{session.model.removeprefix('models/')}",
-        "generationConfig": _generation_config(settings),
-        "realtimeInputConfig": _realtime_input(settings),
-        "sessionResumption": {"handle": handle} if handle else {},
-        "contextWindowCompression": {"slidingWindow": {}},
-        "inputAudioTranscription": {},
-        "outputAudioTranscription": {},
-    }
-    if session.system_instruction:
-        fields["systemInstruction"] = {"parts": [{"text": session.system_instruction}]}
-    if seeding:
-        fields["historyConfig"] = {"initialHistoryInClientContent": True}
-    tools: list[dict[str, Any]] = (
-        [{"functionDeclarations": [repeat_declaration(session.model)]}] if session.repeat else []
-    )
-    tools += [{"googleSearch": {}}] if session.search else []
-    if tools:
-        fields["tools"] = tools
-    return fields
-
-
-def repeat_declaration(model: str) -> dict[str, Any]:
-    """Return the declaration of the function that plays the last answer again."""
-    quietly = "NON_BLOCKING" in rules_for(model).tool_behaviors
-    behavior = {"behavior": "NON_BLOCKING"} if quietly else {}
-    told = "Plays your last answer on the box once more, word for word. Call it when asked to repeat, and say nothing."
-    return {"name": REPEAT, "description": told, **behavior}
-
-
-def repeated(model: str, call_id: str, seconds: float) -> dict[str, Any]:
-    """Return the response to that function, after which the model need not speak."""
-    result = {"output": f"playing {seconds:.0f} s again"} if seconds else {"error": "nothing was said yet"}
-    rules = rules_for(model)
-    silent = seconds and rules.tool_scheduling and "NON_BLOCKING" in rules.tool_behaviors
-    return {"id": call_id, "name": REPEAT, "response": result} | ({"scheduling": "SILENT"} if silent else {})
-
-
-def _generation_config(settings: Settings) -> dict[str, Any]:
-    session = settings.session
-    config: dict[str, Any] = {
-        "responseModalities": ["AUDIO"],
-        "mediaResolution": f"MEDIA_RESOLUTION_{session.media_resolution.upper()}",
-    }
-    if session.voice:
-        config["speechConfig"] = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": session.voice}}}
-    if session.temperature >= 0:
-        config["temperature"] = session.temperature
-    if session.thinking_level:
-        config["thinkingConfig"] = {"thinkingLevel": session.thinking_level}
-    return config
-
-
-def _realtime_input(settings: Settings) -> dict[str, Any]:
-    if settings.turn.detection == "local":
-        detection: dict[str, Any] = {"disabled": True}
-    else:
-        detection = {
-            "disabled": False,
-            "startOfSpeechSensitivity": "START_SENSITIVITY_LOW",
-            "endOfSpeechSensitivity": "END_SENSITIVITY_LOW",
-            "prefixPaddingMs": 100,
-            "silenceDurationMs": settings.turn.silence_ms,
-        }
-    return {
-        "automaticActivityDetection": detection,
-        "activityHandling": "START_OF_ACTIVITY_INTERRUPTS",
-        "turnCoverage": settings.session.turn_coverage,
-    }
-
-
 class Session:
     """What one conversation must remember to go on over many connections."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Start without a handle, and with nothing to tell."""
+    def __init__(self, settings: Settings, functions: Sequence[dict[str, Any]] = ()) -> None:
+        """Start without a handle, and with nothing to tell; ``functions``: declared to each session."""
         self._settings = settings
+        self._functions = functions
         self._takes_history = rules_for(settings.session.model).history_config
         self._handle = ""
         self._handle_until = 0.0
@@ -136,7 +59,7 @@ class Session:
         self._resumed = bool(handle)
         self._seed = [] if handle else self.history.seed()
         seeding = bool(self._seed) and self._takes_history
-        return protocol.setup(setup_fields(self._settings, handle, seeding=seeding))
+        return protocol.setup(setup_fields(self._settings, handle, seeding=seeding, functions=self._functions))
 
     def seed(self) -> bytes | None:
         """Return the message that must follow the setup at once, if any."""

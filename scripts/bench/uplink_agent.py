@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 
 from agent.app import Agent
 from agent.config import Settings
+from agent.notices import LinkStateChanged, as_json
 from hardware.ports import CHUNK_S, Devices, MicChunk
 from hardware.simulated.box import NoLight, ScriptedButton, SilentSpeaker
 from hardware.simulated.clock import Metronome
@@ -28,10 +29,8 @@ from hardware.simulated.clock import Metronome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.notices import Notice
     from hardware.ports import DeviceError
-
-MESSAGES = ("link", "uplink", "rate")
-"""Marks that are worth telling."""
 
 
 class BenchMicrophone:
@@ -111,13 +110,10 @@ def settings(url: str) -> Settings:
 
 def counters(agent: Agent) -> dict[str, Any]:
     """Return whatever the agent counts."""
-    found = getattr(agent, "counters", None)
-    counted: dict[str, Any] = asdict(found) if is_dataclass(found) and not isinstance(found, type) else {}
-    conversation = getattr(agent, "conversation", None)
-    link, ledger = getattr(conversation, "link", None), getattr(conversation, "ledger", None)
-    counted |= {"connections": getattr(link, "connections", None), "trimmed_s": getattr(ledger, "trimmed_s", None)}
-    counted |= {"skipped_s": getattr(ledger, "skipped_s", None)}
-    return {str(name): value if isinstance(value, int | float) else str(value) for name, value in counted.items()}
+    now = agent.snapshot()
+    counted = {**asdict(agent.counters), "connections": now.link.connections}
+    counted |= {"trimmed_s": now.totals.trimmed_s, "skipped_s": now.totals.skipped_s}
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in counted.items()}
 
 
 async def main() -> None:
@@ -127,9 +123,9 @@ async def main() -> None:
     button, camera = ScriptedButton(), BenchCamera()
     devices = Devices(BenchMicrophone(speech), SilentSpeaker(loop), camera, button, NoLight())
 
-    def observe(name: str, fields: dict[str, Any]) -> None:
-        if name in MESSAGES:
-            print(json.dumps({"mark": name, "t": time.monotonic(), **fields}, default=str), flush=True)
+    def observe(notice: Notice) -> None:
+        if isinstance(notice, LinkStateChanged):
+            print(json.dumps({"mark": "link", "t": time.monotonic(), **as_json(notice)}), flush=True)
 
     agent = Agent(settings(url), devices, lambda: "bench", observe)
     running = loop.create_task(agent.run(keep_trying=True))

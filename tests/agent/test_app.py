@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent import notices
 from agent.errors import Refused, Unreachable
 from agent.link.state import LinkState
 from agent.simulator import SimulatorSettings, Style, parse
@@ -87,15 +88,15 @@ def test_speaking_over_an_answer_silences_it_at_once_and_is_heard_whole() -> Non
             await s.say("valve")
             await s.box.room.hears_answer(after_s=3.0)
             await s.say("interjection")
-            (cut,) = s.times("CutAnswer")
+            (cut,) = s.times(notices.AnswerSilenced)
             assert silent_after(s, cut)
             await s.until(Phase.ANSWERING)
             assert question("interjection") in bytes(s.simulator.utterances[1].pcm)
-            first = s.records[0]
+            first = s.turns[0]
             assert first.interrupted
             assert 3.0 < first.played_s < 4.0
-            assert first.answer.text.startswith(first.played_text)
-            assert 10 < len(first.played_text) < len(first.answer.text)
+            assert first.answer_text.startswith(first.played_text)
+            assert 10 < len(first.played_text) < len(first.answer_text)
 
     play(scene())
 
@@ -130,7 +131,7 @@ def test_the_box_does_not_interrupt_itself_where_the_microphone_hears_the_speake
         async with stage(echo_gain=0.5) as s:
             await asyncio.sleep(0.5)
             await s.ask("valve")
-            assert not s.records[0].interrupted
+            assert not s.turns[0].interrupted
             assert len(s.simulator.utterances) == 1
 
     play(scene())
@@ -144,7 +145,7 @@ def test_barge_in_by_voice_can_be_forbidden_and_asked_for() -> None:
             await s.say("valve")
             await s.box.room.hears_answer(after_s=0.5)
             await s.say("interjection")
-            return bool(s.times("CutAnswer"))
+            return bool(s.times(notices.AnswerSilenced))
 
     assert not play(interrupted(0.0, "button"))
     assert play(interrupted(0.0, "auto"))
@@ -171,7 +172,7 @@ def test_a_double_tap_keeps_a_still_and_shows_it_to_the_model(tmp_path: Path) ->
             await s.box.button.double_tap()
             await asyncio.sleep(1)
             (still,) = (tmp_path / "stills").iterdir()
-            assert [fields["earcon"] for _, name, fields in s.marks if name == "Play"].count(Earcon.STILL) == 1
+            assert s.earcons.count(Earcon.STILL) == 1
             assert still.read_bytes() in {frame.read_bytes() for frame in (ASSETS / "frames").glob("*.jpg")}
             assert s.simulator.report()["frames"]["count"] == 1
             await s.box.button.triple_tap()
@@ -240,7 +241,7 @@ def test_a_service_that_fell_silent_is_asked_again_on_a_new_connection_and_answe
             await s.ask("gauge")
             await s.ask("valve")
             assert s.agent.conversation.link.connections == 2
-            assert [record.utterance for record in s.records] == [1, 2]
+            assert [record.utterance for record in s.turns] == [1, 2]
 
     play(scene())
 
@@ -252,15 +253,15 @@ def test_a_service_that_does_not_answer_is_asked_once_more_and_then_the_question
         async with stage(scenario) as s:
             await asyncio.sleep(0.5)
             await s.ask("gauge")
-            sounds = [fields["earcon"].name for _, name, fields in s.marks if name == "Play"]
+            sounds = [earcon.name for earcon in s.earcons]
             assert (sounds.count("RETRY"), sounds.count("FAULT")) == (1, 1)
             assert s.agent.conversation.link.connections == 2
             assert s.agent.turn.phase is Phase.LISTENING
             await asyncio.sleep(1)
             assert s.agent.counters.notes == 1
             assert len(s.agent.conversation.delivery.notes) == 1
-            ((_, _, saved),) = [mark for mark in s.marks if mark[1] == "NoteSaved"]
-            assert saved == {"delivered": True}
+            (saved,) = s.all(notices.NoteKept)
+            assert saved.delivered
 
     play(scene())
 
@@ -273,7 +274,7 @@ def test_where_nobody_can_be_reached_a_question_is_saved_at_once_and_there_after
             await s.wake()
             await s.say("gauge")
             await asyncio.sleep(2)
-            assert len(s.times("NoteSaved")) == 1
+            assert len(s.times(notices.NoteKept)) == 1
             assert s.agent.turn.phase is Phase.LISTENING
             assert s.box.light.rhythm is Rhythm.OFFLINE
         async with stage(paths={"state": str(tmp_path)}) as s:
@@ -284,7 +285,7 @@ def test_where_nobody_can_be_reached_a_question_is_saved_at_once_and_there_after
             await s.until(Phase.ANSWERING)
             await s.rest()
             assert s.box.speaker.sounds[-1].seconds > 4
-            assert s.agent.conversation.delivery.unplayed == 0
+            assert s.agent.conversation.delivery.answers.unplayed == 0
             assert s.box.light.rhythm is Rhythm.LISTENING
 
     play(scene())
@@ -315,7 +316,7 @@ def test_a_disk_that_takes_no_still_shows_a_fault_and_the_model_is_shown_one(tmp
             await asyncio.sleep(0.5)
             await s.box.button.double_tap()
             await asyncio.sleep(1)
-            sounds = [fields["earcon"] for _, name, fields in s.marks if name == "Play"]
+            sounds = s.earcons
             assert (sounds.count(Earcon.STILL), sounds.count(Earcon.FAULT)) == (0, 1)
             assert s.box.light.rhythm is Rhythm.FAULT
             assert s.simulator.report()["frames"]["count"] == 1
@@ -336,7 +337,7 @@ def test_go_away_is_followed_at_a_quiet_moment_and_context_goes_on() -> None:
             await s.ask("valve")
             assert [r["turn"] for r in s.simulator.report()["utterances"]] == [1, 2]
             assert s.simulator.report()["connections"][0]["close_code"] == 1000
-            assert not [record for record in s.records if record.interrupted]
+            assert not [record for record in s.turns if record.interrupted]
 
     play(scene())
 
@@ -348,7 +349,7 @@ def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
             await s.ask("gauge")
             await s.ask("valve")
             assert s.agent.turn.link is LinkState.UP
-            assert len(s.records) == 2
+            assert len(s.turns) == 2
 
     play(scene())
 
@@ -423,8 +424,8 @@ def test_a_device_that_only_a_new_process_can_use_again_ends_even_a_patient_run(
         async with stage() as s:
             await asyncio.sleep(0.5)
             await s.wake()
-            s.agent._device_fault(DeviceError("microphone", "hangs", "restart", fatal=True))
-            s.agent._device_fault(DeviceError("speaker", "hangs", "restart", fatal=True))
+            s.agent.device_watch.fault(DeviceError("microphone", "hangs", "restart", fatal=True))
+            s.agent.device_watch.fault(DeviceError("speaker", "hangs", "restart", fatal=True))
             await asyncio.wait([s.task], timeout=2)
             with pytest.raises(DeviceError, match="microphone: hangs"):
                 s.task.result()
@@ -441,8 +442,8 @@ def test_it_is_deaf_to_its_own_voice_for_a_moment_longer_than_it_speaks() -> Non
             s.box.speaker.chime(bytes(4800))
             for deaf, after_s in ((True, 0.0), (True, 0.2), (False, 0.4)):
                 await asyncio.sleep(after_s)
-                assert s.agent._deaf(echo) is deaf
-                assert not s.agent._deaf(clean)
+                assert s.agent.mic._deaf(echo, asyncio.get_running_loop().time()) is deaf
+                assert not s.agent.mic._deaf(clean, asyncio.get_running_loop().time())
 
     play(scene())
 
@@ -458,7 +459,7 @@ def test_a_camera_that_fails_does_not_stop_the_conversation(monkeypatch: pytest.
             monkeypatch.setattr(s.box.camera, "frame", broken)
             await asyncio.sleep(0.5)
             await s.ask("gauge")
-            assert len(s.records) == 1
+            assert len(s.turns) == 1
             assert s.box.light.rhythm is Rhythm.FAULT
 
     play(scene())
@@ -469,8 +470,8 @@ def test_the_last_piece_of_a_slow_answer_is_still_played() -> None:
         async with stage(simulator_settings=SimulatorSettings(style=Style(pace=0.8))) as s:
             await asyncio.sleep(0.5)
             await s.ask("gauge")
-            (record,) = s.records
-            assert record.played_s == pytest.approx(record.answer.audio_s, abs=0.001)
+            (record,) = s.turns
+            assert record.played_s == pytest.approx(record.answer_s, abs=0.001)
             assert s.box.speaker.buffer.underruns > 0
 
     play(scene())
@@ -482,7 +483,7 @@ def test_the_button_speaks_the_status_of_a_sleeping_box() -> None:
             await asyncio.sleep(0.5)
             await s.box.button.triple_tap()
             await asyncio.sleep(1)
-            assert s.times("SpeakStatus")
+            assert s.times(notices.StatusSpoken)
             assert s.agent.turn.phase is Phase.ASLEEP
             assert not s.box.microphone.open
 
@@ -505,6 +506,7 @@ def test_the_light_tells_when_speech_falls_far_behind() -> None:
             assert s.agent.conversation.lag_s > 2
             assert s.agent.turn.phase is Phase.TALKING
             assert s.box.light.rhythm is Rhythm.OFFLINE
+            assert s.agent.snapshot().rhythm is Rhythm.OFFLINE  # a display shows what the box shows
             s.box.button.release()
 
     play(scene())
@@ -519,7 +521,7 @@ def test_an_interruption_empties_the_speaker_before_anything_else_happens() -> N
             await s.until(Phase.ANSWERING)
             for _ in range(100):
                 s.box.speaker.write(bytes(48_000))
-            s.agent.conversation.server_event(Interrupted())
+            s.agent.conversation.exchange.server_event(Interrupted())
             assert s.box.speaker.buffered_s == 0  # no await in between, however much it held
             assert s.agent.turn.phase is Phase.HEARING
 
@@ -533,7 +535,7 @@ def test_what_was_lost_or_left_out_is_shown_at_the_end(caplog: pytest.LogCapture
         async with stage() as s:
             await asyncio.sleep(0.5)
             await s.ask("gauge")
-            s.agent.conversation.ledger.trimmed_s = 1.5
+            s.agent.conversation.delivery.ledger.trimmed_s = 1.5
             s.agent.conversation.outbox.frames_replaced = 7
 
     play(scene())

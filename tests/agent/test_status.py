@@ -2,51 +2,86 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 from agent import status
 from agent.faults import Fault
 from agent.link.state import LinkState
-from agent.metrics import Counters
-from agent.voice.phrase import Phrase
+from agent.status import LinkStatus, Snapshot, Totals
+from agent.turn.phase import Phase
+from agent.voice.phrase import Phrase, Words
+from hardware.ports import Rhythm
+
+LINK = LinkStatus(
+    LinkState.UP, connections=3, bytes_sent=0, rate=62_500.0, buffered_ms=12.0, lag_s=0.0, audio_rate=16_000
+)
+TOTALS = Totals(
+    turns=2,
+    stills=0,
+    tool_calls=0,
+    notes_saved=0,
+    unanswered=0,
+    unreadable=0,
+    refused_s=1.5,
+    trimmed_s=0.5,
+    skipped_s=0.0,
+    frames_sent=4,
+    frame_bytes=40_000,
+    frames_dropped={"replaced": 1, "lost": 2},
+)
+NOW = Snapshot(
+    phase=Phase.LISTENING,
+    rhythm=Rhythm.LISTENING,
+    level=0.0,
+    link=LINK,
+    notes_waiting=0,
+    answers_unplayed=1,
+    faults=frozenset(),
+    fault_words=(),
+    echo="no echo known",
+    noisy=False,
+    turn=None,
+    answer_owed=False,
+    totals=TOTALS,
+)
 
 
-def talk(state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0) -> Any:
-    return SimpleNamespace(
-        link=SimpleNamespace(state=state, uplink=SimpleNamespace(rate=62_500.0), buffered_ms=12.0, connections=3),
-        delivery=SimpleNamespace(notes=[None] * notes, unplayed=1),
-        outbox=SimpleNamespace(frames_replaced=1, frames_lost=2),
-        ledger=SimpleNamespace(trimmed_s=0.5, skipped_s=0.0),
-        lag_s=lag_s,
-    )
+def standing(state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0, words: Words = ()) -> Snapshot:
+    return replace(NOW, link=replace(LINK, state=state, lag_s=lag_s), notes_waiting=notes, fault_words=words)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (talk(), (Phrase.NETWORK_GOOD, Phrase.NO_NOTES)),
-        (talk(lag_s=3.0, notes=1), (Phrase.NETWORK_SLOW, Phrase.NOTE_WAITING)),
-        (talk(LinkState.OFFLINE, notes=4), (Phrase.NO_NETWORK, 4, Phrase.NOTES_WAITING)),
-        (talk(LinkState.REFUSED), (Phrase.NO_NETWORK, Phrase.NO_NOTES)),
+        (standing(), (Phrase.NETWORK_GOOD, Phrase.NO_NOTES)),
+        (standing(lag_s=3.0, notes=1), (Phrase.NETWORK_SLOW, Phrase.NOTE_WAITING)),
+        (standing(LinkState.OFFLINE, notes=4), (Phrase.NO_NETWORK, 4, Phrase.NOTES_WAITING)),
+        (standing(LinkState.REFUSED), (Phrase.NO_NETWORK, Phrase.NO_NOTES)),
     ],
 )
-def test_it_says_whether_the_service_can_be_reached_and_what_waits(given: Any, said: tuple[Phrase | int, ...]) -> None:
-    assert status.words((), given) == said
-    assert status.words(Fault.CAMERA.words, given) == (*Fault.CAMERA.words, *said)
+def test_it_says_whether_the_service_can_be_reached_and_what_waits(
+    given: Snapshot, said: tuple[Phrase | int, ...]
+) -> None:
+    assert status.words(given) == said
+    assert status.words(replace(given, fault_words=Fault.CAMERA.words)) == (*Fault.CAMERA.words, *said)
 
 
 def test_the_line_has_it_in_figures() -> None:
-    assert status.line(talk(notes=2, lag_s=0.25), "no echo known") == (
+    assert status.line(standing(notes=2, lag_s=0.25)) == (
         "link up, 2 notes waiting, 1 answers unheard, late by 250 ms, line 500 kbit/s, 12 ms buffered, no echo known"
     )
 
 
 def test_the_tally_shows_what_was_lost_or_left_out() -> None:
-    told = status.tally(Counters(turns=2, refused_s=1.5), talk())
+    told = status.tally(NOW)
     assert "2 turns, 3 connections" in told
     assert "3 dropped" in told
     assert "0.5 s of pauses" in told
     assert "1.5 s of answers refused" in told
+
+
+def test_a_snapshot_does_not_change_under_its_readers_hands() -> None:
+    with pytest.raises(FrozenInstanceError):
+        NOW.level = 1.0  # type: ignore[misc] # that is the point

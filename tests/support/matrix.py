@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import notices
 from agent.link.state import LinkState
 from agent.simulator import Call, Fault, Scenario, names, shipped, sound
 from agent.simulator.scenario import AT_OPENING
@@ -270,7 +271,7 @@ async def settle(s: Stage) -> None:
         while delivery.notes or not at_rest(s):
             await asyncio.sleep(0.5)
         await asyncio.sleep(1.0)
-        while delivery.unplayed:
+        while delivery.answers.unplayed:
             await awake(s)
             await asyncio.sleep(0.5)
         await answered(s)
@@ -285,7 +286,7 @@ async def recall(s: Stage) -> None:
 
 def at_rest(s: Stage) -> bool:
     resting = s.agent.turn.phase in (Phase.LISTENING, Phase.ASLEEP)
-    return resting and s.agent.conversation.ledger.idle and not s.box.speaker.buffered_s
+    return resting and s.agent.conversation.delivery.ledger.idle and not s.box.speaker.buffered_s
 
 
 # what must have come of it
@@ -297,7 +298,7 @@ def check(outcome: Run) -> None:
     check_log(outcome)
     check_speaker(outcome)
     check_memory(outcome)
-    faults = [fields for _, name, fields in outcome.stage.marks if name == "FaultRaised"]
+    faults = outcome.stage.all(notices.FaultBegan)
     assert not faults, faults
 
 
@@ -361,9 +362,9 @@ def check_memory(outcome: Run) -> None:
 
 def repaired(outcome: Run) -> str:
     """How the cell was repaired, in the letters of ``SIGNS``."""
-    marks = {name for _, name, _ in outcome.stage.marks}
+    replayed = outcome.stage.all(notices.ConversationReplayed)
     report = outcome.stage.simulator.report()
-    session = "t" if "replay" in marks else "r" if any(each["accepted"] for each in report["resumptions"]) else ""
+    session = "t" if replayed else "r" if any(each["accepted"] for each in report["resumptions"]) else ""
     again = any(u.repeat_of for u in outcome.heard)
     rest = any("Go on exactly" in text for u in outcome.heard for text in u.texts)
     note = any(row.saved_at is not None for row in outcome.rows)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent import config
+from agent import config, notices
 from agent.app import Agent
 from agent.simulator import Scenario, Simulator, SimulatorSettings, shipped
 from agent.turn.phase import Phase
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from agent.link.state import LinkState
-    from agent.metrics import TurnRecord
+    from agent.metrics import TurnSummary
+    from agent.notices import Notice
+    from agent.voice.earcons import Earcon
     from hardware.ports import Rhythm
 
 T = TypeVar("T")
@@ -63,18 +65,26 @@ class Stage:
     box: SimulatedBox
     agent: Agent
     task: asyncio.Task[None]
-    marks: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
+    told: list[tuple[float, Notice]] = field(default_factory=list)
 
     @property
-    def records(self) -> list[TurnRecord]:
-        return [fields["record"] for _, name, fields in self.marks if name == "turn"]
+    def turns(self) -> list[TurnSummary]:
+        return [notice.turn for notice in self.all(notices.TurnEnded)]
 
     @property
     def heard(self) -> list[str]:
-        return [record.question_text.strip() for record in self.records]
+        return [turn.question_text for turn in self.turns]
 
-    def times(self, name: str) -> list[float]:
-        return [at for at, mark, _ in self.marks if mark == name]
+    @property
+    def earcons(self) -> list[Earcon]:
+        return [notice.earcon for notice in self.all(notices.EarconPlayed)]
+
+    def all(self, kind: type[T]) -> list[T]:
+        """All notices of a kind."""
+        return [notice for _, notice in self.told if isinstance(notice, kind)]
+
+    def times(self, kind: type[Notice]) -> list[float]:
+        return [at for at, notice in self.told if isinstance(notice, kind)]
 
     async def until(self, phase: Phase, within_s: float = 60.0) -> None:
         async with asyncio.timeout(within_s):
@@ -91,11 +101,11 @@ class Stage:
             while self.box.light.rhythm is not rhythm:
                 await asyncio.sleep(0.01)
 
-    async def until_mark(self, name: str, within_s: float = 60.0) -> None:
-        """Wait until it comes once more."""
-        before = len(self.times(name))
+    async def until_told(self, kind: type[Notice], within_s: float = 60.0) -> None:
+        """Wait until it is told once more."""
+        before = len(self.times(kind))
         async with asyncio.timeout(within_s):
-            while len(self.times(name)) == before:
+            while len(self.times(kind)) == before:
                 await asyncio.sleep(0.01)
 
     async def wake(self) -> None:
@@ -142,15 +152,15 @@ async def stage(  # noqa: PLR0913 - each sets one thing of the scene, all option
             tables = {"service": {"url": simulator.url}, "link": {"kernel": False}} | sections
             settings = config.override(config.Settings(), tables, where="test")
             box = SimulatedBox.build(loop, pictures=ASSETS / "frames", echo_gain=echo_gain)
-            marks: list[tuple[float, str, dict[str, Any]]] = []
+            told: list[tuple[float, Notice]] = []
 
-            def observe(name: str, fields: dict[str, Any]) -> None:
-                marks.append((loop.time(), name, fields))
+            def observe(notice: Notice) -> None:
+                told.append((loop.time(), notice))
 
             agent = Agent(settings, box.devices, lambda: "key", observe, wall or (lambda: began + loop.time()))
             task = asyncio.create_task(agent.run(keep_trying=keep_trying))
             try:
-                yield Stage(simulator, box, agent, task, marks)
+                yield Stage(simulator, box, agent, task, told)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

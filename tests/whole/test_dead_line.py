@@ -113,7 +113,7 @@ async def speaking(*, speech: bool = True) -> AsyncIterator[tuple[Link, Ears]]:
     """A link over which somebody speaks all the time."""
     settings = config.override(config.Settings(), {"service": {"url": f"ws://{THEIR_ADDRESS}:{PORT}"}}, where="test")
     ears, ledger = Ears(), Ledger(marked=True)
-    link = Link(settings, lambda: "key", Session(settings), Outbox(ledger), ears)
+    link = Link(settings, lambda: "key", Session(settings), Outbox(ledger, settings.video), ears)
     tasks = [asyncio.create_task(link.run())]
     link.want()
     await ears.until(LinkState.UP, 5)

@@ -1,6 +1,6 @@
 """Nothing said is lost, nothing is answered twice, all of it comes to an end: against a server that does as it likes.
 
-The conversation with everything below it (keeper, ledger, notes, postman, session, outbox, dialogue) on a pretended
+The conversation with everything below it (delivery, ledger, notes, session, outbox, dialogue) on a simulated
 line, disk and clock. The server reads what was sent as JSON; between any two steps the line may break, the disk may be
 late and the technician may do what they please.
 """
@@ -27,15 +27,17 @@ from agent import config
 from agent.conversation.conversation import Conversation
 from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
-from agent.metrics import Counters, TurnRecord
+from agent.metrics import Counters
 from agent.store.recovery import Recovered
 from agent.turn.events import AnswerBegan, AnswerGenerated, Event
 from agent.uplink.bandwidth import Uplink
 from agent.wire import protocol
+from tests.support.host import RecordingHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.conversation.exchange import Exchange
     from agent.uplink.ledger import Utterance
     from agent.uplink.outbox import Outbox, Outgoing
     from agent.wire.session import Session
@@ -199,9 +201,7 @@ class Sent:
 class Line:
     """Stands in for the link: the same order of calls, at moments that the test chooses."""
 
-    def __init__(
-        self, _settings: object, _key: object, session: Session, outbox: Outbox, listener: Conversation
-    ) -> None:
+    def __init__(self, _settings: object, _key: object, session: Session, outbox: Outbox, listener: Exchange) -> None:
         self.session, self.outbox, self.listener = session, outbox, listener
         self.clock = cast("Clock", asyncio.get_running_loop())
         self.uplink = Uplink()
@@ -312,7 +312,7 @@ class Promise(RuleBasedStateMachine):
         self.disk = Disk(self.clock)
         self.server = Server()
         self.events: deque[Event] = deque()
-        self.records: list[TurnRecord] = []
+        self.host = RecordingHost(self.events)
         self.length: dict[int, int] = {}  # chunks of each utterance
         self.spoilt: set[int] = set()  # whose answer was cut short on purpose
         self.before: set[int] = set()  # answered when the present connection came up
@@ -322,18 +322,16 @@ class Promise(RuleBasedStateMachine):
         loop = cast("asyncio.AbstractEventLoop", self.clock)
         with (
             mock.patch("asyncio.get_running_loop", return_value=loop),
-            mock.patch("agent.conversation.conversation.Link", Line),
+            mock.patch("agent.conversation.exchange.Link", Line),
         ):
             self.talk = Conversation(
                 config.Settings(),
                 lambda: "key",
-                cast("Any", Speaker()),
-                Counters(),
-                cast("Any", self.disk),
-                emit=self.events.append,
-                mark=lambda *_, **__: None,
-                on_record=self.records.append,
-                on_failure=lambda _: None,
+                self.host,
+                speaker=cast("Any", Speaker()),
+                counters=Counters(),
+                store=cast("Any", self.disk),
+                wall=self.disk.wall,
             )
         self.line = cast("Line", self.talk.link)
         self.talk.begin()
@@ -344,10 +342,10 @@ class Promise(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 60), ends=st.booleans(), cuts=st.booleans())
     def speaks(self, count: int, ends: bool, cuts: bool) -> None:  # noqa: FBT001 - drawn by name
-        if self.talk.ledger.recording is None:
+        if self.talk.delivery.ledger.recording is None:
             self.begin(cuts=cuts)
-        assert self.talk.ledger.recording is not None
-        number = self.talk.ledger.recording.number
+        assert self.talk.delivery.ledger.recording is not None
+        number = self.talk.delivery.ledger.recording.number
         self.length.setdefault(number, 0)
         for _ in range(count):
             self.talk.hear(chunk(number, self.length[number]), quiet=False)
@@ -356,7 +354,7 @@ class Promise(RuleBasedStateMachine):
             self.talk.end_utterance(self.clock.now, listening=True)
         self.settle()
 
-    @precondition(lambda self: self.talk.ledger.recording is None)
+    @precondition(lambda self: self.talk.delivery.ledger.recording is None)
     @rule(cuts=st.booleans())
     def types(self, cuts: bool) -> None:  # noqa: FBT001 - drawn by name
         self.cut_if(cuts=cuts)
@@ -380,10 +378,10 @@ class Promise(RuleBasedStateMachine):
         self.talk.cancel_catch_up()
         self.settle()
 
-    @precondition(lambda self: self.talk.delivery.unplayed)
+    @precondition(lambda self: self.talk.delivery.answers.unplayed)
     @rule()
     def listens_to_answers(self) -> None:
-        self.talk.play_answers()
+        self.talk.delivery.answers.play()
         self.settle()
 
     @rule()
@@ -468,7 +466,7 @@ class Promise(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        kept = {entry.number for entry in self.talk.ledger._entries if not entry.withdrawn}
+        kept = {entry.number for entry in self.talk.delivery.ledger._entries if not entry.withdrawn}
         notes = {number for number in self.disk.rows if number in self.talk.delivery.notes}
         for number in self.disk.rows:
             places = (number in kept) + (number in notes) + (number in self.answered())
@@ -494,7 +492,7 @@ class Promise(RuleBasedStateMachine):
             self.behave()
             if self.at_rest():
                 break
-        assert self.at_rest(), f"stuck: {self.talk.ledger._entries} {self.talk.delivery.notes._notes}"
+        assert self.at_rest(), f"stuck: {self.talk.delivery.ledger._entries} {self.talk.delivery.notes._notes}"
         assert self.answered() == set(self.disk.rows)
         self.nothing_is_lost()
         self.nothing_is_answered_twice()
@@ -507,7 +505,12 @@ class Promise(RuleBasedStateMachine):
         return {row.number for row in self.disk.rows.values() if row.state in SETTLED}
 
     def at_rest(self) -> bool:
-        return self.talk.ledger.idle and not self.talk.delivery.notes and not self.disk.jobs and not self.server.owed
+        return (
+            self.talk.delivery.ledger.idle
+            and not self.talk.delivery.notes
+            and not self.disk.jobs
+            and not self.server.owed
+        )
 
     def behave(self) -> None:
         """One round of a world in which everything works."""
@@ -529,7 +532,7 @@ class Promise(RuleBasedStateMachine):
         """Do what the turn machine does about each event."""
         while self.events:
             match self.events.popleft():
-                case AnswerBegan() if self.talk.ledger.recording is not None:
+                case AnswerBegan() if self.talk.delivery.ledger.recording is not None:
                     self.spoil_pending()
                     self.talk.cut()
                 case AnswerGenerated():
@@ -539,15 +542,15 @@ class Promise(RuleBasedStateMachine):
 
     def spoil_pending(self) -> None:
         """What was asked until now is not wanted any more: its answer need not be whole."""
-        self.spoilt |= {entry.number for entry in self.talk.ledger.over} | {a.number for a in self.server.owed}
+        self.spoilt |= {entry.number for entry in self.talk.delivery.ledger.over} | {a.number for a in self.server.owed}
 
     def spoil_begun(self) -> None:
-        self.spoilt |= {entry.number for entry in self.talk.ledger.over if entry.answered_in_part}
+        self.spoilt |= {entry.number for entry in self.talk.delivery.ledger.over if entry.answered_in_part}
 
     def say(self, message: dict[str, Any]) -> None:
         for event in protocol.decode(json.dumps(message).encode()):
             if self.line.ready:
-                self.talk.server_event(event)
+                self.talk.exchange.server_event(event)
 
     def begin(self, *, cuts: bool) -> None:
         self.cut_if(cuts=cuts)

@@ -33,11 +33,11 @@ def test_three_questions_are_each_answered_once(scenario: str) -> None:
                 await s.ask(name)
                 await asyncio.sleep(1)
             await usable(s)
-            answered = [record for record in s.records if record.utterance is not None]
+            answered = [record for record in s.turns if record.utterance is not None]
             assert len({record.utterance for record in answered}) == len(answered) == 3
-            silent = [record for record in answered if not record.answer.audio_s]
+            silent = [record for record in answered if not record.answer_s]
             assert len(silent) == (scenario in UNHEARD)
-            assert s.agent.conversation.ledger.idle
+            assert s.agent.conversation.delivery.ledger.idle
             assert not s.agent.conversation.delivery.notes
             delivered_whole(s, scenario)
 

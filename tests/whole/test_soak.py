@@ -176,7 +176,7 @@ async def quiet(s: Stage) -> None:
     async with asyncio.timeout(7200):
         while s.agent.conversation.delivery.notes:
             await asyncio.sleep(1.0)
-        while s.agent.conversation.delivery.unplayed:
+        while s.agent.conversation.delivery.answers.unplayed:
             await awake(s)
             await asyncio.sleep(1.0)
         await answered(s)
@@ -190,7 +190,7 @@ def look(s: Stage, log: Log, state: Path) -> None:
     for window in windows:
         window.pcm = bytearray()
     s.simulator._recorder.audio.clear()
-    s.marks.clear()
+    s.told.clear()
     while len(s.box.speaker.sounds) > 1:  # the last one may be sounding
         s.box.speaker.sounds.popleft()
     s.simulator.bury()
@@ -199,9 +199,13 @@ def look(s: Stage, log: Log, state: Path) -> None:
     log.memory.append(held(things))
     log.objects.append(Counter(f"{type(thing).__module__}.{type(thing).__qualname__}" for thing in things))
     talk = s.agent.conversation
-    kept = {"ledger": len(talk.ledger._entries), "audio": talk.ledger.backlog_bytes, "notes": len(talk.delivery.notes)}
+    kept = {
+        "ledger": len(talk.delivery.ledger._entries),
+        "audio": talk.delivery.ledger.backlog_bytes,
+        "notes": len(talk.delivery.notes),
+    }
     kept |= {"owed": len(talk.dialogue._answers._owed), "held": len(talk.dialogue._deferred)}
-    log.kept.append(kept | {"history": len(talk.session.history._turns)})
+    log.kept.append(kept | {"history": len(talk.continuity.session.history._turns)})
     log.disk.append(sum(file.stat().st_size for file in state.rglob("*") if file.is_file()))
 
 

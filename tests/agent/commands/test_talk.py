@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import json
 import os
 import pty
@@ -15,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.metrics import TurnRecord
-from agent.screen.lines import Lines
-from agent.screen.observers import SCREEN, Observers, Outcome, plain
-from agent.voice.earcons import Earcon
+from agent import notices
 from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating, started
 from tests.support.stage import ASSETS, question
 
@@ -55,18 +50,19 @@ def test_a_question_typed_into_a_pipe_is_answered(service: str, tmp_path: Path) 
     assert before < times[0] < times[-1] < time.monotonic()
     names = {event["event"] for event in written}
     assert {
-        "link",
-        "phase",
-        "Typed",
-        "SendText",
-        "Delivered",
-        "AnswerBegan",
-        "AnswerGenerated",
-        "said",
-        "turn",
+        "link_state_changed",
+        "phase_changed",
+        "utterance_typed",
+        "utterance_sent",
+        "answer_started",
+        "answer_received",
+        "answer_text",
+        "turn_ended",
     } <= names
-    (turn,) = [event["record"] for event in written if event["event"] == "turn"]
-    assert turn["answer"] == turn["played_text"] == ANSWER
+    assert written[0]["format"] == notices.FORMAT
+    assert written[0]["version"] == notices.VERSION
+    (turn,) = [event["turn"] for event in written if event["event"] == "turn_ended"]
+    assert turn["answer_text"] == turn["played_text"] == ANSWER
     assert turn["ttfab_s"] > 0
     assert turn["played_s"] == pytest.approx(4.7, abs=0.1)
 
@@ -81,12 +77,19 @@ def test_a_wav_needs_no_press_with_listen_and_its_end_is_the_end(service: str, t
     done = field_agent("talk", *options, "--listen", "--events", str(log), "--for", "18")
     assert (done.returncode, done.stderr) == (0, "")
     assert time.monotonic() - started < 14  # 4.3 s of WAV, 4.7 s of answer, and the rest
-    (turn,) = [event["record"] for event in events(log) if event["event"] == "turn"]
-    assert turn["question_text"].strip() == GAUGE
+    (turn,) = [event["turn"] for event in events(log) if event["event"] == "turn_ended"]
+    assert turn["question_text"] == GAUGE
     assert turn["played_s"] == pytest.approx(4.7, abs=0.1)
-    assert {"button", "phase", "Sensors", "OpenUtterance", "SpeechStarted", "SpeechEnded", "EndUtterance", "heard"} <= {
-        event["event"] for event in events(log)
-    }
+    assert {
+        "button_moved",
+        "phase_changed",
+        "sensors_switched",
+        "speech_detected",
+        "utterance_opened",
+        "utterance_ended",
+        "question_heard",
+    } <= {event["event"] for event in events(log)}
+    assert [event["speaking"] for event in events(log) if event["event"] == "speech_detected"] == [True, False]
     with wave.open(str(out), "rb") as file:
         assert file.getframerate() == 24_000
         samples = memoryview(file.readframes(file.getnframes())).cast("h")
@@ -104,35 +107,6 @@ def test_the_first_words_may_be_the_boxes_own(service: str) -> None:
     done = field_agent("talk", *NO_DEVICES, "--url", service, "--initial-message", GAUGE, "--for", "2.5")
     assert done.returncode == 0
     assert "speaking" in done.stdout
-
-
-def test_nothing_that_was_said_commands_the_terminal() -> None:
-    evil, out = "red \x1b[31m bell \x07\0 \x9b2J", io.StringIO()
-    lines = Lines(lambda: 0.0, out)
-    lines.observe("heard", {"text": evil})
-    lines.observe("AnswerBegan", {})
-    lines.observe("link", {"state": "refused", "problem": evil})
-    typing = Lines(lambda: 0.0, out, typed=lambda: evil)
-    typing.say("box", "asleep")
-    shown = out.getvalue().replace("\r\x1b[K", "")
-    assert shown.count("red [31m bell  2J") == 3
-    assert all(char.isprintable() for char in shown.replace("\n", ""))
-
-
-def test_a_complaint_of_the_service_commands_no_terminal() -> None:
-    outcome = Outcome()
-    outcome.observe("SendText", {"text": "?"})
-    outcome.observe("link", {"state": "connecting", "problem": "quota\x1b[2J"})
-    assert outcome.complaint() == "no answer came: quota[2J"
-
-
-def test_what_json_does_not_know_is_written_as_a_name_or_text(tmp_path: Path) -> None:
-    assert plain(Earcon.LISTENING) == "LISTENING"
-    assert plain(tmp_path) == str(tmp_path)
-    record = plain(TurnRecord(3, tokens=7))
-    assert isinstance(record, dict)
-    assert (record["utterance"], record["tokens"], record["answer"], record["ttfab_s"]) == (3, 7, "", None)
-    json.dumps(record)
 
 
 def test_lines_from_a_pipe_are_asked_one_after_the_other_and_their_end_is_the_end(service: str) -> None:
@@ -208,48 +182,3 @@ def _read_until(fd: int, words: str | None) -> str:
             assert words is None, text
             break
     return text
-
-
-def test_an_observer_that_fails_is_left_out_and_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
-    observers, told = Observers(), list[str]()
-
-    def fail(name: str, _: dict[str, Any]) -> None:
-        told.append(name)
-        raise errors[len(told) - 1]
-
-    errors: list[Exception] = [UnicodeEncodeError("ascii", "ä", 0, 1, "no such letter"), OSError(errno.EIO, "broken")]
-    observers.add("one", fail)
-    observers("a", {})
-    observers.add("two", fail)
-    for event in "bcd":
-        observers(event, {})
-    assert told == ["a", "b"]
-    assert observers.report() == 74
-    one, two = capsys.readouterr().err.splitlines()
-    assert "no such letter" in one
-    assert two == "field-agent: two: broken"
-    assert not observers.left.is_set()
-
-
-def test_a_closed_pipe_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
-    observers = Observers()
-
-    def fail(_: str, __: dict[str, Any]) -> None:
-        raise BrokenPipeError
-
-    observers.add(SCREEN, fail)
-    observers("a", {})
-    assert observers.left.is_set()
-    assert observers.report() == 141
-    assert capsys.readouterr().err == ""
-
-
-def test_the_tally_complains_of_questions_in_vain() -> None:
-    outcome = Outcome()
-    assert outcome.complaint() == ""
-    outcome.observe("SendText", {"text": "?"})
-    assert outcome.complaint() == "no answer came: the service said nothing"
-    outcome.observe("link", {"state": "connecting", "problem": "quota used up"})
-    assert outcome.complaint() == "no answer came: quota used up"
-    outcome.observe("AnswerBegan", {})
-    assert outcome.complaint() == ""

@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from agent.errors import LinkError, Refused, Unreachable
 from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
 from agent.metrics import Counters, TurnRecord
+from agent.notices import AnswerText, ConnectionReplaced, ConversationReplayed, LinkStateChanged, QuestionHeard
 from agent.simulator import Simulator, SimulatorSettings, shipped
 from agent.store.store import Store
 from agent.turn.events import (
@@ -30,7 +31,6 @@ from agent.turn.events import (
     LinkChanged,
     NoteSaved,
     NotesChanged,
-    ServerHeard,
 )
 from agent.uplink.bandwidth import Uplink
 from agent.wire.events import (
@@ -47,10 +47,11 @@ from agent.wire.events import (
 )
 from agent.wire.session import HANDLE_LIFE_S
 from hardware.simulated.box import SilentSpeaker
+from tests.support.host import ALIVE, RecordingHost
 from tests.support.stage import play, question
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, MutableSequence
 
 AWAY = Verdict(Next.RESUME, "connection refused", "check service.url")
 LOCKED_OUT = Verdict(Next.REFUSED, "API key refused", "check the API key")
@@ -64,10 +65,19 @@ class Rig:
     counters: Counters
     store: Store
     speaker: SilentSpeaker
-    events: list[Event] = field(default_factory=list)
-    marks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    records: list[TurnRecord] = field(default_factory=list)
-    failures: list[LinkError] = field(default_factory=list)
+    host: RecordingHost
+
+    @property
+    def events(self) -> MutableSequence[Event]:
+        return self.host.events
+
+    @property
+    def records(self) -> list[TurnRecord]:
+        return self.host.records
+
+    @property
+    def failures(self) -> list[LinkError]:
+        return self.host.failures
 
     def moves(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -86,7 +96,7 @@ class Rig:
         messages = []
         while (outgoing := self.talk.outbox.next(Uplink(), 0.0)) is not None:
             messages.append(json.loads(outgoing.message))
-            self.talk.sent(outgoing)
+            self.talk.exchange.sent(outgoing)
         return messages
 
 
@@ -119,28 +129,15 @@ async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any)
     settings = config.override(config.Settings(), tables, where="test")
     counters, speaker = Counters(), SilentSpeaker(asyncio.get_running_loop())
     store = Store(folder, limit_mb=settings.notes.limit_mb, wall=wall)
-    events: list[Event] = []
-    marks: list[tuple[str, dict[str, Any]]] = []
-    records: list[TurnRecord] = []
-    failures: list[LinkError] = []
-    talk = Conversation(
-        settings,
-        lambda: "key",
-        speaker,
-        counters,
-        store,
-        emit=events.append,
-        mark=lambda name, **fields: marks.append((name, fields)),
-        on_record=records.append,
-        on_failure=failures.append,
-    )
+    host = RecordingHost()
+    talk = Conversation(settings, lambda: "key", host, speaker=speaker, counters=counters, store=store, wall=wall)
     speaker.start(talk.drained, lambda _: None)
     talk.begin()
     task = asyncio.create_task(talk.link.run())
     if url:
         talk.link.want()
     try:
-        yield Rig(talk, counters, store, speaker, events, marks, records, failures)
+        yield Rig(talk, counters, store, speaker, host)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -167,10 +164,10 @@ class Up:
 def connect(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Up:
     """Play a link that is up."""
     up = Up(rig.talk)
-    monkeypatch.setattr(rig.talk, "link", up)
-    monkeypatch.setattr(rig.talk.note_sender, "_send", up.pump)
-    monkeypatch.setattr(rig.talk.note_sender, "_unanswered", up.renew)
-    rig.talk.link_changed(LinkState.UP, None)
+    monkeypatch.setattr(rig.talk.exchange, "link", up)
+    monkeypatch.setattr(rig.talk.exchange.note_sender, "_send", up.pump)
+    monkeypatch.setattr(rig.talk.exchange.note_sender, "_unanswered", up.renew)
+    rig.talk.exchange.link_changed(LinkState.UP, None)
     return up
 
 
@@ -284,7 +281,7 @@ def test_what_is_saved_is_told_when_it_is_on_the_disk_and_waits_there() -> None:
             assert rig.moves(NoteSaved) == [NoteSaved(), NoteSaved()]
             assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting=2, answered=0)
             assert rig.counters.notes == 2
-            assert rig.talk.ledger.idle
+            assert rig.talk.delivery.ledger.idle
             rig.talk.save()
             await rig.written()
             assert rig.counters.notes == 2
@@ -299,7 +296,7 @@ def test_what_is_still_being_said_is_not_saved() -> None:
             rig.talk.save()
             await rig.written()
             assert rig.moves(NoteSaved) == []
-            assert rig.talk.ledger.recording is not None
+            assert rig.talk.delivery.ledger.recording is not None
 
     play(scene())
 
@@ -349,11 +346,11 @@ def test_a_note_is_put_to_the_service_in_a_quiet_moment_and_its_answer_waits_to_
             assert rig.moves(AnswerBegan) == []
             await rig.written()
             assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting=0, answered=1)
-            rig.talk.play_answers()
+            rig.talk.delivery.answers.play()
             await asyncio.sleep(5)
             assert rig.moves(NotesChanged)[-1] == NotesChanged(waiting=0, answered=0)
             assert rig.moves(Drained) == [Drained()]
-            rig.talk.play_answers()  # there are none
+            rig.talk.delivery.answers.play()  # there are none
             await rig.written()
             assert rig.moves(Drained) == [Drained()] * 2
 
@@ -362,17 +359,17 @@ def test_a_note_is_put_to_the_service_in_a_quiet_moment_and_its_answer_waits_to_
 
 async def note(rig: Rig, pcm: bytes = bytes(640)) -> int:
     spoken(rig.talk, pcm)
-    number = rig.talk.ledger.over[-1].number
+    number = rig.talk.delivery.ledger.over[-1].number
     rig.talk.save()
     await rig.written()
-    assert rig.talk.ledger.idle
+    assert rig.talk.delivery.ledger.idle
     return number
 
 
 def answer(rig: Rig, seconds: float = 0.5) -> None:
-    rig.talk.server_event(AudioOut(bytes(round(48_000 * seconds)), 24_000))
-    rig.talk.server_event(GenerationComplete())
-    rig.talk.server_event(TurnComplete(idle=True, reason="", waiting_for_input=False))
+    rig.talk.exchange.server_event(AudioOut(bytes(round(48_000 * seconds)), 24_000))
+    rig.talk.exchange.server_event(GenerationComplete())
+    rig.talk.exchange.server_event(TurnComplete(idle=True, reason="", waiting_for_input=False))
 
 
 def test_a_note_makes_way_for_the_technician_and_goes_out_whole_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,7 +403,7 @@ def test_a_note_of_which_half_was_sent_when_the_technician_spoke_is_not_answered
             for _ in range(3):
                 outgoing = rig.talk.outbox.next(Uplink(), 0.0)
                 assert outgoing is not None
-                rig.talk.sent(outgoing)
+                rig.talk.exchange.sent(outgoing)
             rig.talk.cancel_catch_up()
             rig.drain_outbox()  # its end
             answer(rig)
@@ -425,7 +422,7 @@ def test_a_question_that_made_way_half_sent_is_not_answered_by_that_half(monkeyp
             outgoing = [rig.talk.outbox.next(Uplink(), 0.0) for _ in range(3)]
             for each in outgoing:
                 assert each is not None
-                rig.talk.sent(each)
+                rig.talk.exchange.sent(each)
             rig.talk.cancel_catch_up()
             await rig.written()
             assert rig.moves(NoteSaved) == [NoteSaved()]
@@ -461,7 +458,7 @@ def test_answers_that_are_cut_before_they_were_read_from_the_disk_stay_silent(mo
             rig.drain_outbox()
             answer(rig)
             await rig.written()
-            rig.talk.play_answers()
+            rig.talk.delivery.answers.play()
             rig.talk.cut()
             await rig.written()
             assert rig.speaker.buffered_s == 0
@@ -502,13 +499,13 @@ def test_a_young_conversation_goes_on_after_a_restart_with_its_handle(
             connect(rig, monkeypatch)
             spoken(rig.talk)
             rig.drain_outbox()
-            rig.talk.server_event(ResumptionUpdate("h1"))
+            rig.talk.exchange.server_event(ResumptionUpdate("h1"))
             answer(rig)
             rig.talk.drained()
             await rig.written()
         wall.now += later_s
         async with talking(state=tmp_path, wall=wall) as rig:
-            return rig.talk.session.handle(asyncio.get_running_loop().time())
+            return rig.talk.continuity.session.handle(asyncio.get_running_loop().time())
 
     wall = Wall()
     assert play(scene(wall, 1700.0)) == "h1"
@@ -524,18 +521,18 @@ def test_a_conversation_that_cannot_be_resumed_is_told_to_the_fresh_session(
             connect(rig, monkeypatch)
             rig.talk.ask("What is this?")
             rig.drain_outbox()
-            rig.talk.server_event(OutputTranscript(" A pump.", finished=False))
+            rig.talk.exchange.server_event(OutputTranscript(" A pump.", finished=False))
             answer(rig)
             await asyncio.sleep(5)
             rig.talk.drained()
             await rig.written()
             assert len(rig.records) == 1
         async with talking(state=tmp_path) as rig:
-            rig.talk.session.setup(asyncio.get_running_loop().time())
+            rig.talk.continuity.session.setup(asyncio.get_running_loop().time())
             connect(rig, monkeypatch)
             seed = rig.drain_outbox()[0]["clientContent"]
             assert [turn["parts"][0]["text"] for turn in seed["turns"]] == ["What is this?", "A pump."]
-            assert "replay" in [name for name, _ in rig.marks]
+            assert ConversationReplayed in map(type, rig.host.notices)
 
     play(scene())
 
@@ -545,14 +542,14 @@ def test_waking_after_a_long_rest_begins_another_conversation(monkeypatch: pytes
         wall = Wall()
         async with talking(wall=wall) as rig:
             up = connect(rig, monkeypatch)
-            rig.talk.server_event(ResumptionUpdate("h1"))
+            rig.talk.exchange.server_event(ResumptionUpdate("h1"))
             wall.now += 1700
             rig.talk.wake()
             assert up.renewed == 0
             wall.now += 1900
             rig.talk.wake()
             assert up.renewed == 1
-            assert rig.talk.session.handle(asyncio.get_running_loop().time()) == ""
+            assert rig.talk.continuity.session.handle(asyncio.get_running_loop().time()) == ""
             rig.talk.wake()
             assert up.renewed == 1
 
@@ -567,11 +564,11 @@ def test_every_message_is_a_sign_of_life_and_comes_before_what_it_means() -> Non
         async with talking() as rig:
             spoken(rig.talk)
             rig.drain_outbox()
-            rig.events.clear()
+            rig.host.order.clear()
             for event in (ResumptionUpdate("h"), AudioOut(bytes(480), 24_000), GenerationComplete()):
-                rig.talk.server_event(event)
-            told = [event for event in rig.events if not isinstance(event, NotesChanged)]
-            assert told == [ServerHeard(), ServerHeard(), AnswerBegan(), ServerHeard(), AnswerGenerated()]
+                rig.talk.exchange.server_event(event)
+            told = [event for event in rig.host.order if not isinstance(event, NotesChanged)]
+            assert told == [ALIVE, ALIVE, AnswerBegan(), ALIVE, AnswerGenerated()]
 
     play(scene())
 
@@ -583,9 +580,9 @@ def test_words_are_marked_for_displays_and_never_logged(caplog: pytest.LogCaptur
         async with talking() as rig:
             rig.talk.ask("secret typed")
             rig.drain_outbox()
-            rig.talk.server_event(InputTranscript(" secret question", finished=False))
-            rig.talk.server_event(OutputTranscript(" secret answer", finished=False))
-            assert rig.marks[-2:] == [("heard", {"text": " secret question"}), ("said", {"text": " secret answer"})]
+            rig.talk.exchange.server_event(InputTranscript(" secret question", finished=False))
+            rig.talk.exchange.server_event(OutputTranscript(" secret answer", finished=False))
+            assert rig.host.notices[-2:] == [QuestionHeard(" secret question"), AnswerText(" secret answer")]
 
     play(scene())
     assert "secret" not in caplog.text
@@ -594,7 +591,9 @@ def test_words_are_marked_for_displays_and_never_logged(caplog: pytest.LogCaptur
 def test_every_call_is_answered_once_though_there_are_no_tools() -> None:
     async def scene() -> None:
         async with talking() as rig:
-            rig.talk.server_event(ToolCall((FunctionCall("1", "look", {}), FunctionCall("2", "point", {"x": 1}))))
+            rig.talk.exchange.server_event(
+                ToolCall((FunctionCall("1", "look", {}), FunctionCall("2", "point", {"x": 1})))
+            )
             assert rig.drain_outbox() == []  # not before the call is on the disk
             await rig.written()
             responses = [r for each in rig.drain_outbox() for r in each["toolResponse"]["functionResponses"]]
@@ -608,9 +607,9 @@ def test_every_call_is_answered_once_though_there_are_no_tools() -> None:
 def test_a_call_that_went_down_with_its_connection_is_not_answered_over_the_next() -> None:
     async def scene() -> None:
         async with talking() as rig:
-            rig.talk.link_changed(LinkState.UP, None)
-            rig.talk.server_event(ToolCall((FunctionCall("1", "look", {}),)))
-            rig.talk.link_changed(LinkState.CONNECTING, None)  # while the disk is at work
+            rig.talk.exchange.link_changed(LinkState.UP, None)
+            rig.talk.exchange.server_event(ToolCall((FunctionCall("1", "look", {}),)))
+            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)  # while the disk is at work
             await rig.written()
             assert rig.drain_outbox() == []
 
@@ -623,7 +622,7 @@ def test_unreadable_messages_are_counted_and_loud_only_once(caplog: pytest.LogCa
     async def scene() -> None:
         async with talking() as rig:
             for _ in range(3):
-                rig.talk.server_event(Unreadable("not JSON", 7))
+                rig.talk.exchange.server_event(Unreadable("not JSON", 7))
             assert rig.counters.unreadable == 3
 
     play(scene())
@@ -635,16 +634,16 @@ def test_unreadable_messages_are_counted_and_loud_only_once(caplog: pytest.LogCa
 
 
 def test_a_first_failure_is_loud_repeats_are_quiet_and_recovery_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="agent.conversation.conversation")
+    caplog.set_level(logging.DEBUG, logger="agent.conversation.outages")
 
     async def scene() -> None:
         async with talking() as rig:
             for _ in range(3):
-                rig.talk.link_changed(LinkState.CONNECTING, None)
-                rig.talk.link_changed(LinkState.OFFLINE, AWAY)
-            rig.talk.link_changed(LinkState.CONNECTING, None)
-            rig.talk.link_changed(LinkState.UP, None)
-            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+                rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
+                rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
+            rig.talk.exchange.link_changed(LinkState.UP, None)
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
 
     play(scene())
     levels = [record.levelname for record in caplog.records]
@@ -655,12 +654,12 @@ def test_a_first_failure_is_loud_repeats_are_quiet_and_recovery_is_said_once(cap
 def test_failures_before_any_connection_are_reported_with_the_fix(verdict: Verdict, error: type[LinkError]) -> None:
     async def scene() -> None:
         async with talking() as rig:
-            rig.talk.link_changed(LinkState.OFFLINE, verdict)
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, verdict)
             (failure,) = rig.failures
             assert type(failure) is error
             assert str(failure) == str(verdict)
             rig.talk.link.connections = 1
-            rig.talk.link_changed(LinkState.OFFLINE, verdict)
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, verdict)
             assert len(rig.failures) == 1
 
     play(scene())
@@ -669,12 +668,12 @@ def test_failures_before_any_connection_are_reported_with_the_fix(verdict: Verdi
 def test_every_change_of_the_link_is_told_and_marked() -> None:
     async def scene() -> None:
         async with talking() as rig:
-            rig.talk.link_changed(LinkState.CONNECTING, None)
-            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             assert rig.moves(LinkChanged) == [LinkChanged(LinkState.CONNECTING), LinkChanged(LinkState.OFFLINE)]
-            assert rig.marks == [
-                ("link", {"state": "connecting", "problem": ""}),
-                ("link", {"state": "offline", "problem": "connection refused (check service.url)"}),
+            assert rig.host.notices == [
+                LinkStateChanged(LinkState.CONNECTING, ""),
+                LinkStateChanged(LinkState.OFFLINE, "connection refused (check service.url)"),
             ]
 
     play(scene())
@@ -688,7 +687,7 @@ def test_what_was_not_answered_when_the_line_broke_is_sent_again_whole(monkeypat
             first = rig.drain_outbox()
             rig.talk.outbox.control(b"{}")
             rig.talk.show(b"jpeg")
-            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             assert rig.talk.outbox.frames_lost == 1
             assert not rig.talk.dialogue.pending
             assert rig.drain_outbox() == first
@@ -701,9 +700,9 @@ def test_an_utterance_that_three_connections_did_not_survive_is_kept_as_a_note()
         async with talking() as rig:
             spoken(rig.talk)
             for _ in range(3):
-                rig.talk.link_changed(LinkState.UP, None)
+                rig.talk.exchange.link_changed(LinkState.UP, None)
                 assert rig.drain_outbox()
-                rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+                rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             assert rig.counters.unanswered == 1
             assert rig.drain_outbox() == []
             await rig.written()
@@ -719,15 +718,15 @@ def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytes
             connect(rig, monkeypatch)
             spoken(rig.talk)
             rig.drain_outbox()
-            rig.talk.server_event(AudioOut(bytes(48_000), 24_000))
-            rig.talk.server_event(OutputTranscript(" It shows about", finished=False))
-            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.exchange.server_event(AudioOut(bytes(48_000), 24_000))
+            rig.talk.exchange.server_event(OutputTranscript(" It shows about", finished=False))
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             assert rig.moves(AnswerGenerated) == []
-            rig.talk.link_changed(LinkState.UP, None)
+            rig.talk.exchange.link_changed(LinkState.UP, None)
             sent = rig.drain_outbox()
             assert [*map(member, sent)] == ["activityStart", "text", "audio", "activityEnd"]
             assert '"It shows about"' in sent[1]["realtimeInput"]["text"]
-            rig.talk.server_event(OutputTranscript("four bar.", finished=False))
+            rig.talk.exchange.server_event(OutputTranscript("four bar.", finished=False))
             answer(rig)
             await asyncio.sleep(5)
             rig.talk.drained()
@@ -739,16 +738,16 @@ def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytes
 def test_the_greeting_is_said_on_the_first_connection_only() -> None:
     async def scene() -> None:
         async with talking(session={"initial_message": "Hello."}) as rig:
-            rig.talk.link_changed(LinkState.CONNECTING, None)
+            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
             assert rig.drain_outbox() == []
-            rig.talk.link_changed(LinkState.UP, None)
+            rig.talk.exchange.link_changed(LinkState.UP, None)
             assert [
                 message["realtimeInput"] for message in rig.drain_outbox() if "text" in message["realtimeInput"]
             ] == [{"text": "Hello."}]
-            rig.talk.server_event(AudioOut(bytes(480), 24_000))
-            rig.talk.server_event(GenerationComplete())
-            rig.talk.link_changed(LinkState.OFFLINE, AWAY)
-            rig.talk.link_changed(LinkState.UP, None)
+            rig.talk.exchange.server_event(AudioOut(bytes(480), 24_000))
+            rig.talk.exchange.server_event(GenerationComplete())
+            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
+            rig.talk.exchange.link_changed(LinkState.UP, None)
             assert rig.drain_outbox() == []
 
     play(scene())
@@ -763,23 +762,23 @@ def test_a_good_bye_is_followed_in_a_quiet_moment_or_at_its_deadline() -> None:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(30)
             rig.talk.open_utterance(bytes(640))
-            rig.talk.server_event(GoAway(60.0))
+            rig.talk.exchange.server_event(GoAway(60.0))
             await asyncio.sleep(1)
             assert rig.talk.link.connections == 1  # not in the middle of an utterance
             rig.talk.sleep()
             await asyncio.sleep(10)
-            rig.talk.change_over_if_due()
+            rig.talk.exchange.change_over_if_due()
             await asyncio.sleep(1)
             assert rig.talk.link.connections == 2
-            rig.talk.server_event(GoAway(6.0))
-            due = rig.talk.session.change_over_at
+            rig.talk.exchange.server_event(GoAway(6.0))
+            due = rig.talk.continuity.session.change_over_at
             assert due is not None
             await asyncio.sleep(due - loop.time())
-            rig.talk.change_over_if_due()
-            assert rig.talk.session.change_over_at is None  # or a timer for it would be due again at once
+            rig.talk.exchange.change_over_if_due()
+            assert rig.talk.continuity.session.change_over_at is None  # or a timer for it would be due again at once
             await asyncio.sleep(1)
             assert rig.talk.link.connections == 3  # though it is young
-            assert [name for name, _ in rig.marks].count("change_over") == 2
+            assert rig.host.notices.count(ConnectionReplaced()) == 2
             assert rig.failures == []
 
     play(scene())
@@ -803,7 +802,7 @@ def test_a_spoken_and_a_typed_question_are_answered_and_recorded() -> None:
             assert first.tokens > 0
             assert second.interrupted
             assert simulator.utterances[1].texts == ["What does the pressure gauge on this pump show?"]
-            assert rig.talk.ledger.waiting == 0
+            assert rig.talk.delivery.ledger.waiting == 0
 
     play(scene())
 
@@ -829,6 +828,6 @@ def test_a_broken_answer_is_continued_and_its_question_answered_once() -> None:
                 await asyncio.sleep(15)
             assert rig.talk.link.connections == 2
             assert len(rig.moves(AnswerGenerated)) == 3
-            assert rig.talk.ledger.idle
+            assert rig.talk.delivery.ledger.idle
 
     play(scene())

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from agent import notices
 from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.simulator import Simulator, SimulatorSettings, scenario
@@ -41,7 +42,7 @@ def rows(state: Path) -> list[TurnRow]:
 
 
 def earcons(s: Stage) -> list[Earcon]:
-    return [fields["earcon"] for _, name, fields in s.marks if name == "Play"]
+    return s.earcons
 
 
 async def leave_note(s: Stage, name: str) -> None:
@@ -50,7 +51,7 @@ async def leave_note(s: Stage, name: str) -> None:
     if s.agent.turn.phase is Phase.ASLEEP:
         await s.wake()
     await s.say(name)
-    await s.until_mark("NoteSaved")
+    await s.until_told(notices.NoteKept)
     await asyncio.sleep(1)
 
 
@@ -61,7 +62,7 @@ def test_what_is_said_without_a_network_is_saved_and_the_box_says_so(tmp_path: P
             assert earcons(s)[-1] is Earcon.SAVED
             await s.until(Phase.ASLEEP)
             assert s.box.light.rhythm is Rhythm.OFFLINE
-            assert s.agent.conversation.ledger.idle  # not in memory as well
+            assert s.agent.conversation.delivery.ledger.idle  # not in memory as well
         (row,) = rows(tmp_path)
         assert (row.state, row.saved_at is not None) == ("waiting", True)
         (wav,) = (tmp_path / "spool" / "unsent").glob("*.wav")
@@ -118,10 +119,10 @@ def test_the_rest_of_an_answer_that_the_line_cut_is_asked_for_and_the_drop_is_no
             await s.ask("gauge")
             await asyncio.sleep(1)
             await s.ask("valve")
-            record = s.records[-1]
+            record = s.turns[-1]
             assert (record.reason, record.interrupted) == ("", False)
             _, answer = (answer for name, _, answer in read_script(ASSETS).lines if name in ("gauge", "valve"))
-            assert record.answer.text == answer
+            assert record.answer_text == answer
             assert record.question_text.strip() == question_of("valve")
             _, _, sound = s.box.speaker.sounds  # earcon, answer, answer: without a break
             assert abs(sound.seconds - seconds_of("valve")) < 1.0  # the simulator finds the place by counting letters
@@ -215,12 +216,12 @@ def test_a_press_cancels_a_catch_up_and_what_waited_is_delivered_when_the_techni
             await asyncio.sleep(1)
             await s.wake()
             await s.say("gauge")
-            await s.until_mark("NoteSaved")
+            await s.until_told(notices.NoteKept)
             s.box.button.press()
             await asyncio.sleep(0.2)
             await s.say("valve")
             s.box.button.release()
-            await s.until_mark("turn", within_s=120)
+            await s.until_told(notices.TurnEnded, within_s=120)
             await asyncio.sleep(60)
             asked = [u for u in s.simulator.utterances if u.outcome == "complete"]
             order = [name for u in asked for name in ("gauge", "valve") if question(name) in bytes(u.pcm)]
@@ -245,7 +246,7 @@ def test_a_question_before_the_answer_to_the_last_keeps_its_order_and_nothing_is
             assert question("gauge") in bytes(first.pcm)
             assert question("valve") in bytes(second.pcm)
             assert (first.outcome, second.outcome) == ("interrupted", "complete")
-            assert [record.utterance for record in s.records if record.played_s] == [2]
+            assert [record.utterance for record in s.turns if record.played_s] == [2]
         assert [row.state for row in rows(tmp_path)] == ["cut", "answered"]
 
     play(scene())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from agent.conversation.dialogue import Dialogue
+from agent.conversation.note_answers import NoteAnswers
+from agent.conversation.notes import Notes
 from agent.metrics import Counters
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Drained
 from agent.uplink.ledger import Ledger, Utterance
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.conversation.delivery import Delivery
+    from agent.conversation.turn_log import TurnLog
     from agent.metrics import TurnRecord
+    from agent.store.store import Store
     from agent.turn.events import Event
     from agent.wire.events import ServerEvent
     from hardware.ports import DeviceError
@@ -99,30 +103,30 @@ class FakeSpeaker:
 
 
 class FakeDelivery:
-    """A ledger, and what would be written down."""
+    """A ledger, and what would be written down; also the turn log."""
 
-    def __init__(self, *, marked: bool) -> None:
+    def __init__(self, speaker: FakeSpeaker, *, marked: bool) -> None:
         self.ledger = Ledger(marked=marked)
         self.acknowledged: list[int] = []
         self.remembered: list[TurnRecord | None] = []
-        self.announced = 0
-        self.answers: list[tuple[int, bytes, str]] = []  # to notes
+        self.reports: list[Event] = []
+        self.kept: list[tuple[int, bytes, str]] = []  # answers to notes
         self.heard: list[int] = []  # of these, those that were played
         self.progressed: list[str] = []
         self.records: list[TurnRecord] = []
+        self.answers = NoteAnswers(speaker, cast("Store", self), Notes(), 3, self.reports.append)
 
-    def acknowledge(self, number: int, record: TurnRecord | None) -> None:
-        self.acknowledged.append(number)
+    def remember(self, record: TurnRecord) -> None:
         self.remembered.append(record)
+
+    def acknowledge(self, number: int, record: TurnRecord) -> None:
+        assert self.remembered[-1] is record
+        self.acknowledged.append(number)
         self.ledger.acknowledge(number)
 
     def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
         assert number not in self.acknowledged
-        self.answers.append((number, pcm, record.answer.text))
-
-    def report_notes(self, *, force: bool) -> None:
-        assert force
-        self.announced += 1
+        self.kept.append((number, pcm, record.answer.text))
 
     def played(self, numbers: list[int]) -> None:
         self.heard += numbers
@@ -130,8 +134,8 @@ class FakeDelivery:
     def cut(self) -> None:
         self.ledger.cut()
 
-    def continue_answer(self, number: int, said: str) -> bool:
-        return self.ledger.continue_answer(number, said, f"go on after {said}")
+    def continue_answer(self, number: int, heard: str) -> bool:
+        return self.ledger.continue_answer(number, heard, f"go on after {heard}")
 
     def progress(self, record: TurnRecord) -> None:
         self.progressed.append(record.answer.text)
@@ -143,9 +147,11 @@ class FakeDelivery:
 class Rig:
     def __init__(self, *, marked: bool = True) -> None:
         self.speaker, self.counters = FakeSpeaker(), Counters()
-        self.delivery = FakeDelivery(marked=marked)
+        self.delivery = FakeDelivery(self.speaker, marked=marked)
         self.ledger, self.records = self.delivery.ledger, self.delivery.records
-        self.dialogue = Dialogue(self.speaker, cast("Delivery", self.delivery), self.counters)
+        self.dialogue = Dialogue(
+            self.speaker, cast("Delivery", self.delivery), cast("TurnLog", self.delivery), self.counters
+        )
 
     def ask(self, ended_at: float = 1.0, now: float = 1.1, *, wanted: bool = True) -> int:
         number = self.ledger.open(bytes(640))
@@ -202,7 +208,7 @@ def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> Non
     assert rig.play_out() == [Drained()]
     (record,) = rig.records
     assert record.utterance == number
-    assert (record.speech_ended_at, record.delivered_at, record.first_byte_at) == (1.0, 1.1, 1.5)
+    assert (record.speech_ended_at, record.first_byte_at) == (1.0, 1.5)
     assert record.first_sample_at == 1.75
     assert record.ttfab_s == 0.75
     assert record.question_text == " What now?"
@@ -427,7 +433,7 @@ def test_an_answer_and_its_rest_are_one_turn() -> None:
     assert len(rig.speaker.written) == 1.5 * 48_000
     rig.play_out()
     (record,) = rig.records
-    assert (record.utterance, record.delivered_at, record.first_byte_at) == (number, 1.1, 1.5)
+    assert (record.utterance, record.first_byte_at) == (number, 1.5)
     assert (record.answer.text, record.answer.audio_s, record.played_s) == ("Half and half.", 1.5, 1.5)
     assert not record.reason
     assert rig.delivery.acknowledged == [number, number]
@@ -567,7 +573,7 @@ def test_the_answer_to_a_note_is_kept_and_not_played() -> None:
     answer: list[ServerEvent] = [audio(0.5), said(" At two"), audio(0.25), said(" you asked.")]
     assert rig.feed(heard("What?"), *answer, GenerationComplete(), DONE) == []
     assert not rig.speaker.written
-    ((kept, pcm, words),) = rig.delivery.answers
+    ((kept, pcm, words),) = rig.delivery.kept
     assert (kept, len(pcm), words) == (number, 0.75 * 48_000, "At two you asked.")
     assert rig.delivery.acknowledged == [number, number]
     assert [record.question_text for record in rig.records] == ["What?"]
@@ -577,7 +583,7 @@ def test_the_answer_to_a_note_is_kept_also_where_only_the_turns_end_is_told() ->
     rig = Rig()
     number = rig.ask_note()
     rig.feed(audio(0.5), said(" At two."), DONE)
-    assert rig.delivery.answers == [(number, bytes(24_000), "At two.")]
+    assert rig.delivery.kept == [(number, bytes(24_000), "At two.")]
 
 
 def test_an_answer_is_acknowledged_with_its_record_also_where_only_the_turns_end_is_told() -> None:
@@ -598,7 +604,7 @@ def test_an_empty_answer_to_a_note_settles_it() -> None:
     rig = Rig()
     number = rig.ask_note()
     rig.feed(DONE)
-    assert rig.delivery.answers == []
+    assert rig.delivery.kept == []
     assert rig.delivery.acknowledged == [number]
 
 
@@ -611,7 +617,7 @@ def test_an_answer_to_a_note_is_dropped_for_what_is_asked_now_and_not_acknowledg
     assert rig.delivery.acknowledged == []
     rig.ask()
     rig.feed(audio(0.5), GenerationComplete(), DONE)
-    assert rig.delivery.answers == []
+    assert rig.delivery.kept == []
 
 
 def test_a_note_whose_answer_broke_off_with_the_line_is_put_again_from_the_beginning() -> None:
@@ -621,20 +627,20 @@ def test_a_note_whose_answer_broke_off_with_the_line_is_put_again_from_the_begin
     assert rig.break_line() == []
     rig.ask_note()
     rig.feed(audio(0.25), GenerationComplete(), DONE)
-    assert [len(pcm) for _, pcm, _ in rig.delivery.answers] == [12_000]
+    assert [len(pcm) for _, pcm, _ in rig.delivery.kept] == [12_000]
 
 
 def test_a_note_that_was_answered_in_part_aloud_goes_on_in_the_words_of_its_answer() -> None:
     rig = Rig()
     rig.ask_note(answer_text="One two")
     rig.feed(said(" three."), audio(0.25), GenerationComplete(), DONE)
-    ((_, _, words),) = rig.delivery.answers
+    ((_, _, words),) = rig.delivery.kept
     assert words.split() == ["One", "two", "three."]
 
 
 def test_answers_to_notes_are_played_one_after_the_other_and_then_they_were_heard() -> None:
     rig = Rig()
-    rig.dialogue.read([(3, b"\1\0"), (5, b"\2\0")])
+    rig.delivery.answers.read([(3, b"\1\0"), (5, b"\2\0")])
     assert rig.speaker.written == b"\1\0\2\0"
     assert rig.speaker.finishes == 1
     assert rig.delivery.heard == []
@@ -647,7 +653,7 @@ def test_answers_to_notes_are_played_one_after_the_other_and_then_they_were_hear
 
 def test_answers_to_notes_that_are_cut_were_heard_as_far_as_anybody_wanted() -> None:
     rig = Rig()
-    rig.dialogue.read([(3, b"\1\0")])
+    rig.delivery.answers.read([(3, b"\1\0")])
     rig.speaker.played_s = 0.1
     rig.dialogue.cut(1.0)
     assert rig.delivery.heard == [3]
@@ -718,7 +724,7 @@ def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_th
 
 def test_of_answers_to_notes_that_are_cut_those_that_had_not_begun_still_wait() -> None:
     rig = Rig()
-    rig.dialogue.read([(3, bytes(48_000)), (5, bytes(48_000)), (8, bytes(48_000))])
+    rig.delivery.answers.read([(3, bytes(48_000)), (5, bytes(48_000)), (8, bytes(48_000))])
     rig.speaker.played_s = 1.5
     rig.dialogue.cut(3.0)
     assert rig.delivery.heard == [3, 5]

@@ -171,7 +171,7 @@ def test_a_conversation_over_tls_survives_the_same_faults(tls: ssl.SSLContext, s
             await asyncio.sleep(1)
             await s.ask("gauge")
             await s.ask("valve")
-            assert [record.utterance for record in s.records] == [1, 2]
+            assert [record.utterance for record in s.turns] == [1, 2]
             assert not s.task.done()
 
     play(scene())

@@ -90,7 +90,7 @@ async def rigged(url: str, key: Callable[[], str] = lambda: KEY, **link: Any) ->
         config.Settings(), {"service": {"url": url}, "link": {"kernel": False} | link}, where="test"
     )
     ears, ledger, session = Ears(), Ledger(marked=True), Session(settings)
-    outbox = Outbox(ledger)
+    outbox = Outbox(ledger, settings.video)
     built = Link(settings, key, session, outbox, ears)
     task = asyncio.create_task(built.run())
     try:

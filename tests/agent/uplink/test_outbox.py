@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.config import VideoSettings
 from agent.uplink.bandwidth import AUDIO_HOLD_S, FRAME_GATE_S, START_RATE, Pipe, Uplink
 from agent.uplink.ledger import Ledger
 from agent.uplink.outbox import Outbox, Outgoing
@@ -15,7 +16,7 @@ CHUNK = bytes(640)
 
 def outbox(*, marked: bool = True) -> tuple[Outbox, Ledger]:
     ledger = Ledger(marked=marked)
-    return Outbox(ledger), ledger
+    return Outbox(ledger, VideoSettings()), ledger
 
 
 def queue(seconds: float) -> Uplink:

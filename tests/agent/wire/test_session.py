@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import ConversationSettings, SessionSettings, Settings, TurnSettings
+from agent.config import ConversationSettings, SessionSettings, Settings
 from agent.wire.events import GoAway, ResumptionUpdate
 from agent.wire.history import PastTurn
 from agent.wire.session import (
@@ -12,85 +12,9 @@ from agent.wire.session import (
     GO_AWAY_RETRY_S,
     HANDLE_LIFE_S,
     MAX_SHORT,
-    REPEAT,
     SHORT_S,
     Session,
-    repeated,
-    setup_fields,
 )
-
-
-def fields(session: SessionSettings | None = None, turn: TurnSettings | None = None, handle: str = "") -> Any:
-    chosen = session or SessionSettings()
-    return setup_fields(Settings(session=replace(chosen, repeat=False), turn=turn or TurnSettings()), handle)
-
-
-# the setup message
-
-
-def test_the_default_setup_is_what_the_canonical_transcript_shows() -> None:
-    prompt = SessionSettings().system_instruction
-    assert fields() == {
-        "model": "models/gemini-3.8-live",
-        "generationConfig": {"responseModalities": ["AUDIO"], "mediaResolution": "MEDIA_RESOLUTION_LOW"},
-        "realtimeInputConfig": {
-            "automaticActivityDetection": {"disabled": True},
-            "activityHandling": "START_OF_ACTIVITY_INTERRUPTS",
-            "turnCoverage": "TURN_INCLUDES_ALL_INPUT",
-        },
-        "sessionResumption": {},
-        "contextWindowCompression": {"slidingWindow": {}},
-        "inputAudioTranscription": {},
-        "outputAudioTranscription": {},
-        "systemInstruction": {"parts": [{"text": prompt}]},
-    }
-
-
-def test_a_model_may_be_named_with_or_without_its_prefix() -> None:
-    assert fields(SessionSettings(model="models/gemini-x"))["model"] == "models/gemini-x"
-    assert fields(SessionSettings(model="gemini-x"))["model"] == "models/gemini-x"
-
-
-def test_what_is_not_set_is_not_sent() -> None:
-    bare = fields(SessionSettings(system_instruction=""))
-    assert not {"systemInstruction", "tools"} & set(bare)
-    assert set(bare["generationConfig"]) == {"responseModalities", "mediaResolution"}
-
-
-def test_every_setting_of_the_model_is_sent_where_the_service_expects_it() -> None:
-    sent = fields(
-        SessionSettings(
-            voice="Kore",
-            temperature=0.0,
-            thinking_level="HIGH",
-            media_resolution="high",
-            turn_coverage="TURN_INCLUDES_ONLY_ACTIVITY",
-            search=True,
-        )
-    )
-    assert sent["generationConfig"] == {
-        "responseModalities": ["AUDIO"],
-        "mediaResolution": "MEDIA_RESOLUTION_HIGH",
-        "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
-        "temperature": 0.0,
-        "thinkingConfig": {"thinkingLevel": "HIGH"},
-    }
-    assert sent["realtimeInputConfig"]["turnCoverage"] == "TURN_INCLUDES_ONLY_ACTIVITY"
-    assert sent["tools"] == [{"googleSearch": {}}]
-
-
-def test_the_service_detects_speech_only_when_it_is_asked_to() -> None:
-    sent = fields(turn=TurnSettings(detection="server", silence_ms=500))
-    assert sent["realtimeInputConfig"]["automaticActivityDetection"] == {
-        "disabled": False,
-        "startOfSpeechSensitivity": "START_SENSITIVITY_LOW",
-        "endOfSpeechSensitivity": "END_SENSITIVITY_LOW",
-        "prefixPaddingMs": 100,
-        "silenceDurationMs": 500,
-    }
-
-
-# the handle
 
 
 @pytest.fixture
@@ -368,25 +292,3 @@ def test_the_settings_of_one_session_do_not_reach_another() -> None:
     other = replace(settings, session=replace(settings.session, voice="Kore"))
     assert "speechConfig" not in json.loads(Session(settings).setup(0.0))["setup"]["generationConfig"]
     assert "speechConfig" in json.loads(Session(other).setup(0.0))["setup"]["generationConfig"]
-
-
-# repeat that
-
-
-@pytest.mark.parametrize(
-    ("model", "behavior", "silent"),
-    [
-        ("gemini-3.8-live", "NON_BLOCKING", True),
-        ("gemini-3.8-live-extended-thinking", "NON_BLOCKING", False),
-        ("gemini-3.1-flash-live-preview", None, False),
-    ],
-)
-def test_the_box_can_be_asked_to_repeat_in_the_way_that_the_model_takes(
-    model: str, behavior: str | None, *, silent: bool
-) -> None:
-    thinking = "HIGH" if "thinking" in model else ""
-    settings = Settings(session=SessionSettings(model=model, thinking_level=thinking))
-    ((declared,),) = (tool["functionDeclarations"] for tool in setup_fields(settings, "")["tools"])
-    assert (declared["name"], declared.get("behavior")) == (REPEAT, behavior)
-    assert (repeated(model, "1", 4.2).get("scheduling") == "SILENT") is silent
-    assert repeated(model, "1", 0.0)["response"] == {"error": "nothing was said yet"}

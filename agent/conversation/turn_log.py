@@ -1,0 +1,62 @@
+"""What is written down of turns: in the store while they happen and when they are over, and in the history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.wire.history import PastTurn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.conversation.continuity import Continuity
+    from agent.metrics import TurnRecord
+    from agent.store.store import Store
+
+PROGRESS_S = 1.0
+"""What has come of an answer is written down this often while it comes."""
+
+
+class TurnLog:
+    """Writes the turns of one conversation."""
+
+    def __init__(
+        self,
+        store: Store,
+        continuity: Continuity,
+        *,
+        clock: Callable[[], float],
+        take_number: Callable[[], int],
+        on_over: Callable[[TurnRecord], None],
+    ) -> None:
+        """``take_number()`` gives one to a turn that nobody asked; ``on_over`` is told of each turn that is over."""
+        self._store = store
+        self._continuity = continuity
+        self._clock = clock
+        self._take_number = take_number
+        self._on_over = on_over
+        self._progress_at = 0.0
+
+    def progress(self, record: TurnRecord) -> None:
+        """Write down what has come of an answer, now and then."""
+        now = self._clock()
+        if record.utterance is not None and now - self._progress_at >= PROGRESS_S:
+            self._progress_at = now
+            self._store.update(record.utterance, heard=record.question_text.strip(), said=record.answer.text)
+
+    def settle(self, record: TurnRecord) -> None:
+        """Write down a turn that is over."""
+        self.remember(record)
+        columns = record.columns()
+        if record.utterance is not None:
+            self._store.update(record.utterance, **columns)
+        elif record.answer.text or record.answer.audio_s:  # else only the end of what a half-sent utterance began
+            self._store.unasked(self._take_number(), **columns)
+        self._continuity.touch()
+        self._on_over(record)
+
+    def remember(self, record: TurnRecord) -> None:
+        """Keep a turn for a session that does not know of it."""
+        question = record.question_text.strip() or record.typed
+        if question or record.answer.text:
+            self._continuity.session.history.add(PastTurn(question, record.played_text, number=record.utterance or 0))

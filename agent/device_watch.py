@@ -1,0 +1,61 @@
+"""Which devices work: faults are logged, told and shown; a sign of life ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from agent.turn import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.store.store import Store
+    from agent.turn.condition import Condition
+    from hardware.ports import DeviceError
+
+log = logging.getLogger(__name__)
+
+
+class DeviceWatch:
+    """Handles what devices report. A part is called by the first word of its device's name: microphone, camera, ..."""
+
+    def __init__(self, store: Store, condition: Condition, dispatch: Callable[[events.Event], None]) -> None:
+        """Begin with devices of which nothing is known."""
+        self._store = store
+        self._condition = condition
+        self._dispatch = dispatch
+        self._worked: set[str] = set()  # parts that have given a sign of life
+        self.keep_trying = True
+        """Whether to go on whatever happens; else what never worked ends the run."""
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the exception that ends the run."""
+
+    def fault(self, error: DeviceError) -> None:
+        """Handle a device's fault."""
+        part = error.device.split()[0]
+        log.warning("device: %s", error)
+        self._store.event("device", str(error))
+        self._dispatch(events.FaultRaised(part))
+        if error.fatal and not self.failed.done():
+            self.failed.set_exception(error)
+        elif part not in self._worked:
+            self.fail(error)
+
+    def works(self, part: str) -> None:
+        """Handle a sign of life. Cheap; called for every chunk."""
+        self._worked.add(part)
+        if part in self._condition.faults:
+            log.info("device: %s works again", part)
+            self._store.event("device", f"{part} works again")
+            self._dispatch(events.FaultCleared(part))
+
+    def storage(self, problem: str) -> None:
+        """Handle what is wrong with the disk; an empty ``problem``: nothing any more."""
+        self._dispatch(events.FaultRaised("storage") if problem else events.FaultCleared("storage"))
+
+    def fail(self, error: Exception) -> None:
+        """End the run with ``error``, unless it is to keep trying."""
+        if not self.keep_trying and not self.failed.done():
+            self.failed.set_exception(error)

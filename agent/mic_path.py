@@ -1,0 +1,113 @@
+"""The microphone's path on the loop: endpointer, gate, ledger, socket, all before the next chunk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from agent.hearing.acoustics import Acoustics
+from agent.hearing.ear import Ear
+from agent.hearing.endpointer import Edge
+from agent.turn import events
+from agent.turn.phase import Phase
+from hardware.ports import MICROPHONE_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.config import Settings
+    from agent.conversation.conversation import Conversation
+    from agent.turn.machine import Turn
+    from hardware.ports import DeviceError, Devices, MicChunk
+
+ECHO_S = 0.3
+"""After the last sample was handed over its echo still comes: out of the driver, through the room and in again. Not
+more, so that the pre-roll still reaches back to a word that followed a button at once."""
+
+
+class MicPath:
+    """Hears while the microphone is open, and says so to turn machine and conversation."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        devices: Devices,
+        turn: Turn,
+        conversation: Conversation,
+        dispatch: Callable[[events.Event], None],
+    ) -> None:
+        """Load the voice detector. Raises ConfigError."""
+        self._settings = settings
+        self._microphone = devices.microphone
+        self._speaker = devices.speaker
+        self._turn = turn
+        self._conversation = conversation
+        self._dispatch = dispatch
+        self._loop = asyncio.get_running_loop()
+        self._echo_until = 0.0
+        self._speech_ended_at = 0.0  # set while the endpointer's END is being handled
+        self.ear = Ear(settings)
+        self.acoustics = Acoustics(settings.turn, dispatch, devices.microphone.false_alarm)
+
+    def open(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
+        """Open the microphone; ``on_chunk`` gives each chunk to :meth:`chunk`."""
+        self.ear.forget()
+        self._microphone.start(on_chunk, on_fault)
+
+    def close(self) -> None:
+        """Close it."""
+        self._microphone.stop()
+
+    def chunk(self, heard: MicChunk) -> None:
+        """Handle 20 ms.
+
+        The chunk is added to an open utterance before its edge is acted on: an utterance that the edge opens begins
+        with its pre-roll, which ends with this very chunk.
+        """
+        now, turn = self._loop.time(), self._turn
+        edge = self.ear.feed(heard, deaf=self._deaf(heard, now))
+        self.acoustics.chunk(heard, now, voiced=self.ear.voiced, held=turn.phase is Phase.TALKING)
+        if edge is not None:
+            self._microphone.speech(on=edge is Edge.START)
+        if self._conversation.recording is not None:
+            self._conversation.hear(heard.for_model, quiet=self.ear.quiet)
+        if edge is Edge.START:
+            self._speech_started()
+        elif edge is Edge.END:
+            self._speech_ended(now)
+        self._conversation.dialogue.watch_playback(now)
+
+    def end_utterance(self) -> None:
+        """End the utterance where its last word was: before the endpointer's silence, or now if a finger ended it."""
+        self._microphone.speech(on=False)
+        self.ear.restart()
+        ended_at = self._speech_ended_at or self._loop.time()
+        self._conversation.end_utterance(ended_at, listening=self._turn.listening)
+
+    def _speech_started(self) -> None:
+        chosen = self._settings.endpointer
+        over_answer = self._turn.phase is Phase.ANSWERING
+        was_open = self._conversation.recording is not None
+        self._dispatch(
+            events.SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000)
+        )
+        opened = None if was_open else self._conversation.recording
+        if opened is not None:
+            self.acoustics.begun(opened.number, over_answer=over_answer)
+
+    def _speech_ended(self, now: float) -> None:
+        self._speech_ended_at = now - self._settings.endpointer.end_silence_ms / 1000
+        recording = self._conversation.recording
+        if recording is not None:
+            self.acoustics.ended(MICROPHONE_FORMAT.seconds_in(len(recording.pcm)), now)
+        self._dispatch(events.SpeechEnded())
+        self._speech_ended_at = 0.0
+
+    def _deaf(self, heard: MicChunk, now: float) -> bool:
+        """Whether what the microphone hears may be the box's own voice."""
+        if self._speaker.audible:
+            self._echo_until = now + ECHO_S
+        chosen = self._settings.turn.barge_in
+        if chosen == "voice" or now >= self._echo_until:
+            return False
+        return not heard.trusted or (chosen == "button" and self._speaker.audible)

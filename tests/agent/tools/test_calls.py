@@ -1,0 +1,74 @@
+"""Function calls: each is on disk before it is made, and answered once, on the connection that it came over."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from agent.tools.calls import ToolCalls
+from agent.wire.events import FunctionCall, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.store.store import Store
+
+LOOK, POINT = FunctionCall("1", "look", {}), FunctionCall("2", "point", {"x": 1})
+
+
+class SlowStore:
+    """A disk that is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, Callable[[int | None], None]]] = []
+        self.ended: list[tuple[int, dict[str, Any]]] = []
+
+    def call(self, _: int | None, __: str, name: str, ___: dict[str, Any], then: Callable[[int | None], None]) -> None:
+        self.begun.append((name, then))
+
+    def call_ended(self, number: int, result: dict[str, Any]) -> None:
+        self.ended.append((number, result))
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.store, self.sent = SlowStore(), list[dict[str, Any]]()
+        self.calls = ToolCalls(cast("Store", self.store), {"look": self.look}, self.send)
+
+    def look(self, call: FunctionCall) -> dict[str, Any]:
+        return {"id": call.id, "name": call.name, "response": {"output": "a valve"}}
+
+    def send(self, message: bytes) -> None:
+        (response,) = json.loads(message)["toolResponse"]["functionResponses"]
+        self.sent.append(response)
+
+
+def test_a_call_is_made_when_it_is_on_disk_and_its_result_is_kept() -> None:
+    rig = Rig()
+    rig.calls.answer(ToolCall((LOOK,)), turn=3)
+    assert rig.sent == []
+    rig.store.begun[0][1](7)
+    assert rig.sent == [{"id": "1", "name": "look", "response": {"output": "a valve"}}]
+    assert rig.store.ended == [(7, {"output": "a valve"})]
+
+
+def test_an_unknown_function_is_answered_too_since_silence_would_mute_the_model() -> None:
+    rig = Rig()
+    rig.calls.answer(ToolCall((LOOK, POINT)), turn=None)
+    for _, then in rig.store.begun:
+        then(None)  # the disk fails
+    assert [response["id"] for response in rig.sent] == ["1", "2"]
+    assert rig.sent[1]["response"] == {"error": "no tool named point", "retryable": False}
+    assert rig.store.ended == []
+
+
+def test_a_call_goes_down_with_its_connection() -> None:
+    rig = Rig()
+    rig.calls.answer(ToolCall((LOOK,)), turn=3)
+    rig.calls.connection_lost()
+    rig.store.begun[0][1](7)
+    assert rig.sent == []
+    assert rig.store.ended == [(7, {"error": "the connection was lost"})]
+    rig.calls.answer(ToolCall((POINT,)), turn=3)
+    rig.store.begun[1][1](8)
+    assert [response["id"] for response in rig.sent] == ["2"]
