@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import get_args, TYPE_CHECKING
 
 import pytest
 
 from agent import notices
-from agent.notices import Notice
 from agent.noticing import of_move
 from agent.turn import effects, events
 from agent.turn.effects import Effect
 from agent.turn.events import Event
 from agent.turn.gestures import Down, Hold, HoldEnd, Settled, Tap
 from agent.voice.earcons import Earcon
+
+if TYPE_CHECKING:
+    from agent.notices import Notice
 
 
 @pytest.mark.parametrize(
