@@ -1,4 +1,4 @@
-"""For every test: no thread is left behind, state has a folder of its own, what the agent sends satisfies the protos."""
+"""For every test: no thread is left, state has a folder of its own, and what the agent sends satisfies the protos."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args, TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
