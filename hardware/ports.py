@@ -42,6 +42,17 @@ CHUNK_S = 0.020
 CHUNK_BYTES = MICROPHONE_FORMAT.bytes_in(CHUNK_S)
 
 
+class Trust(Enum):
+    """Why speech that is heard while the speaker plays does, or does not, interrupt it; the value is for the log."""
+
+    ECHO_FREE = "no echo to take out"
+    ABSENT = "no canceller"
+    LEARNING = "not enough echo heard yet"
+    TRUSTED = "the echo is gone"
+    POOR = "the echo is not gone"
+    WITHDRAWN = "an answer was interrupted by nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class MicChunk:
     """One chunk, ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known about it."""
@@ -49,23 +60,26 @@ class MicChunk:
     for_model: bytes
     for_endpointer: bytes
     """The same moment, up to 6 ms later: without noise and without what the speaker plays."""
-    trusted: bool
-    """Whether speech in it, while the speaker plays, is a person's and not the speaker's."""
-    trust: str = ""
-    """Why, in words for the log."""
+    trust: Trust
+    """What is known about the speaker's sound in it."""
     erle_db: float = 0.0
     """How much quieter the speaker's sound leaves than it came."""
     level_dbfs: float = 0.0
-    """Rms as captured."""
+    """Rms of the louder half, as captured: before anything was taken out."""
     clipping: float = 0.0
     """Share of captured samples at full scale, 0 to 1."""
     dead: bool = False
     """Whether the microphone has delivered nothing but zeros for a while."""
 
+    @property
+    def trusted(self) -> bool:
+        """Whether speech in it, while the speaker plays, is a person's and not the speaker's."""
+        return self.trust in (Trust.TRUSTED, Trust.ECHO_FREE)
+
     @classmethod
     def plain(cls, pcm: bytes, *, trusted: bool) -> MicChunk:
-        """Return ``pcm`` for both listeners."""
-        return cls(pcm, pcm, trusted)
+        """Return ``pcm``, captured without a canceller, for both listeners; ``trusted`` if it holds no echo."""
+        return cls(pcm, pcm, Trust.ECHO_FREE if trusted else Trust.ABSENT)
 
 
 class DeviceError(Exception):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hardware.ports import MicChunk
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hardware.ports import MicChunk
 
 Samples = npt.NDArray[np.int16]
 
@@ -50,7 +50,7 @@ class DspThread:
     """Runs a :class:`~hardware.sound.front_end.FrontEnd`. May be called from any thread; never waits but to close."""
 
     def __init__(self, deliver: Callable[[int, MicChunk], None]) -> None:
-        """``deliver(key, heard)`` is called in the thread, which starts with :meth:`prepare`."""
+        """``deliver(key, chunk)`` is called in the thread, which starts with :meth:`prepare`."""
         self._deliver = deliver
         self._work: SimpleQueue[Block | Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -119,9 +119,9 @@ class DspThread:
         if self._rates != (block.capture.rate, block.rate_out):  # the other card was opened later, or anew
             self._renew(block.capture.rate, block.rate_out)
         self._front.technician_speaks = self._speaking
-        heard = self._front.process(mono(block), np.frombuffer(block.played, dtype="<i2"))
-        if heard is not None:
-            self._deliver(block.key, plain(heard))
+        chunk = self._front.process(mono(block), np.frombuffer(block.played, dtype="<i2"))
+        if chunk is not None:
+            self._deliver(block.key, chunk)
 
 
 def mono(block: Block) -> Samples:
@@ -133,17 +133,3 @@ def mono(block: Block) -> Samples:
     step = 2 * channels if wide else channels
     first = 2 * channel - 1 if wide else channel - 1
     return np.ascontiguousarray(words[first::step])
-
-
-def plain(heard: Any) -> MicChunk:  # noqa: ANN401 - hardware.sound.front_end.Heard, which imports numpy
-    """Return what the front end says without anything of numpy in it."""
-    return MicChunk(
-        heard.for_model,
-        heard.for_endpointer,
-        heard.trusted,
-        heard.trust.value,
-        heard.erle_db,
-        heard.level_dbfs,
-        heard.clipping,
-        heard.dead,
-    )

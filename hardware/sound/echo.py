@@ -7,10 +7,11 @@ is steady, and behind it would learn from what the canceller punched holes into 
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from hardware.ports import Trust
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -141,16 +142,6 @@ class ErleMeter:
 
 
 # Whether to believe a voice in it
-
-
-class Trust(Enum):
-    """Why speech during an answer does or does not interrupt it."""
-
-    ABSENT = "no canceller"
-    LEARNING = "not enough echo heard yet"
-    TRUSTED = "the echo is gone"
-    POOR = "the echo is not gone"
-    WITHDRAWN = "an answer was interrupted by nothing"
 
 
 ENTER_DB = 18.0

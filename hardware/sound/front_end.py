@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, Trust, canceller
+from hardware.ports import MicChunk
+from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, canceller
 from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
@@ -38,28 +38,6 @@ CANCELLER_DELAY = 127
 """Samples that the canceller without suppression holds back; sound that goes around it waits as long."""
 RAMP = (np.arange(BLOCK, dtype=np.float32) + 1) / BLOCK
 """From one source to the other within a block, so that nothing clicks."""
-
-
-@dataclass(frozen=True, slots=True)
-class MicChunk:
-    """20 ms of 16 kHz mono s16le, for two listeners, and what is known about them."""
-
-    for_model: bytes
-    for_endpointer: bytes
-    """The same moment about 6 ms later, and noise suppressed."""
-    erle_db: float
-    trust: Trust
-    clipping: float
-    """Share of captured samples at full scale, 0 to 1."""
-    level_dbfs: float
-    """Rms of the louder half, as captured: before anything was taken out."""
-    dead: bool
-    """Whether the microphone has given exact zeros for ``DEAD_S``."""
-
-    @property
-    def trusted(self) -> bool:
-        """Whether speech during an answer may interrupt it."""
-        return self.trust is Trust.TRUSTED
 
 
 class FrontEnd:
@@ -96,10 +74,10 @@ class FrontEnd:
         return MicChunk(
             first.model + block.model,
             first.hushed + block.hushed,
-            self._meter.erle_db,
             self._gate.trust,
-            (first.clipping + block.clipping) / 2,
+            self._meter.erle_db,
             max(first.level_dbfs, block.level_dbfs),
+            (first.clipping + block.clipping) / 2,
             dead=self._zeros_s >= DEAD_S,
         )
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hardware.sound.echo import ENTER_DB, Trust
+from hardware.ports import Trust
+from hardware.sound.echo import ENTER_DB
 from hardware.sound.front_end import CLIPPED, FULL_SCALE_DB, FrontEnd
 from hardware.tuning.findings import Findings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hardware.sound.front_end import MicChunk
+    from hardware.ports import MicChunk
 
     Samples = npt.NDArray[np.int16]
     Sound = npt.NDArray[np.float64]

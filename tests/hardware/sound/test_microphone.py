@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hardware.ports import CHUNK_S, MicChunk
+from hardware.ports import CHUNK_S, MicChunk, Trust
 from hardware.sound.microphone import CLIPPED_S, PATIENCE_S, REOPEN_S, Health
 
 
 def heard(*, dead: bool = False, level_dbfs: float = -60.0, clipping: float = 0.0) -> MicChunk:
-    return MicChunk(b"", b"", trusted=False, dead=dead, level_dbfs=-101.0 if dead else level_dbfs, clipping=clipping)
+    return MicChunk(b"", b"", Trust.ABSENT, dead=dead, level_dbfs=-101.0 if dead else level_dbfs, clipping=clipping)
 
 
 def chunks(seconds: float) -> range:
