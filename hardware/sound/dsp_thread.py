@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -42,16 +42,29 @@ class Block(NamedTuple):
     captured: bytes
     rate_out: int
     played: bytes
-    key: int
-    """Of whoever listens now; comes back with the chunk."""
+    deliver: Callable[[MicChunk], None]
+    """Who listened when it was captured: is given the chunk, in the thread that made it."""
+
+
+class BlockSink(Protocol):
+    """What works on blocks. Called by the card's threads, and never makes them wait."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is fed is worked on."""
+
+    def prepare(self, rate_in: int, rate_out: int) -> None:
+        """Get ready for these rates, of a card newly opened."""
+
+    def feed(self, block: Block) -> None:
+        """Queue a block."""
 
 
 class DspThread:
     """Runs a :class:`~hardware.sound.front_end.FrontEnd`. May be called from any thread; never waits but to close."""
 
-    def __init__(self, deliver: Callable[[int, MicChunk], None]) -> None:
-        """``deliver(key, chunk)`` is called in the thread, which starts with :meth:`prepare`."""
-        self._deliver = deliver
+    def __init__(self) -> None:
+        """Start no thread yet: :meth:`prepare` does."""
         self._work: SimpleQueue[Block | Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._front: Any = None
@@ -121,7 +134,7 @@ class DspThread:
         self._front.technician_speaks = self._speaking
         chunk = self._front.process(mono(block), np.frombuffer(block.played, dtype="<i2"))
         if chunk is not None:
-            self._deliver(block.key, chunk)
+            block.deliver(chunk)
 
 
 def mono(block: Block) -> Samples:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
 from hardware.ports import CHUNK_S, DeviceError
-from hardware.sound.cards import supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hardware.ports import MicChunk
     from hardware.sound.card_sound import CardSound
+    from hardware.sound.dsp_thread import DspThread
 
 INLET_CHUNKS = 25
 """500 ms: a loop that stalls longer gets the newest sound."""
@@ -38,17 +38,19 @@ log = logging.getLogger(__name__)
 class CardMicrophone:
     """A microphone on a sound card that may be unplugged and come back."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
-        """Hear through ``sound``."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound, dsp: DspThread) -> None:
+        """Hear through ``sound``, cleaned by ``dsp``."""
+        self._loop = loop
         self._sound = sound
+        self._dsp = dsp
         self._line = sound.microphone
         self._on_chunk: Callable[[MicChunk], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
-        self._starts = 0
+        self._dropped = 0
         self._health = Health()
-        self._chunks: Inlet[tuple[int, MicChunk]] = Inlet(loop, self._deliver, INLET_CHUNKS)
+        self._chunks: Inlet[MicChunk] = Inlet(loop, self._deliver, INLET_CHUNKS)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
-        sound.on_heard, sound.on_microphone_fault = self._chunks.post, self._faults.post
+        self.failed = self._faults.post
 
     @property
     def fault(self) -> DeviceError | None:
@@ -58,7 +60,7 @@ class CardMicrophone:
     @property
     def dropped(self) -> int:
         """Chunks lost because the loop stalled, or the processor."""
-        return self._chunks.dropped + self._sound.cleaner.dropped // 2
+        return self._dropped + self._chunks.dropped + self._dsp.dropped // 2
 
     @property
     def glitches(self) -> int:
@@ -69,47 +71,48 @@ class CardMicrophone:
         """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
         self._on_chunk = on_chunk
         self._on_fault = on_fault
-        self._starts += 1
-        self._sound.key = self._starts
+        self._renew()
         if self._line.fault is not None:
             self._faults.post(self._line.fault)
-        supervisor().poke()
+        self._sound.listen(self._chunks.post)
 
     def stop(self) -> None:
         """End capture; no chunk is delivered after this returns."""
-        self._on_chunk = None
-        self._sound.key = 0
-        supervisor().poke()
+        self._chunks.close()
+        self._sound.listen(None)
 
     def speech(self, *, on: bool) -> None:
         """Keep somebody's speech from being measured as echo."""
-        self._sound.cleaner.speech(on=on)
+        self._dsp.speech(on=on)
 
     def false_alarm(self) -> None:
         """Trust no voice over an answer for a while."""
-        self._sound.cleaner.false_alarm()
+        self._dsp.false_alarm()
 
     async def aclose(self) -> None:
         """Release the card."""
         self.stop()
-        self._chunks.close()
         self._faults.close()
-        await asyncio.to_thread(supervisor().remove, self._line)
-        await asyncio.to_thread(self._sound.cleaner.close)
+        await asyncio.to_thread(self._sound.close, self._line)
+        await asyncio.to_thread(self._dsp.close)
 
-    def _deliver(self, chunk: tuple[int, MicChunk]) -> None:
-        key, heard = chunk
-        if self._on_chunk is None or key != self._sound.key:  # of an earlier start
-            return
-        verdict = self._health.feed(heard)
-        if verdict:
-            log.warning("%s: %s", self._line.name, verdict)
+    def _renew(self) -> None:
+        """Make an inlet for one start: chunks that were captured for an earlier start end in a closed inlet."""
+        self._chunks.close()
+        self._dropped += self._chunks.dropped
+        self._chunks = Inlet(self._loop, self._deliver, INLET_CHUNKS)
+
+    def _deliver(self, chunk: MicChunk) -> None:
+        assert self._on_chunk is not None
+        warning = self._health.feed(chunk)
+        if warning:
+            log.warning("%s: %s", self._line.name, warning)
         if self._health.reopen:
             self._sound.reopen_microphone()
         if self._health.dead:
             self._die()
         else:
-            self._on_chunk(heard)
+            self._on_chunk(chunk)
 
     def _die(self) -> None:
         if self._health.news:

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
-from hardware.sound.cards import supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +24,9 @@ class CardSpeaker:
         self._line = sound.speaker
         self._on_drained: Callable[[], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
-        self._drains: Inlet[int] = Inlet(loop, self._drained, 4)
+        self._drains: Inlet[int] = Inlet(loop, self._finished, 4)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
-        sound.on_drained, sound.on_speaker_fault = self._drains.post, self._faults.post
+        self.drained, self.failed = self._drains.post, self._faults.post
 
     @property
     def fault(self) -> DeviceError | None:
@@ -78,13 +77,13 @@ class CardSpeaker:
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
         """Append answer audio, unless its answer was cut; never waits."""
         taken = self.buffer.write(pcm, epoch)
-        supervisor().poke()
+        self._sound.wake()
         return taken
 
     def finish(self) -> None:
         """Say that the answer is whole."""
         self.buffer.finish()
-        supervisor().poke()
+        self._sound.wake()
 
     def flush(self) -> float:
         """Silence the answer within one block and what the driver holds; returns the seconds that were played."""
@@ -93,21 +92,21 @@ class CardSpeaker:
     def repeat(self) -> float:
         """Play the last answer again; returns its seconds."""
         seconds = self.buffer.repeat()
-        supervisor().poke()
+        self._sound.wake()
         return seconds
 
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays."""
         self.buffer.chime(pcm)
-        supervisor().poke()
+        self._sound.wake()
 
     async def aclose(self) -> None:
         """Release the card."""
         self._drains.close()
         self._faults.close()
-        await asyncio.to_thread(supervisor().remove, self._line)
+        await asyncio.to_thread(self._sound.close, self._line)
 
-    def _drained(self, answer: int) -> None:
+    def _finished(self, answer: int) -> None:
         if answer == self.buffer.answer and self._on_drained is not None:  # else flushed or gone on meanwhile
             self._on_drained()
 

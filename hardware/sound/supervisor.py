@@ -60,7 +60,7 @@ class Stream(Protocol):
 class SupervisedStream:
     """One direction of one card: ``opened()`` gives a stream, which runs while ``wanted()``.
 
-    Each outage is given to ``on_fault`` once. All three are called in threads of the supervisor.
+    Both are called in threads of the supervisor.
     """
 
     def __init__(
@@ -68,10 +68,11 @@ class SupervisedStream:
         name: str,
         opened: Callable[[], Stream],
         wanted: Callable[[], bool],
-        on_fault: Callable[[DeviceError], None],
     ) -> None:
         """``name`` stands in error messages."""
         self.name = name
+        self.on_fault: Callable[[DeviceError], None] = lambda _: None
+        """Called once for each outage, in a thread; given to :meth:`StreamSupervisor.add`."""
         self.fault: DeviceError | None = None
         """Why it does not work at present."""
         self.stream: Stream | None = None
@@ -83,7 +84,6 @@ class SupervisedStream:
         self._again = False
         self._opened = opened
         self._wanted = wanted
-        self._on_fault = on_fault
         self._running = False
         self._beating = False
         self._dead_at = math.inf
@@ -135,7 +135,7 @@ class SupervisedStream:
         pause = RETRY_S
         if self.fault is None:
             self.fault = error.of(self.name)
-            self._on_fault(self.fault)
+            self.on_fault(self.fault)
             pause = 0.0
         self.drop()
         self._retry_at = time.monotonic() + pause
@@ -156,7 +156,7 @@ class SupervisedStream:
         self.stuck = True
         self.stream, self._running = None, False
         self.fault = error.of(self.name)
-        self._on_fault(self.fault)
+        self.on_fault(self.fault)
 
     def _advance(self) -> None:
         if self.stream is None:
@@ -196,8 +196,9 @@ class StreamSupervisor:
         self._thread: threading.Thread | None = None
         self._rescanned_at = time.monotonic()
 
-    def add(self, line: SupervisedStream) -> None:
-        """Look after ``line`` from now on. Idempotent."""
+    def add(self, line: SupervisedStream, on_fault: Callable[[DeviceError], None]) -> None:
+        """Look after ``line`` from now on; ``on_fault`` is told of each outage once, in a thread. Idempotent."""
+        line.on_fault = on_fault
         with self._lock:
             if line not in self._lines:
                 self._lines.append(line)

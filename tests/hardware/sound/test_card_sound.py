@@ -20,6 +20,7 @@ from hardware.ports import CHUNK_BYTES, SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound, cards, microphone, streams, supervisor
 from hardware.sound.card_sound import CardSound
+from hardware.sound.dsp_thread import DspThread
 from hardware.sound.microphone import CardMicrophone
 from hardware.sound.speaker import CardSpeaker
 from hardware.sound.streams import Side
@@ -84,13 +85,14 @@ class Box:
 
     def __init__(self, names: tuple[str, str], **audio: Any) -> None:
         loop = asyncio.get_running_loop()
-        self.sound = CardSound(AudioSettings(microphone=names[0], speaker=names[1], **audio))
-        self.microphone, self.speaker = CardMicrophone(loop, self.sound), CardSpeaker(loop, self.sound)
+        dsp = DspThread()
+        self.sound = CardSound(AudioSettings(microphone=names[0], speaker=names[1], **audio), dsp)
+        self.microphone, self.speaker = CardMicrophone(loop, self.sound, dsp), CardSpeaker(loop, self.sound)
         self.chunks: list[tuple[float, MicChunk]] = []
         self.drained = asyncio.Event()
         self.into, self.out = Faults(), Faults()
         self.speaker.start(self.drained.set, self.out)
-        self.sound.open()
+        self.sound.open(self.microphone, self.speaker)
 
     async def __aenter__(self) -> Self:
         return self

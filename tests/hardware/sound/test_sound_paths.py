@@ -12,8 +12,8 @@ from hardware.ports import SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound
 from hardware.sound.card_sound import CardSound, EchoReference, SharedStream
-from hardware.sound.cards import Card, supervisor
-from hardware.sound.dsp_thread import Block, Capture
+from hardware.sound.cards import Card
+from hardware.sound.dsp_thread import Block, Capture, DspThread
 from hardware.sound.playback import PlaybackBuffer
 
 if TYPE_CHECKING:
@@ -96,26 +96,27 @@ class Played:
     """A CardSound with everything that it said."""
 
     def __init__(self, microphone: str, speaker: str, **audio: Any) -> None:
-        self.sound = CardSound(
-            AudioSettings(microphone=microphone, speaker=speaker, **audio), buffer=PlaybackBuffer(0.0)
-        )
-        self.heard: list[tuple[int, MicChunk]] = []
+        self.dsp = DspThread()
+        settings = AudioSettings(microphone=microphone, speaker=speaker, **audio)
+        self.sound = CardSound(settings, self.dsp, PlaybackBuffer(0.0))
+        self.heard: list[MicChunk] = []
+        self.drains: list[int] = []
         self.faults: list[str] = []
-        self.sound.on_heard = self.heard.append
-        self.sound.on_microphone_fault = lambda error: self.faults.append(str(error))
-        self.sound.on_speaker_fault = lambda error: self.faults.append(str(error))
-        self.sound.open()
+        self.drained = self.drains.append
+        self.sound.open(self, self)
         until(lambda: bool(self.faults) or all(line.stream for line in (self.sound.speaker, self.sound.microphone)))
 
-    def listen(self, key: int) -> None:
-        self.sound.key = key
-        supervisor().poke()
+    def failed(self, error: DeviceError) -> None:
+        self.faults.append(str(error))
+
+    def listen(self) -> None:
+        self.sound.listen(self.heard.append)
 
     def close(self) -> None:
-        self.sound.key = 0
+        self.sound.listen(None)
         for line in (self.sound.microphone, self.sound.speaker):
-            supervisor().remove(line)
-        self.sound.cleaner.close()
+            self.sound.close(line)
+        self.dsp.close()
 
 
 @pytest.fixture
@@ -147,18 +148,18 @@ def test_one_card_has_one_stream_which_runs_while_either_side_is_wanted(
     assert stream.duplex
     assert isinstance(box.sound.microphone.stream, SharedStream)
     assert not stream.running
-    box.listen(1)
+    box.listen()
     until(lambda: stream.running)
     for _ in range(2):
         assert len(stream.block(bytes(960))) == 960
-    until(lambda: [key for key, _ in box.heard] == [1])
-    box.listen(0)
+    until(lambda: len(box.heard) == 1)
+    box.sound.listen(None)
     stream.block(bytes(960))
     stream.block(bytes(960))
     until(lambda: not stream.running)
     assert len(box.heard) == 1
     box.sound.buffer.write(bytes(SPEAKER_FORMAT.bytes_in(0.02)))
-    supervisor().poke()
+    box.sound.wake()
     until(lambda: stream.running)
     for _ in range(4):
         stream.block(bytes(960))
@@ -172,11 +173,11 @@ def test_two_cards_have_two_streams_and_what_is_played_meets_its_echo(
     box = play("boom", "hdmi")
     into, out = rack.now(into=True, out=False), rack.now(into=False, out=True)
     assert (into.rate, out.rate) == (44100, 48000)
-    box.listen(1)
+    box.listen()
     until(lambda: into.running)
     assert not out.running, "silence needs no stream"
     fed: list[Any] = []
-    monkeypatch.setattr(box.sound.cleaner, "feed", fed.append)
+    monkeypatch.setattr(box.dsp, "feed", fed.append)
     box.sound.buffer.write(np.full(2400, 5000, dtype="<i2").tobytes())
     played = [out.block(b"") for _ in range(2)]
     for _ in range(3):
@@ -228,11 +229,13 @@ def test_a_dsp_thread_that_died_is_a_fault_and_replaced(
         rack.opened[-1].block(bytes(960))
         return bool(box.heard)
 
-    box.listen(1)
+    box.listen()
     until(lambda: rack.opened[0].running)
     until(heard)
-    box.sound.cleaner.feed(Block(Capture(48000, 1, 1, wide=False), b"\0\0", 48000, bytes(960), 1))  # somewhere a bug
-    until(lambda: not box.sound.cleaner.alive)
+    box.dsp.feed(
+        Block(Capture(48000, 1, 1, wide=False), b"\0\0", 48000, bytes(960), box.heard.append)
+    )  # somewhere a bug
+    until(lambda: not box.dsp.alive)
     until(lambda: bool(rack.opened[0].block(bytes(960)) and box.faults))
     assert box.faults[0].startswith("microphone 'usb': stopped delivering")
     box.heard.clear()

@@ -72,9 +72,9 @@ class Rig:
         self.faults: list[str] = []
         self.fatal = False
         self.noted: Callable[[], object] = bool
-        self.line = SupervisedStream("fake", self.open, lambda: self.wanted, self.fail)
-        supervisor.add(self.line)
-        supervisor.add(self.line)
+        self.line = SupervisedStream("fake", self.open, lambda: self.wanted)
+        supervisor.add(self.line, self.fail)
+        supervisor.add(self.line, self.fail)
 
     def fail(self, error: DeviceError) -> None:
         self.faults.append(error.problem)
