@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from hardware.ports import BYTES_PER_SAMPLE, CHUNK_S, SPEAKER_FORMAT, DeviceError, reason
 from hardware.simulated.clock import Metronome
+from hardware.sound.buffered_speaker import BufferedSpeaker
 from hardware.sound.playback import PlaybackBuffer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ WRITE_ERRORS = (OSError, struct.error)
 """What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
 
 
-class PacedSpeaker:
+class PacedSpeaker(BufferedSpeaker):
     """Plays a :class:`PlaybackBuffer` at 20 ms a period while it has anything to play, and discards it.
 
     What a subclass wants to do with the sound goes into :meth:`_play` and :meth:`_rest`.
@@ -41,74 +42,24 @@ class PacedSpeaker:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, buffer: PlaybackBuffer | None = None) -> None:
         """Use ``buffer``, or one with the default prebuffer."""
+        super().__init__(buffer or PlaybackBuffer())
         self._loop = loop
-        self.buffer = buffer or PlaybackBuffer()
         self._metronome = Metronome(loop, CHUNK_S, self._period)
-        self._on_drained: Callable[[], None] | None = None
-        self._on_fault: Callable[[DeviceError], None] | None = None
         self._silent = True
-
-    @property
-    def played_s(self) -> float:
-        """Seconds of the present answer that sounded."""
-        return self.buffer.played_s
-
-    @property
-    def buffered_s(self) -> float:
-        """Seconds still to sound."""
-        return self.buffer.buffered_s
-
-    @property
-    def epoch(self) -> int:
-        """Raised by each flush."""
-        return self.buffer.epoch
-
-    @property
-    def audible(self) -> bool:
-        """Whether anything sounds or is about to."""
-        return self.buffer.audible
-
-    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Play from now on; what was written before waits for this."""
-        self._on_drained = on_drained
-        self._on_fault = on_fault
-        self._wake()
-
-    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
-        """Append answer audio, unless its answer was cut."""
-        taken = self.buffer.write(pcm, epoch)
-        self._wake()
-        return taken
-
-    def finish(self) -> None:
-        """Say that the answer is whole."""
-        self.buffer.finish()
-        self._wake()
 
     def flush(self) -> float:
         """Silence the answer; returns the seconds that sounded."""
-        played = self.buffer.flush()
+        played = super().flush()
         if not self.buffer.audible:
             self._fall_silent()
         return played
-
-    def repeat(self) -> float:
-        """Play the last answer again."""
-        seconds = self.buffer.repeat()
-        self._wake()
-        return seconds
-
-    def chime(self, pcm: bytes) -> None:
-        """Mix a short sound over."""
-        self.buffer.chime(pcm)
-        self._wake()
 
     async def aclose(self) -> None:
         """Stop. Idempotent."""
         self._metronome.stop()
 
     def _wake(self) -> None:
-        """Begin to pull at once, as a card that runs all the time would within one period."""
+        """Begin to pull at once, as a card that runs all the time would within one period; not before ``start``."""
         if self._on_drained is not None and not self._metronome.running:
             self._metronome.start()
 
