@@ -122,6 +122,24 @@ class Rhythm(Enum):
     FAULT = "fault"
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """What a device lost or had to make up for, over its life; all zero where it has nothing to lose."""
+
+    dropped: int = 0
+    """Chunks or edges that nobody got, because the loop or the processor stalled."""
+    glitches: int = 0
+    """Over- and underruns that the driver reported since the card was last opened."""
+    underruns: int = 0
+    """How often an answer ran dry and went on."""
+    dropped_s: float = 0.0
+    """Seconds of answers lost because too much was waiting."""
+    refused_s: float = 0.0
+    """Seconds of answers that came after their answer was cut."""
+    missed_edges: int = 0
+    """Edges of a button that only polling found."""
+
+
 class Microphone(Protocol):
     """A source of 20 ms chunks."""
 
@@ -136,6 +154,9 @@ class Microphone(Protocol):
 
     def false_alarm(self) -> None:
         """Take that the last interruption of an answer was nobody's speech: trust none for a while."""
+
+    def health(self) -> DeviceHealth:
+        """Return what was lost so far."""
 
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
@@ -181,6 +202,9 @@ class Speaker(Protocol):
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays; does not count as answer."""
 
+    def health(self) -> DeviceHealth:
+        """Return what was lost so far."""
+
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
 
@@ -210,6 +234,9 @@ class Button(Protocol):
     def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Report debounced edges: True on press-down, False on release."""
 
+    def health(self) -> DeviceHealth:
+        """Return what was lost so far."""
+
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
 
@@ -233,6 +260,14 @@ class Devices:
     camera: Camera | None
     button: Button
     indicator: Indicator
+
+    def health(self) -> dict[str, DeviceHealth]:
+        """Return what each part lost so far, by its name; cameras and lights have nothing to lose."""
+        return {
+            "microphone": self.microphone.health(),
+            "speaker": self.speaker.health(),
+            "button": self.button.health(),
+        }
 
     async def aclose(self) -> None:
         """Release everything, the light last so that it stays lit while a sensor is open."""

@@ -29,6 +29,7 @@ from hardware.panel.keys import (
     KeyReader,
     Stroke,
 )
+from hardware.ports import DeviceHealth
 
 if TYPE_CHECKING:
     import asyncio
@@ -96,6 +97,10 @@ class KeyboardButton:
         except PermissionError:  # a plain file is always ready, which the system's poll refuses to say
             while self._read_lines():
                 pass
+
+    def health(self) -> DeviceHealth:
+        """Return zeros: the terminal keeps what is typed."""
+        return DeviceHealth()
 
     async def aclose(self) -> None:
         """Give the terminal back as it was. Idempotent."""

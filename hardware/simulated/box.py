@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hardware.ports import DeviceError, Devices, Rhythm, reason
+from hardware.ports import DeviceError, DeviceHealth, Devices, Rhythm, reason
 from hardware.simulated.microphones import PacedMicrophone, RoomMicrophone, SilentMicrophone, WavMicrophone
 from hardware.simulated.room import Room
 from hardware.simulated.speakers import PacedSpeaker, RoomSpeaker, SilentSpeaker, Sound, WavSpeaker
@@ -76,6 +76,10 @@ class ScriptedButton:
         del on_fault
         self._on_edge = on_edge
 
+    def health(self) -> DeviceHealth:
+        """Return zeros: a script's edges are not lost."""
+        return DeviceHealth()
+
     async def aclose(self) -> None:
         """Report nothing any more. Idempotent."""
         self._on_edge = None
@@ -127,6 +131,10 @@ class NoButton:
 
     def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Never report anything."""
+
+    def health(self) -> DeviceHealth:
+        """Return zeros."""
+        return DeviceHealth()
 
     async def aclose(self) -> None:
         """Nothing to release."""

@@ -15,6 +15,7 @@ from hardware.ports import (
     CHUNK_S,
     MICROPHONE_FORMAT,
     DeviceError,
+    DeviceHealth,
     MicChunk,
     reason,
 )
@@ -63,10 +64,14 @@ class PacedMicrophone:
         self._metronome.stop()
 
     def speech(self, *, on: bool) -> None:
-        """Know no echo to tell it from."""
+        """No-op: a simulated microphone has no echo to measure."""
 
     def false_alarm(self) -> None:
-        """Have no trust to lose."""
+        """No-op."""
+
+    def health(self) -> DeviceHealth:
+        """Return zeros: missed ticks are made up, and no chunk is lost."""
+        return DeviceHealth()
 
     async def aclose(self) -> None:
         """Stop. Idempotent."""

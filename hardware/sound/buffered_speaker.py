@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hardware.ports import DeviceHealth
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,6 +73,11 @@ class BufferedSpeaker:
         """Mix a short sound over whatever plays."""
         self.buffer.chime(pcm)
         self._wake()
+
+    def health(self) -> DeviceHealth:
+        """Return what the buffer lost so far."""
+        lost = self.buffer
+        return DeviceHealth(underruns=lost.underruns, dropped_s=lost.dropped_s, refused_s=lost.refused_s)
 
     def _wake(self) -> None:
         """Pull from the buffer soon: something may be waiting in it."""

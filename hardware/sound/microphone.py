@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
-from hardware.ports import CHUNK_S, DeviceError
+from hardware.ports import CHUNK_S, DeviceError, DeviceHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,8 @@ PATIENCE_S = 10.0
 """Zeros after sound: some microphones have a gate that closes in silence. One that never gave sound is dead at once."""
 REOPEN_S = 10.0
 """Between attempts to get more than zeros by opening the card again."""
+BLOCKS = 2
+"""Blocks of 10 ms in a chunk."""
 SILENT_DBFS = -100.0
 """Zeros are told as -101; the quietest converter there is is louder."""
 CLIPPED_SHARE = 0.02
@@ -57,16 +59,6 @@ class CardMicrophone:
         """Why it does not work at present; None again as soon as it does."""
         return self._line.fault
 
-    @property
-    def dropped(self) -> int:
-        """Chunks lost because the loop stalled, or the processor."""
-        return self._dropped + self._chunks.dropped + self._dsp.dropped // 2
-
-    @property
-    def glitches(self) -> int:
-        """Overruns that the driver reported since the card was last opened."""
-        return self._sound.glitches(self._line)
-
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
         self._on_chunk = on_chunk
@@ -88,6 +80,11 @@ class CardMicrophone:
     def false_alarm(self) -> None:
         """Trust no voice over an answer for a while."""
         self._dsp.false_alarm()
+
+    def health(self) -> DeviceHealth:
+        """Return chunks that were dropped and overruns that the driver reported."""
+        dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
+        return DeviceHealth(dropped, self._sound.glitches(self._line))
 
     async def aclose(self) -> None:
         """Release the card."""

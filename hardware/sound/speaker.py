@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
@@ -11,7 +12,7 @@ from hardware.sound.buffered_speaker import BufferedSpeaker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.ports import DeviceError
+    from hardware.ports import DeviceError, DeviceHealth
     from hardware.sound.card_sound import CardSound
 
 
@@ -33,11 +34,6 @@ class CardSpeaker(BufferedSpeaker):
         return self._line.fault
 
     @property
-    def glitches(self) -> int:
-        """Underruns that the driver reported since the card was last opened."""
-        return self._sound.glitches(self._line)
-
-    @property
     def volume_db(self) -> float:
         """Gain on everything that is played; changes within 10 ms, without a click."""
         return self._sound.volume.db
@@ -51,6 +47,10 @@ class CardSpeaker(BufferedSpeaker):
         super().start(on_drained, on_fault)
         if self._line.fault is not None:
             self._faults.post(self._line.fault)
+
+    def health(self) -> DeviceHealth:
+        """Return what the buffer lost, and underruns that the driver reported."""
+        return replace(super().health(), glitches=self._sound.glitches(self._line))
 
     async def aclose(self) -> None:
         """Release the card."""

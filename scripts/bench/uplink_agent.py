@@ -21,7 +21,7 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 
 from agent.app import Agent
 from agent.config import Settings
-from hardware.ports import CHUNK_S, Devices, MicChunk
+from hardware.ports import CHUNK_S, DeviceHealth, Devices, MicChunk
 from hardware.simulated.box import NoLight, ScriptedButton, SilentSpeaker
 from hardware.simulated.clock import Metronome
 
@@ -55,10 +55,14 @@ class BenchMicrophone:
         self._metronome.stop()
 
     def speech(self, *, on: bool) -> None:
-        """Know no echo."""
+        """No-op: there is no echo."""
 
     def false_alarm(self) -> None:
-        """Know none."""
+        """No-op."""
+
+    def health(self) -> DeviceHealth:
+        """Return zeros."""
+        return DeviceHealth()
 
     async def aclose(self) -> None:
         """Stop."""

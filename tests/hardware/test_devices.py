@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hardware import open_devices
-from hardware.ports import DeviceError, Devices
+from hardware.ports import DeviceError, DeviceHealth, Devices
 from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
 from hardware.simulated.box import (
     FolderCamera,
@@ -50,6 +50,7 @@ def test_a_box_without_anything() -> None:
         NoLight,
     ]
     assert devices.camera is None
+    assert devices.health() == {"microphone": DeviceHealth(), "speaker": DeviceHealth(), "button": DeviceHealth()}
 
 
 def test_a_box_of_files(tmp_path: Path) -> None:
@@ -61,6 +62,8 @@ def test_a_box_of_files(tmp_path: Path) -> None:
     audio = AudioSettings(microphone=str(wav), speaker=str(out), prebuffer_ms=50, max_prebuffer_ms=70)
     gpio = GpioSettings(button="none", light="log")
     devices = opened(DeviceSettings(audio, CameraSettings(source=str(tmp_path)), gpio))
+    assert devices.speaker.write(bytes(2), devices.speaker.epoch - 1) is False
+    assert devices.health()["speaker"] == DeviceHealth(refused_s=1 / 24_000)
     assert isinstance(devices.microphone, WavMicrophone)
     assert isinstance(devices.speaker, WavSpeaker)
     assert devices.speaker.buffer.prebuffer_s == 0.05

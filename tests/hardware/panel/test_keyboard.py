@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from hardware.panel.keyboard import KeyboardButton
 from hardware.panel.keys import ENTER_PROTOCOL, LEAVE_PROTOCOL, QUERY, Key, KeyReader, Stroke
+from hardware.ports import DeviceHealth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,7 @@ class Terminal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        assert self.keyboard.health() == DeviceHealth()
         await self.keyboard.aclose()
         await self.keyboard.aclose()
         assert termios.tcgetattr(self.slave) == self.before, "the terminal is as it was"

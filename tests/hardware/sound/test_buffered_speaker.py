@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hardware.ports import SPEAKER_FORMAT
+from hardware.ports import SPEAKER_FORMAT, DeviceHealth
 from hardware.sound.buffered_speaker import BufferedSpeaker
 from hardware.sound.playback import PlaybackBuffer
 
@@ -60,6 +60,18 @@ def test_what_is_asked_of_it_is_asked_of_its_buffer() -> None:
         speaker.buffer.pull(SPEAKER_FORMAT.bytes_in(0.5))
     speaker.chime(SECOND)
     assert speaker.audible
+
+
+def test_what_the_buffer_lost_is_the_speakers_health() -> None:
+    speaker = Woken()
+    assert speaker.health() == DeviceHealth()
+    speaker.write(SECOND)
+    speaker.buffer.pull(2 * len(SECOND))  # it runs dry
+    speaker.write(SECOND)
+    speaker.flush()
+    speaker.write(SECOND, speaker.epoch - 1)
+    speaker.write(SECOND * 121)
+    assert speaker.health() == DeviceHealth(underruns=1, dropped_s=1.0, refused_s=1.0)
 
 
 def test_a_base_alone_wakes_nobody() -> None:

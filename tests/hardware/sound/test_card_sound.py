@@ -110,7 +110,7 @@ class Box:
 
     @property
     def glitches(self) -> int:
-        return self.microphone.glitches + self.speaker.glitches
+        return self.microphone.health().glitches + self.speaker.health().glitches
 
 
 async def until(holds: Callable[[], bool], seconds: float) -> float:
@@ -217,7 +217,7 @@ async def test_both_at_once_and_both_whole(server: SoundServer, tmp_path: Path, 
     assert heard > 0.95
     assert sounded > 0.97, "one gap would halve it"
     assert box.speaker.played_s == pytest.approx(1.0)
-    assert box.speaker.buffer.underruns == box.microphone.dropped == 0
+    assert box.speaker.health().underruns == box.microphone.health().dropped == 0
     assert {len(heard.for_model) for _, heard in box.chunks} == {CHUNK_BYTES}
     assert {len(heard.for_endpointer) for _, heard in box.chunks} == {CHUNK_BYTES}
     assert np.median(np.diff([at for at, _ in box.chunks])) == pytest.approx(0.02, abs=0.004)
@@ -405,7 +405,7 @@ async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell
         if not grown:
             break
     assert grown == 0
-    assert box.microphone.dropped == 0
+    assert box.microphone.health().dropped == 0
     assert not box.into + box.out
 
 
