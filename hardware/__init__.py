@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hardware.ports import Devices
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,14 +38,10 @@ def hanging() -> bool:
     return any(thread.name == "sound-call" for thread in threading.enumerate())
 
 
-def _is_path(name: str) -> bool:
-    return "/" in name or name.lower().endswith(".wav")
-
-
 def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Microphone, Speaker]:
     """Return both sides; where one or both are on cards, one object opens them, for both may be the same card."""
-    hears = settings.microphone != "silence" and not _is_path(settings.microphone)
-    speaks = settings.speaker != "none" and not _is_path(settings.speaker)
+    hears = settings.microphone_kind is SoundKind.CARD
+    speaks = settings.speaker_kind is SoundKind.CARD
     if not (hears or speaks):
         return _simulated_microphone(settings, loop), _simulated_speaker(settings, loop)
     from hardware.sound.cards import driver  # noqa: PLC0415 - imported only when chosen
@@ -68,7 +65,7 @@ def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Mi
 def _simulated_microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Microphone:
     from hardware.simulated.microphones import SilentMicrophone, WavMicrophone  # noqa: PLC0415 - only when chosen
 
-    if settings.microphone == "silence":
+    if settings.microphone_kind is SoundKind.NONE:
         return SilentMicrophone(loop)
     return WavMicrophone(loop, Path(settings.microphone).expanduser())
 
@@ -76,7 +73,7 @@ def _simulated_microphone(settings: AudioSettings, loop: asyncio.AbstractEventLo
 def _simulated_speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Speaker:
     from hardware.simulated.speakers import SilentSpeaker, WavSpeaker  # noqa: PLC0415 - imported only when chosen
 
-    if settings.speaker == "none":
+    if settings.speaker_kind is SoundKind.NONE:
         return SilentSpeaker(loop, _buffer(settings))
     return WavSpeaker(loop, Path(settings.speaker).expanduser(), _buffer(settings))
 

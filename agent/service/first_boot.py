@@ -18,6 +18,7 @@ from agent.store import tunings
 from agent.store.folder import folder_of
 from hardware import open_devices
 from hardware.ports import DeviceError, Rhythm
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     from agent.config import Settings
@@ -97,8 +98,8 @@ async def prepare(settings: Settings) -> None:
 
     Opens and closes devices of its own. Raises DeviceError only if that is fatal.
     """
-    if not of_cards(settings):
-        return
+    if {settings.audio.microphone_kind, settings.audio.speaker_kind} != {SoundKind.CARD}:
+        return  # nothing else can be tuned
     try:
         from hardware.tuning.rig import device_soon  # noqa: PLC0415 - numpy, which a box without cards may lack
 
@@ -112,12 +113,6 @@ async def prepare(settings: Settings) -> None:
         await _try_to_tune(settings)
     if told := tunings.warning(folder, cards, tunings.audio_levels(settings.audio)):
         log.warning("tune: %s", told)
-
-
-def of_cards(settings: Settings) -> bool:
-    """Whether both microphone and loudspeaker are sound cards: nothing else can be tuned."""
-    named = (settings.audio.microphone, settings.audio.speaker)
-    return not any(name in ("silence", "none") or "/" in name or name.lower().endswith(".wav") for name in named)
 
 
 async def _try_to_tune(settings: Settings) -> None:

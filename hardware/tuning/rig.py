@@ -10,6 +10,7 @@ import numpy as np
 
 from hardware.bridge import Inlet
 from hardware.ports import DeviceError
+from hardware.settings import SoundKind
 from hardware.sound.alsa import usb_port
 from hardware.sound.card_sound import CardSound, ignore
 from hardware.sound.cards import find
@@ -53,9 +54,11 @@ class CardRig:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, audio: AudioSettings, *, speaks: bool) -> None:
         """Open the cards in the background. Raises DeviceError if the sound library is missing, or no card is meant."""
-        for name, wanted in (("microphone", audio.microphone), ("speaker", audio.speaker if speaks else "default")):
-            if wanted in ("silence", "none") or "/" in wanted or wanted.lower().endswith(".wav"):
-                raise DeviceError(f"{name} '{wanted}'", "is no sound card", "name one: field-agent devices")
+        fix = "name one: field-agent devices"
+        if audio.microphone_kind is not SoundKind.CARD:
+            raise DeviceError(f"microphone '{audio.microphone}'", "is no sound card", fix)
+        if speaks and audio.speaker_kind is not SoundKind.CARD:
+            raise DeviceError(f"speaker '{audio.speaker}'", "is no sound card", fix)
         self.device = device(audio, speaks=speaks)
         self._inlet: Inlet[Block] = Inlet(loop, self._take, BLOCKS_PER_S)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._fail, 4)

@@ -165,10 +165,11 @@ def test_a_card_that_is_busy_says_so_at_once_and_one_that_gives_nothing_soon(mon
     asyncio.run(tuned())
 
 
-@pytest.mark.parametrize("name", ["silence", "a/b", "x.wav"])
-def test_what_is_no_card_is_refused(name: str) -> None:
+@pytest.mark.parametrize("names", [("silence", "Horn"), ("a/b", "Horn"), ("x.wav", "Horn"), ("Clip", "none")])
+def test_what_is_no_card_is_refused(names: tuple[str, str]) -> None:
     async def tuned() -> None:
-        CardRig(asyncio.get_running_loop(), AudioSettings(microphone=name), speaks=False)
+        audio = AudioSettings(*names)
+        CardRig(asyncio.get_running_loop(), audio, speaks=audio.speaker == "none")
 
     with pytest.raises(DeviceError, match="no sound card"):
         asyncio.run(tuned())
