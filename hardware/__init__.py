@@ -91,14 +91,14 @@ def _camera(settings: CameraSettings, loop: asyncio.AbstractEventLoop) -> Camera
         from hardware.camera.picamera import PiCamera  # noqa: PLC0415 - imported only when chosen
 
         return PiCamera(loop, settings)
-    from hardware.simulated.box import FolderCamera  # noqa: PLC0415 - imported only when chosen
+    from hardware.simulated.camera import FolderCamera  # noqa: PLC0415 - imported only when chosen
 
     return FolderCamera(loop, Path(settings.source).expanduser(), settings.folder_fps)
 
 
 def _button(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Button:
     if settings.button == "none":
-        from hardware.simulated.box import NoButton  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.panel import NoButton  # noqa: PLC0415 - imported only when chosen
 
         return NoButton()
     from hardware.panel.gpio import GpioButton  # noqa: PLC0415 - imported only when chosen
@@ -111,6 +111,6 @@ def _light(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Indicator
         from hardware.panel.gpio import GpioLight  # noqa: PLC0415 - imported only when chosen
 
         return GpioLight(loop, settings.light_pin)
-    from hardware.simulated.box import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
+    from hardware.simulated.panel import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
 
     return LogLight() if settings.light == "log" else NoLight()

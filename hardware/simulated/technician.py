@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hardware.ports import Speaker
-    from hardware.simulated.box import ScriptedButton
+    from hardware.simulated.panel import ScriptedButton
     from hardware.simulated.room import Room
 
 GLANCE_S = 0.05

@@ -14,7 +14,9 @@ import wave
 from pathlib import Path
 
 from hardware.ports import CHUNK_S, SPEAKER_FORMAT
-from hardware.simulated.box import FolderCamera, WavMicrophone, WavSpeaker
+from hardware.simulated.camera import FolderCamera
+from hardware.simulated.microphones import WavMicrophone
+from hardware.simulated.speakers import WavSpeaker
 
 ANSWERS = ("gauge", "valve", "interjection", "report")
 THINK_S, PIECE_S, PACE = 0.4, 0.24, 1.7

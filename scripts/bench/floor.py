@@ -126,7 +126,8 @@ class Devices:
 
     def __init__(self, wav: Path) -> None:
         """Start both."""
-        from hardware.simulated.box import WavMicrophone, WavSpeaker  # noqa: PLC0415 - not part of the bare floor
+        from hardware.simulated.microphones import WavMicrophone  # noqa: PLC0415 - not part of the bare floor
+        from hardware.simulated.speakers import WavSpeaker  # noqa: PLC0415 - not part of the bare floor
 
         loop = asyncio.get_running_loop()
         self.chunks: asyncio.Queue[object] = asyncio.Queue()

@@ -22,8 +22,9 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 from agent.app import Agent
 from agent.config import Settings
 from hardware.ports import CHUNK_S, DeviceHealth, Devices, MicChunk
-from hardware.simulated.box import NoLight, ScriptedButton, SilentSpeaker
 from hardware.simulated.clock import Metronome
+from hardware.simulated.panel import NoLight, ScriptedButton
+from hardware.simulated.speakers import SilentSpeaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

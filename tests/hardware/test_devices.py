@@ -13,16 +13,10 @@ import pytest
 from hardware import open_devices
 from hardware.ports import DeviceError, DeviceHealth, Devices
 from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
-from hardware.simulated.box import (
-    FolderCamera,
-    LogLight,
-    NoButton,
-    NoLight,
-    SilentMicrophone,
-    SilentSpeaker,
-    WavMicrophone,
-    WavSpeaker,
-)
+from hardware.simulated.camera import FolderCamera
+from hardware.simulated.microphones import SilentMicrophone, WavMicrophone
+from hardware.simulated.panel import LogLight, NoButton, NoLight
+from hardware.simulated.speakers import SilentSpeaker, WavSpeaker
 
 if TYPE_CHECKING:
     from pathlib import Path
