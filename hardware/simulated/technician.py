@@ -1,4 +1,7 @@
-"""The demo's person: presses, speaks, listens, interrupts."""
+"""The person of a scripted scene: presses the button, speaks, listens to the answer, interrupts it.
+
+Knows the box only from outside: its room, its button, and what its speaker plays.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +71,7 @@ class Technician:
         """Wait for a new answer to have sounded for ``after_s``; give up after PATIENCE_S."""
         waited = 0.0
         before = self._speaker.played_s
-        while (
-            self._speaker.played_s >= before > 0 and waited < PATIENCE_S
-        ):  # the last one's position stands until the next
+        while self._speaker.played_s >= before > 0 and waited < PATIENCE_S:  # the last answer's, until the next begins
             await asyncio.sleep(GLANCE_S)
             waited += GLANCE_S
         while self._speaker.played_s <= after_s and waited < PATIENCE_S:
