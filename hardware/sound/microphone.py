@@ -49,7 +49,7 @@ class CardMicrophone:
         self._on_chunk: Callable[[MicChunk], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
         self._dropped = 0
-        self._health = Health()
+        self._watch = SignalWatch()
         self._chunks: Inlet[MicChunk] = Inlet(loop, self._deliver, INLET_CHUNKS)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
         self.failed = self._faults.post
@@ -101,18 +101,18 @@ class CardMicrophone:
 
     def _deliver(self, chunk: MicChunk) -> None:
         assert self._on_chunk is not None
-        warning = self._health.feed(chunk)
+        warning = self._watch.feed(chunk)
         if warning:
             log.warning("%s: %s", self._line.name, warning)
-        if self._health.reopen:
+        if self._watch.reopen:
             self._sound.reopen_microphone()
-        if self._health.dead:
+        if self._watch.dead:
             self._die()
         else:
             self._on_chunk(chunk)
 
     def _die(self) -> None:
-        if self._health.news:
+        if self._watch.news:
             fix = "unmute it: alsamixer, F4; or set audio.capture_percent; or choose another microphone"
             self._report(DeviceError(self._line.name, "delivers nothing but zeros", fix))
 
@@ -121,7 +121,7 @@ class CardMicrophone:
             self._on_fault(error)
 
 
-class Health:
+class SignalWatch:
     """Whether what a microphone delivers can be sound. Counts chunks, not the clock."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hardware.ports import CHUNK_S, DeviceError, DeviceHealth, MicChunk, Trust
-from hardware.sound.microphone import CLIPPED_S, INLET_CHUNKS, PATIENCE_S, REOPEN_S, CardMicrophone, Health
+from hardware.sound.microphone import CLIPPED_S, INLET_CHUNKS, PATIENCE_S, REOPEN_S, CardMicrophone, SignalWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -28,40 +28,40 @@ def chunks(seconds: float) -> range:
 
 
 def test_one_that_never_gave_sound_is_dead_at_once_and_tried_again() -> None:
-    health = Health()
-    health.feed(heard(level_dbfs=-101.0))
-    assert not health.dead
-    health.feed(heard(dead=True))
-    assert health.dead
-    assert health.news
+    watch = SignalWatch()
+    watch.feed(heard(level_dbfs=-101.0))
+    assert not watch.dead
+    watch.feed(heard(dead=True))
+    assert watch.dead
+    assert watch.news
     reopened = 0
     for _ in chunks(2 * REOPEN_S + 1):
-        health.feed(heard(dead=True))
-        assert not health.news, "it is said once"
-        reopened += health.reopen
+        watch.feed(heard(dead=True))
+        assert not watch.news, "it is said once"
+        reopened += watch.reopen
     assert reopened == 2
-    health.feed(heard())
-    assert not health.dead
-    assert not health.reopen
+    watch.feed(heard())
+    assert not watch.dead
+    assert not watch.reopen
 
 
 def test_one_with_a_gate_may_be_silent_for_a_while() -> None:
-    health = Health()
-    health.feed(heard())
+    watch = SignalWatch()
+    watch.feed(heard())
     for _ in chunks(PATIENCE_S - 0.1):
-        health.feed(heard(dead=True))
-        assert not health.dead
+        watch.feed(heard(dead=True))
+        assert not watch.dead
     for _ in chunks(0.3):
-        health.feed(heard(dead=True))
-    assert health.dead
+        watch.feed(heard(dead=True))
+    assert watch.dead
 
 
 def test_one_that_clips_all_the_time_is_named_once_and_a_shout_is_not() -> None:
-    health = Health()
-    said = [health.feed(heard(clipping=0.3)) for _ in chunks(CLIPPED_S - 0.5)]
-    said += [health.feed(heard())]
+    watch = SignalWatch()
+    said = [watch.feed(heard(clipping=0.3)) for _ in chunks(CLIPPED_S - 0.5)]
+    said += [watch.feed(heard())]
     assert not any(said)
-    said = [health.feed(heard(clipping=0.3)) for _ in chunks(3 * CLIPPED_S)]
+    said = [watch.feed(heard(clipping=0.3)) for _ in chunks(3 * CLIPPED_S)]
     assert [words for words in said if words] == [
         "is too loud and clips (set audio.capture_percent to less, or alsamixer, F4)"
     ]

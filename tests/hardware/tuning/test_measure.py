@@ -14,13 +14,13 @@ import pytest
 from agent.voice.phrase import Phrase
 from agent.voice.recordings import Recordings
 from hardware.sound.front_end import decibels
-from hardware.tuning.findings import Findings, verdicts
+from hardware.tuning.findings import Figures, judged
 from hardware.tuning.measure import CHIRP_S, Marks, Recording, analyse, chirp, find_chirp
-from hardware.tuning.session import COUNT, Session, loudest
-from hardware.tuning.simulated_rig import Room, SimulatedRig
+from hardware.tuning.session import COUNT, TuningSession, loudest
+from hardware.tuning.simulated_rig import RoomModel, SimulatedRig
 
 if TYPE_CHECKING:
-    from hardware.tuning.session import Outcome
+    from hardware.tuning.session import TuningResult
 
 VOICE = Recordings("en")
 CHIRP = chirp(24_000)
@@ -28,10 +28,10 @@ QUESTIONS = Path(__file__).parents[3] / "agent" / "simulator" / "assets" / "ques
 QUIET_S = 1.2
 
 
-def room(**special: Any) -> Room:
+def room(**special: Any) -> RoomModel:
     """At the rate that is reckoned fastest."""
     given: dict[str, Any] = {"rate": 16_000, **special}
-    return Room(**given)
+    return RoomModel(**given)
 
 
 def question() -> bytes:
@@ -39,19 +39,19 @@ def question() -> bytes:
         return bytes(file.readframes(file.getnframes()))
 
 
-def take(room: Room, pcm: bytes, seconds: float, cue: bytes = b"") -> Recording:
+def take(room: RoomModel, pcm: bytes, seconds: float, cue: bytes = b"") -> Recording:
     return asyncio.run(SimulatedRig(room, speech=question(), cue=cue).play_and_record(pcm, seconds))
 
 
-def whole(recording: Recording, step: str, known: Findings | None = None) -> Findings:
+def whole(recording: Recording, step: str, known: Figures | None = None) -> Figures:
     return analyse(*recording, Marks(**{step: (0, len(recording.near))}), known)
 
 
-def chirped(room: Room) -> Findings:
+def chirped(room: RoomModel) -> Figures:
     return whole(take(room, CHIRP, CHIRP_S + 1.2), "chirp")
 
 
-def counted(room: Room) -> Findings:
+def counted(room: RoomModel) -> Figures:
     spoken = VOICE.say(*COUNT)
     return whole(take(room, spoken, len(spoken) / 48_000 + 0.5), "phrase", chirped(room))
 
@@ -70,7 +70,7 @@ class Paper:
         self.text += f"{text}\n"
 
 
-def tuned(*rooms: Room, spoken: bool = True) -> tuple[Outcome, list[SimulatedRig], str]:
+def tuned(*rooms: RoomModel, spoken: bool = True) -> tuple[TuningResult, list[SimulatedRig], str]:
     rigs: list[SimulatedRig] = []
     names = [f"mic {number}" for number in range(len(rooms))]
 
@@ -80,7 +80,7 @@ def tuned(*rooms: Room, spoken: bool = True) -> tuple[Outcome, list[SimulatedRig
         return rigs[-1]
 
     paper = Paper()
-    outcome = asyncio.run(Session(opened, VOICE.say, paper, names, spoken=spoken).run())
+    outcome = asyncio.run(TuningSession(opened, VOICE.say, paper, names, spoken=spoken).run())
     return outcome, rigs, paper.text
 
 
@@ -103,9 +103,9 @@ def test_the_chirp_is_gentle(rate: int) -> None:
     [(5, 16_000), (12, 16_000), (100, 48_000), (100, 44_100), (380, 16_000), (450, 16_000), (450, 48_000)],
 )
 def test_the_delay_is_measured_to_the_millisecond(delay_ms: float, rate: int) -> None:
-    found = chirped(Room(delay_ms=delay_ms, rate=rate, noise_dbfs=-45))
+    found = chirped(RoomModel(delay_ms=delay_ms, rate=rate, noise_dbfs=-45))
     assert found.delay_ms == pytest.approx(delay_ms, abs=0.5)
-    late = [each.word for each in verdicts(found) if "ms" in each.problem]
+    late = [each.word for each in judged(found) if "ms" in each.problem]
     assert late == ({5: ["too early"], 450: ["too late"]}.get(int(delay_ms), []))
 
 
@@ -151,7 +151,7 @@ def test_the_noise_floor_is_that_of_the_quietest_second(noise_dbfs: float) -> No
 
 
 def test_rumble_and_an_offset_are_no_noise() -> None:
-    near, far, rate = take(Room(noise_dbfs=-60, speech_dbfs=-np.inf), b"", QUIET_S)
+    near, far, rate = take(RoomModel(noise_dbfs=-60, speech_dbfs=-np.inf), b"", QUIET_S)
     near += (1000 + 3000 * np.sin(2 * np.pi * 20 * np.arange(len(near)) / rate)).astype(np.int16)
     assert whole(Recording(near, far, rate), "quiet").noise_dbfs == pytest.approx(-60, abs=1)
 
@@ -160,20 +160,20 @@ def test_rumble_and_an_offset_are_no_noise() -> None:
 @pytest.mark.parametrize("noise_dbfs", [-70, -60])
 def test_the_level_of_a_voice_leaves_out_pauses_and_noise(speech_dbfs: float, noise_dbfs: float) -> None:
     heard = take(room(noise_dbfs=noise_dbfs, speech_dbfs=speech_dbfs), b"", 3.0)
-    found = whole(heard, "speech", Findings(frozenset({"quiet"}), noise_dbfs=noise_dbfs))
+    found = whole(heard, "speech", Figures(frozenset({"quiet"}), noise_dbfs=noise_dbfs))
     assert found.speech_dbfs == pytest.approx(speech_dbfs + 2, abs=1)  # of this voice, the loudest second
 
 
 def test_noise_alone_is_nobodys_voice() -> None:
-    heard = take(Room(noise_dbfs=-40, speech_dbfs=-np.inf), b"", 3.0)
-    assert whole(heard, "speech", Findings(frozenset({"quiet"}), noise_dbfs=-40)).speech_dbfs is None
+    heard = take(RoomModel(noise_dbfs=-40, speech_dbfs=-np.inf), b"", 3.0)
+    assert whole(heard, "speech", Figures(frozenset({"quiet"}), noise_dbfs=-40)).speech_dbfs is None
 
 
 def test_clipping_is_counted_and_named() -> None:
-    loud = whole(take(Room(gain_db=20, speech_dbfs=-20), b"", 3.0), "speech")
+    loud = whole(take(RoomModel(gain_db=20, speech_dbfs=-20), b"", 3.0), "speech")
     assert loud.speech_clipping > 0.01
-    assert verdicts(loud)[0].phrases == ("tune_microphone_clipping",)
-    assert whole(take(Room(), b"", 3.0), "speech").speech_clipping == 0
+    assert judged(loud)[0].phrases == ("tune_microphone_clipping",)
+    assert whole(take(RoomModel(), b"", 3.0), "speech").speech_clipping == 0
 
 
 # the echo
@@ -194,13 +194,13 @@ def test_an_echo_within_reach_is_taken_out_and_one_beyond_is_not() -> None:
     assert near.erle_db is not None
     assert near.erle_db > 25
     assert not beyond.interruptible
-    assert [each.phrases[0] for each in verdicts(beyond)] == ["tune_delay", "tune_echo_poor"]
-    assert all(each.setting == 'turn.barge_in = "button"' for each in verdicts(beyond))
+    assert [each.phrases[0] for each in judged(beyond)] == ["tune_delay", "tune_echo_poor"]
+    assert all(each.setting == 'turn.barge_in = "button"' for each in judged(beyond))
 
 
 # verdicts
 
-GOOD = Findings(
+GOOD = Figures(
     frozenset({"quiet", "speech", "chirp", "phrase"}), -58, -26, 0.0, -26, 60, -28, 0.0, 40, interruptible=True
 )
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -223,32 +223,32 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 def test_a_good_box_has_nothing_wrong() -> None:
-    assert verdicts(GOOD) == []
+    assert judged(GOOD) == []
 
 
 @pytest.mark.parametrize(("changes", "phrase", "step"), WRONG)
 def test_each_fault_is_named_alone_on_one_line_and_can_be_said(changes: dict[str, Any], phrase: str, step: str) -> None:
-    found = verdicts(replace(GOOD, **changes))
+    found = judged(replace(GOOD, **changes))
     assert [(each.phrases[0], each.about) for each in found] == [(phrase, step)]
     assert all(name in set(Phrase) for name in found[0].phrases)
     assert len(found[0].line) <= 75
 
 
 def test_only_a_box_that_does_not_hear_is_unusable() -> None:
-    silent = [phrase for changes, phrase, _ in WRONG if not verdicts(replace(GOOD, **changes))[0].usable]
+    silent = [phrase for changes, phrase, _ in WRONG if not judged(replace(GOOD, **changes))[0].usable]
     assert silent == ["microphone_silent", "tune_no_sound_heard"]
 
 
 def test_causes_come_before_what_they_cause() -> None:
     all_wrong = replace(GOOD, speech_clipping=0.1, delay_ms=450, echo_dbfs=-13, erle_db=0, interruptible=False)
-    spoken = [each.phrases[0] for each in verdicts(all_wrong)]
+    spoken = [each.phrases[0] for each in judged(all_wrong)]
     assert spoken == ["tune_microphone_clipping", "tune_delay", "tune_speaker_too_loud", "tune_echo_poor"]
 
 
 def test_a_quarter_of_what_is_stored_is_not_noise_of_the_arithmetic() -> None:
-    figures = replace(GOOD, delay_ms=61.23456, speech_clipping=0.123456).figures
+    figures = replace(GOOD, delay_ms=61.23456, speech_clipping=0.123456).rounded
     assert (figures["delay_ms"], figures["speech_clipping"]) == (61.2, 0.12346)
-    assert set(figures) == {each.name for each in fields(Findings)} - {"measured"}
+    assert set(figures) == {each.name for each in fields(Figures)} - {"measured"}
 
 
 # the whole way
@@ -261,7 +261,7 @@ def no_canceller_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_good_room_is_good_and_takes_under_thirty_seconds() -> None:
     outcome, rigs, text = tuned(room())
-    assert (outcome.result, outcome.phrases, outcome.verdicts) == ("good", ("tune_good",), ())
+    assert (outcome.result, outcome.phrases, outcome.findings) == ("good", ("tune_good",), ())
     assert sum(rig.asked_s for rig in rigs) < 20
     assert [line[:3] for line in text.splitlines()] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
     assert all(len(line) <= 80 for line in text.splitlines())
@@ -278,7 +278,7 @@ def test_the_worst_room_takes_under_thirty_seconds_too() -> None:
 def test_without_a_voice_it_asks_in_print_alone() -> None:
     quiet, spoken = (tuned(room(speech_dbfs=-np.inf), spoken=each) for each in (False, True))
     assert quiet[1][0].asked_s < spoken[1][0].asked_s - 3
-    assert quiet[0].verdicts == spoken[0].verdicts
+    assert quiet[0].findings == spoken[0].findings
 
 
 @pytest.mark.usefixtures("no_canceller_at_work")
@@ -286,7 +286,7 @@ def test_a_dead_microphone_is_dead_and_one_with_a_gate_is_not() -> None:
     outcome, _, text = tuned(room(dead=True))
     assert (outcome.result, outcome.phrases) == ("unusable", ("microphone_silent",))
     assert "nothing but silence" in text
-    assert not tuned(room(noise_dbfs=-130))[0].findings.dead
+    assert not tuned(room(noise_dbfs=-130))[0].figures.dead
 
 
 @pytest.mark.usefixtures("no_canceller_at_work")
