@@ -1,42 +1,22 @@
-"""Tuning measures what a room was made with, and says what is wrong with it."""
+"""Tuning measures what a room was made with."""
 
 from __future__ import annotations
 
 import asyncio
-import wave
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
-from agent.voice.phrase import Phrase
-from agent.voice.recordings import Recordings
 from hardware.sound.front_end import decibels
 from hardware.tuning.findings import Figures, judged
 from hardware.tuning.measure import CHIRP_S, Marks, Recording, analyse, chirp, find_chirp
-from hardware.tuning.session import COUNT, TuningSession, loudest
+from hardware.tuning.session import COUNT
 from hardware.tuning.simulated_rig import RoomModel, SimulatedRig
+from tests.support.simulated_rig import VOICE, question, room
 
-if TYPE_CHECKING:
-    from hardware.tuning.session import TuningResult
-
-VOICE = Recordings("en")
 CHIRP = chirp(24_000)
-QUESTIONS = Path(__file__).parents[3] / "agent" / "simulator" / "assets" / "questions"
 QUIET_S = 1.2
-
-
-def room(**special: Any) -> RoomModel:
-    """At the rate that is reckoned fastest."""
-    given: dict[str, Any] = {"rate": 16_000, **special}
-    return RoomModel(**given)
-
-
-def question() -> bytes:
-    with wave.open(str(QUESTIONS / "report.wav")) as file:
-        return bytes(file.readframes(file.getnframes()))
 
 
 def take(room: RoomModel, pcm: bytes, seconds: float, cue: bytes = b"") -> Recording:
@@ -54,34 +34,6 @@ def chirped(room: RoomModel) -> Figures:
 def counted(room: RoomModel) -> Figures:
     spoken = VOICE.say(*COUNT)
     return whole(take(room, spoken, len(spoken) / 48_000 + 0.5), "phrase", chirped(room))
-
-
-class Paper:
-    def __init__(self) -> None:
-        self.text = ""
-
-    def begin(self, text: str) -> None:
-        self.text += text
-
-    def end(self, text: str) -> None:
-        self.text += f" {text}\n"
-
-    def line(self, text: str) -> None:
-        self.text += f"{text}\n"
-
-
-def tuned(*rooms: RoomModel, spoken: bool = True) -> tuple[TuningResult, list[SimulatedRig], str]:
-    rigs: list[SimulatedRig] = []
-    names = [f"mic {number}" for number in range(len(rooms))]
-
-    def opened(microphone: str, *, speaks: bool) -> SimulatedRig:
-        del speaks
-        rigs.append(SimulatedRig(rooms[names.index(microphone)], microphone, question(), VOICE.say("speak_now")))
-        return rigs[-1]
-
-    paper = Paper()
-    outcome = asyncio.run(TuningSession(opened, VOICE.say, paper, names, spoken=spoken).run())
-    return outcome, rigs, paper.text
 
 
 # the chirp
@@ -196,114 +148,3 @@ def test_an_echo_within_reach_is_taken_out_and_one_beyond_is_not() -> None:
     assert not beyond.interruptible
     assert [each.phrases[0] for each in judged(beyond)] == ["tune_delay", "tune_echo_poor"]
     assert all(each.setting == 'turn.barge_in = "button"' for each in judged(beyond))
-
-
-# verdicts
-
-GOOD = Figures(
-    frozenset({"quiet", "speech", "chirp", "phrase"}), -58, -26, 0.0, -26, 60, -28, 0.0, 40, interruptible=True
-)
-WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"dead": True}, "microphone_silent", "quiet"),
-    ({"delay_ms": None, "chirp_dbfs": None, "echo_dbfs": None}, "tune_no_sound_heard", "chirp"),
-    ({"speech_clipping": 0.002}, "tune_microphone_clipping", "speech"),
-    ({"speech_dbfs": None}, "tune_microphone_too_quiet", "speech"),
-    ({"speech_dbfs": -46.0, "noise_dbfs": -70.0, "echo_dbfs": -50.0}, "tune_microphone_too_quiet", "speech"),
-    ({"delay_ms": 401.0}, "tune_delay", "chirp"),
-    ({"delay_ms": 9.0}, "tune_echo_poor", "chirp"),
-    ({"noise_dbfs": -40.0}, "tune_noisy_place", "speech"),
-    ({"noise_dbfs": -39.0, "speech_dbfs": None}, "tune_noisy_place", "quiet"),
-    ({"echo_clipping": 0.002}, "tune_speaker_too_loud", "phrase"),
-    ({"echo_dbfs": -13.0}, "tune_speaker_too_loud", "phrase"),
-    ({"echo_dbfs": -47.0}, "tune_speaker_too_quiet", "phrase"),
-    ({"echo_dbfs": -49.0, "speech_dbfs": -30.0}, "tune_speaker_too_quiet", "phrase"),
-    ({"erle_db": 10.0, "interruptible": False}, "tune_echo_poor", "phrase"),
-    ({"erle_db": None, "interruptible": False}, "tune_echo_poor", "phrase"),
-]
-
-
-def test_a_good_box_has_nothing_wrong() -> None:
-    assert judged(GOOD) == []
-
-
-@pytest.mark.parametrize(("changes", "phrase", "step"), WRONG)
-def test_each_fault_is_named_alone_on_one_line_and_can_be_said(changes: dict[str, Any], phrase: str, step: str) -> None:
-    found = judged(replace(GOOD, **changes))
-    assert [(each.phrases[0], each.about) for each in found] == [(phrase, step)]
-    assert all(name in set(Phrase) for name in found[0].phrases)
-    assert len(found[0].line) <= 75
-
-
-def test_only_a_box_that_does_not_hear_is_unusable() -> None:
-    silent = [phrase for changes, phrase, _ in WRONG if not judged(replace(GOOD, **changes))[0].usable]
-    assert silent == ["microphone_silent", "tune_no_sound_heard"]
-
-
-def test_causes_come_before_what_they_cause() -> None:
-    all_wrong = replace(GOOD, speech_clipping=0.1, delay_ms=450, echo_dbfs=-13, erle_db=0, interruptible=False)
-    spoken = [each.phrases[0] for each in judged(all_wrong)]
-    assert spoken == ["tune_microphone_clipping", "tune_delay", "tune_speaker_too_loud", "tune_echo_poor"]
-
-
-def test_a_quarter_of_what_is_stored_is_not_noise_of_the_arithmetic() -> None:
-    figures = replace(GOOD, delay_ms=61.23456, speech_clipping=0.123456).rounded
-    assert (figures["delay_ms"], figures["speech_clipping"]) == (61.2, 0.12346)
-    assert set(figures) == {each.name for each in fields(Figures)} - {"measured"}
-
-
-# the whole way
-
-
-@pytest.fixture
-def no_canceller_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hardware.tuning.measure.cancelled", lambda *_: 40.0)
-
-
-def test_a_good_room_is_good_and_takes_under_thirty_seconds() -> None:
-    outcome, rigs, text = tuned(room())
-    assert (outcome.result, outcome.phrases, outcome.findings) == ("good", ("tune_good",), ())
-    assert sum(rig.asked_s for rig in rigs) < 20
-    assert [line[:3] for line in text.splitlines()] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    assert all(len(line) <= 80 for line in text.splitlines())
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_the_worst_room_takes_under_thirty_seconds_too() -> None:
-    outcome, rigs, _ = tuned(room(delay_ms=450, speech_dbfs=-12, gain_db=14))
-    assert len(outcome.phrases) >= 2
-    assert sum(rig.asked_s for rig in rigs) < 25
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_without_a_voice_it_asks_in_print_alone() -> None:
-    quiet, spoken = (tuned(room(speech_dbfs=-np.inf), spoken=each) for each in (False, True))
-    assert quiet[1][0].asked_s < spoken[1][0].asked_s - 3
-    assert quiet[0].findings == spoken[0].findings
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_a_dead_microphone_is_dead_and_one_with_a_gate_is_not() -> None:
-    outcome, _, text = tuned(room(dead=True))
-    assert (outcome.result, outcome.phrases) == ("unusable", ("microphone_silent",))
-    assert "nothing but silence" in text
-    assert not tuned(room(noise_dbfs=-130))[0].figures.dead
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_of_several_the_loudest_clean_microphone_is_taken() -> None:
-    far, near, clipping = (
-        room(speech_dbfs=-45),
-        room(speech_dbfs=-25, seed=2),
-        room(speech_dbfs=-25, gain_db=25, seed=3),
-    )
-    outcome, _, text = tuned(far, near, clipping)
-    assert (outcome.microphone, outcome.device) == ("mic 1", "mic 1")
-    assert set(outcome.compared) == {"mic 0", "mic 1", "mic 2"}
-    assert "the loudest clean one is mic 1" in text
-
-
-def test_more_gain_alone_is_not_louder() -> None:
-    plain, hot = replace(GOOD, speech_dbfs=-30, noise_dbfs=-60), replace(GOOD, speech_dbfs=-20, noise_dbfs=-40)
-    assert loudest({"plain": plain, "hot": hot}) == "plain"
-    assert loudest({"plain": plain, "hot": replace(hot, noise_dbfs=-46)}) == "hot"
-    assert loudest({"nobody": replace(plain, speech_dbfs=None)}) is None
