@@ -1,6 +1,6 @@
 """What a microphone and a speaker on sound cards share: the streams, and the way of each block through them.
 
-Where both are one card there is one duplex stream, which belongs to the speaker's line, and the microphone rides on it.
+Where both are one card there is one duplex stream, which belongs to the speaker's side, and the microphone shares it.
 Otherwise there are two, and what is played is kept for a moment, to be there when its echo is heard.
 """
 
@@ -36,7 +36,7 @@ takes milliseconds and clicks on some cards."""
 BRIEF_S = 1.0
 """The same while nobody listens. A box asleep does not wake a hundred times a second, nor does a duplex stream capture,
 even though nobody gets what it captures."""
-TAP_BLOCKS = 4
+REFERENCE_BLOCKS = 4
 """40 ms: what is played is heard later than that, so that the reference still comes before its echo."""
 
 log = logging.getLogger(__name__)
@@ -103,18 +103,18 @@ class CardSound:
         """Look at the streams now: what is wanted of them has changed."""
         self._supervisor.poke()
 
-    def close(self, line: SupervisedStream) -> None:
+    def close(self, side: SupervisedStream) -> None:
         """Release ``microphone`` or ``speaker``; blocks while the driver does. Idempotent."""
-        self._supervisor.remove(line)
+        self._supervisor.remove(side)
 
     @property
     def duplex(self) -> bool:
         """Whether one stream does both at present."""
         return self._output is not None and self._output.duplex and self.speaker.stream is self._output
 
-    def glitches(self, line: SupervisedStream) -> int:
-        """Over- and underruns that the driver reported for ``line`` since its card was last opened."""
-        stream = self._output if line is self.speaker or self.duplex else self._input
+    def glitches(self, side: SupervisedStream) -> int:
+        """Over- and underruns that the driver reported for ``side`` since its card was last opened."""
+        stream = self._output if side is self.speaker or self.duplex else self._input
         return stream.glitches if stream else 0
 
     def reopen_microphone(self) -> None:
@@ -135,7 +135,7 @@ class CardSound:
             partial(self._both, capture(stream), renderer) if stream.duplex else partial(self._play, renderer)
         )
         self._output = stream
-        if stream.duplex:  # a microphone that rides already stays where it is
+        if stream.duplex:  # a microphone that shares it already stays where it is
             self._dsp.prepare(stream.rate, stream.rate)
         log.info("%s: %s, %s", self.speaker.name, side.card.name, described(stream))
         return stream
@@ -208,7 +208,7 @@ class CardSound:
 
 
 class SharedStream:
-    """The microphone's side of a duplex stream, which the speaker's line looks after."""
+    """The microphone's side of a duplex stream, which is supervised as the speaker's."""
 
     spinning = False
 
@@ -227,7 +227,7 @@ class EchoReference:
 
     def __init__(self) -> None:
         """Begin with nothing played."""
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=TAP_BLOCKS)
+        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=REFERENCE_BLOCKS)
         self._silence: tuple[int, bytes] | None = None
 
     def put(self, rate: int, played: bytes) -> None:

@@ -134,9 +134,9 @@ class ModelPath:
         """Return int16[160] from int16[160] each; ``echo`` says whether one may be sounding."""
         if not self._plain.present:
             return near
-        line = np.concatenate((self._past, near))
-        self._past = line[BLOCK:]
-        around: Samples = line[:BLOCK]
+        delayed = np.concatenate((self._past, near))
+        self._past = delayed[BLOCK:]
+        around: Samples = delayed[:BLOCK]
         if not (echo or self._cancelling):
             self._primed = False
             return around

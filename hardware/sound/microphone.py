@@ -45,7 +45,7 @@ class CardMicrophone:
         self._loop = loop
         self._sound = sound
         self._dsp = dsp
-        self._line = sound.microphone
+        self._stream = sound.microphone
         self._on_chunk: Callable[[MicChunk], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
         self._dropped = 0
@@ -57,15 +57,15 @@ class CardMicrophone:
     @property
     def fault(self) -> DeviceError | None:
         """Why it does not work at present; None again as soon as it does."""
-        return self._line.fault
+        return self._stream.fault
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
         self._on_chunk = on_chunk
         self._on_fault = on_fault
         self._renew()
-        if self._line.fault is not None:
-            self._faults.post(self._line.fault)
+        if self._stream.fault is not None:
+            self._faults.post(self._stream.fault)
         self._sound.listen(self._chunks.post)
 
     def stop(self) -> None:
@@ -84,13 +84,13 @@ class CardMicrophone:
     def health(self) -> DeviceHealth:
         """Return chunks that were dropped and overruns that the driver reported."""
         dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
-        return DeviceHealth(dropped, self._sound.glitches(self._line))
+        return DeviceHealth(dropped, self._sound.glitches(self._stream))
 
     async def aclose(self) -> None:
         """Release the card."""
         self.stop()
         self._faults.close()
-        await asyncio.to_thread(self._sound.close, self._line)
+        await asyncio.to_thread(self._sound.close, self._stream)
         await asyncio.to_thread(self._dsp.close)
 
     def _renew(self) -> None:
@@ -103,7 +103,7 @@ class CardMicrophone:
         assert self._on_chunk is not None
         warning = self._watch.feed(chunk)
         if warning:
-            log.warning("%s: %s", self._line.name, warning)
+            log.warning("%s: %s", self._stream.name, warning)
         if self._watch.reopen:
             self._sound.reopen_microphone()
         if self._watch.dead:
@@ -114,7 +114,7 @@ class CardMicrophone:
     def _die(self) -> None:
         if self._watch.news:
             fix = "unmute it: alsamixer, F4; or set audio.capture_percent; or choose another microphone"
-            self._report(DeviceError(self._line.name, "delivers nothing but zeros", fix))
+            self._report(DeviceError(self._stream.name, "delivers nothing but zeros", fix))
 
     def _report(self, error: DeviceError) -> None:
         if self._on_fault is not None:

@@ -23,7 +23,7 @@ class CardSpeaker(BufferedSpeaker):
         """Sound through ``sound``."""
         super().__init__(sound.buffer)
         self._sound = sound
-        self._line = sound.speaker
+        self._stream = sound.speaker
         self._drains: Inlet[int] = Inlet(loop, self._finished, 4)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
         self.drained, self.failed = self._drains.post, self._faults.post
@@ -31,7 +31,7 @@ class CardSpeaker(BufferedSpeaker):
     @property
     def fault(self) -> DeviceError | None:
         """Why it does not work at present; None again as soon as it does."""
-        return self._line.fault
+        return self._stream.fault
 
     @property
     def volume_db(self) -> float:
@@ -45,18 +45,18 @@ class CardSpeaker(BufferedSpeaker):
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin to report. An outage is reported once, then the card is tried every 2 s."""
         super().start(on_drained, on_fault)
-        if self._line.fault is not None:
-            self._faults.post(self._line.fault)
+        if self._stream.fault is not None:
+            self._faults.post(self._stream.fault)
 
     def health(self) -> DeviceHealth:
         """Return what the buffer lost, and underruns that the driver reported."""
-        return replace(super().health(), glitches=self._sound.glitches(self._line))
+        return replace(super().health(), glitches=self._sound.glitches(self._stream))
 
     async def aclose(self) -> None:
         """Release the card."""
         self._drains.close()
         self._faults.close()
-        await asyncio.to_thread(self._sound.close, self._line)
+        await asyncio.to_thread(self._sound.close, self._stream)
 
     def _wake(self) -> None:
         self._sound.wake()

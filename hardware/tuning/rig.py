@@ -93,8 +93,8 @@ class CardRig:
         self._sound.listen(None)
         self._inlet.close()
         self._faults.close()
-        for line in (self._sound.microphone, self._sound.speaker)[: 1 + self._speaks]:
-            await asyncio.to_thread(self._sound.close, line)
+        for side in (self._sound.microphone, self._sound.speaker)[: 1 + self._speaks]:
+            await asyncio.to_thread(self._sound.close, side)
 
     async def _reached(self, event: asyncio.Event, seconds: float = 0.0) -> None:
         """Wait for ``event``, a while longer than ``seconds``. Raises DeviceError."""

@@ -104,7 +104,7 @@ class Played:
         self.faults: list[str] = []
         self.drained = self.drains.append
         self.sound.open(self, self)
-        until(lambda: bool(self.faults) or all(line.stream for line in (self.sound.speaker, self.sound.microphone)))
+        until(lambda: bool(self.faults) or all(side.stream for side in (self.sound.speaker, self.sound.microphone)))
 
     def failed(self, error: DeviceError) -> None:
         self.faults.append(str(error))
@@ -114,8 +114,8 @@ class Played:
 
     def close(self) -> None:
         self.sound.listen(None)
-        for line in (self.sound.microphone, self.sound.speaker):
-            self.sound.close(line)
+        for side in (self.sound.microphone, self.sound.speaker):
+            self.sound.close(side)
         self.dsp.close()
 
 
@@ -257,10 +257,10 @@ def test_a_speaker_that_must_not_sleep_runs_and_rustles(rack: Rack, play: Callab
     assert 0 < np.abs(np.frombuffer(rack.opened[0].block(bytes(960)), dtype="<i2")).max() <= 1
 
 
-def test_the_tap_keeps_pace_with_cards_that_do_not() -> None:
-    tap = EchoReference()
-    assert tap.take(16000) == (16000, bytes(320))
+def test_the_reference_keeps_pace_with_cards_that_do_not() -> None:
+    reference = EchoReference()
+    assert reference.take(16000) == (16000, bytes(320))
     for number in range(9):
-        tap.put(48000, bytes([number]) * 960)
-    assert [tap.take(16000)[1][0] for _ in range(card_sound.TAP_BLOCKS)] == [5, 6, 7, 8]
-    assert tap.take(16000) == (48000, bytes(960))
+        reference.put(48000, bytes([number]) * 960)
+    assert [reference.take(16000)[1][0] for _ in range(card_sound.REFERENCE_BLOCKS)] == [5, 6, 7, 8]
+    assert reference.take(16000) == (48000, bytes(960))

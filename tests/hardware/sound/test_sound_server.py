@@ -72,7 +72,7 @@ def server(running: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[So
     monkeypatch.setattr(microphone, "PATIENCE_S", 3600.0)
     cards.rescan()  # a server that was just started may have been asked too soon
     yield running
-    assert cards.supervisor()._lines == [], "every test gives its lines back"
+    assert cards.supervisor()._streams == [], "every test gives its streams back"
 
 
 class Faults(list[DeviceError]):

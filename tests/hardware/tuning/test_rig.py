@@ -52,8 +52,8 @@ class Sound:
     def listen(self, deliver: Callable[[MicChunk], None] | None) -> None:
         self.listening = deliver is not None
 
-    def close(self, line: str) -> None:
-        self.removed.append(line)
+    def close(self, side: str) -> None:
+        self.removed.append(side)
 
     def open(self, microphone: SoundListener, speaker: SpeakerListener | None) -> None:
         assert self.listening
