@@ -144,16 +144,16 @@ class Microphone(Protocol):
     """A source of 20 ms chunks."""
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Begin capture; returns at once. Trouble, now or later, comes through ``on_fault``."""
+        """Begin capture; returns at once. Faults, now or later, come through ``on_fault``."""
 
     def stop(self) -> None:
         """End capture; no chunk is delivered after this returns. Idempotent."""
 
     def speech(self, *, on: bool) -> None:
-        """Take that somebody is, or is no longer, judged to speak: that part of the sound is no echo."""
+        """Tell the device whether the technician is speaking, so that their speech is not measured as echo."""
 
     def false_alarm(self) -> None:
-        """Take that the last interruption of an answer was nobody's speech: trust none for a while."""
+        """Report that the last barge-in was a false alarm; voice barge-in is distrusted for a while."""
 
     def health(self) -> DeviceHealth:
         """Return what was lost so far."""

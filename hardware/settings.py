@@ -67,7 +67,7 @@ class AudioSettings:
     )
     keep_alive_s: float = setting(
         0.0,
-        "Keep the loudspeaker awake so long after a sound, with noise that cannot be heard, where it swallows first "
+        "Keep the loudspeaker awake this long after a sound, with noise that cannot be heard, where it swallows first "
         "syllables; 86400 for always, 0 lets it rest. A card that does both captures meanwhile, for nobody.",
         unit="s",
         low=0,

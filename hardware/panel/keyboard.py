@@ -103,7 +103,7 @@ class KeyboardButton:
         return DeviceHealth()
 
     async def aclose(self) -> None:
-        """Give the terminal back as it was. Idempotent."""
+        """Restore the terminal. Idempotent."""
         if self._on_edge is not None:
             self._on_edge = None
             self._loop.remove_reader(self._in)
@@ -138,7 +138,7 @@ class KeyboardButton:
             return b""
 
     def _read_lines(self) -> bool:
-        """Take text from a pipe; returns False at its end."""
+        """Read text from a pipe; returns False at its end."""
         data = self._read()
         *whole, self.line = (self.line + self._lines.decode(data, final=not data)).split("\n")
         if not data:

@@ -43,7 +43,7 @@ class SimulatedBox:
         echo_gain: float = 0.0,
         buffer: PlaybackBuffer | None = None,
     ) -> SimulatedBox:
-        """Put a box into a new room. ``pictures``: a JPEG or a folder of them; None for a box without a camera."""
+        """Build a box in a new room. ``pictures``: a JPEG or a folder of them; None for a box without a camera."""
         room = Room(loop, echo_gain=echo_gain)
         camera = None if pictures is None else FolderCamera(loop, pictures)
         light = RecordingLight(loop, room.shows)

@@ -42,7 +42,7 @@ class ScriptedButton:
         return DeviceHealth()
 
     async def aclose(self) -> None:
-        """Report nothing any more. Idempotent."""
+        """Stop reporting. Idempotent."""
         self._on_edge = None
 
     def press(self) -> None:
@@ -50,7 +50,7 @@ class ScriptedButton:
         self._move(down=True)
 
     def release(self) -> None:
-        """Let go; no effect while up."""
+        """Release; no effect while up."""
         self._move(down=False)
 
     async def tap(self) -> None:

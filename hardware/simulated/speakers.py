@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from hardware.simulated.room import Room
 
 PERIOD_BYTES = SPEAKER_FORMAT.bytes_in(CHUNK_S)
-"""A pretended sound card asks for this much at a time."""
+"""A simulated sound card asks for this much at a time."""
 MEMORY_S = 600.0
 """A recording speaker remembers the last ten minutes of sound, 28 MB."""
 FILL_BYTES = SPEAKER_FORMAT.bytes_in(1.0)
 """Silence is written to a file in pieces of this size."""
 SAVE_S = 1.0
-"""A file's header is brought up to date after so much sound."""
+"""A file's header is brought up to date after this much sound."""
 SAVE_BYTES = SPEAKER_FORMAT.bytes_in(SAVE_S)
 WRITE_ERRORS = (OSError, struct.error)
 """What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
@@ -89,13 +89,13 @@ class PacedSpeaker(BufferedSpeaker):
             self._rest()
 
     def _begin(self) -> None:
-        """Hear the first sound after silence; :meth:`_play` follows."""
+        """Called at the first sound after silence; :meth:`_play` follows."""
 
     def _play(self, pcm: bytes, answer_s: float) -> None:
-        """Sound one period from now on, of which ``answer_s`` seconds are answer."""
+        """Called for each period that sounds from now on, of which ``answer_s`` seconds are answer."""
 
     def _rest(self) -> None:
-        """Fall silent."""
+        """Called when silence begins."""
 
 
 class SilentSpeaker(PacedSpeaker):
@@ -119,7 +119,7 @@ class RoomSpeaker(PacedSpeaker):
     """Sounds in a :class:`Room` and remembers what it played."""
 
     def __init__(self, room: Room, buffer: PlaybackBuffer | None = None) -> None:
-        """Stand in ``room``."""
+        """Play into ``room``."""
         super().__init__(room.loop, buffer)
         self._room = room
         self.sounds: deque[Sound] = deque()

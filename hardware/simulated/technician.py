@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GLANCE_S = 0.05
 """How closely the technician follows what sounds."""
 PATIENCE_S = 60.0
-"""An answer that takes longer is given up."""
+"""The technician gives up an answer that takes longer."""
 BREATH_S = 0.6
 """Between two things a person does."""
 LAST_LOOK_S = 10.0
@@ -30,7 +30,7 @@ class Technician:
     """Three questions: one hands-free, one by push-to-talk, one after an interruption; then the box is left alone."""
 
     def __init__(self, room: Room, button: ScriptedButton, speaker: Speaker, questions: Path) -> None:
-        """Stand in ``room`` with the box in hand; ``questions`` holds 16 kHz WAVs."""
+        """Place the technician in ``room`` with the box in hand; ``questions`` is a folder of 16 kHz WAVs."""
         self._room = room
         self._button = button
         self._speaker = speaker

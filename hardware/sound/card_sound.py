@@ -213,7 +213,7 @@ class SharedStream:
     spinning = False
 
     def start(self) -> None:
-        """Need nothing: the stream runs while somebody listens."""
+        """No-op: the stream runs while somebody listens."""
 
     def abort(self) -> None:
         """As ``start``."""
@@ -231,7 +231,7 @@ class EchoReference:
         self._silence: tuple[int, bytes] | None = None
 
     def put(self, rate: int, played: bytes) -> None:
-        """Take a block."""
+        """Keep a block until its echo is heard."""
         self._blocks.append((rate, played))
 
     def take(self, otherwise: int) -> tuple[int, bytes]:
@@ -262,4 +262,4 @@ def described(stream: CardStream) -> str:
 
 
 def ignore(_: object) -> None:
-    """Do nothing, until somebody wants to know."""
+    """Stand in for a listener where there is none."""

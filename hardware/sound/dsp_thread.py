@@ -1,4 +1,4 @@
-"""The thread between the sound card and the loop: takes pairs of blocks, gives chunks for the agent.
+"""The thread between the sound card and the loop: makes chunks for the agent from pairs of blocks.
 
 In the card's own thread the work would cost blocks whenever Python is busy elsewhere, and on the loop it would cost the
 loop; in a thread of its own it may be late by half a second and loses nothing.
@@ -23,7 +23,7 @@ Samples = npt.NDArray[np.int16]
 BOUND = 50
 """Blocks: 500 ms, and then the oldest goes. Loading the canceller takes 0.2 s on a laptop and a second on a Pi Zero."""
 CLOSE_S = 1.0
-"""A block takes a millisecond; who does not end within this is not waited for."""
+"""A block takes a millisecond; a thread that does not end within this is not waited for."""
 
 
 class Capture(NamedTuple):
@@ -43,7 +43,7 @@ class Block(NamedTuple):
     rate_out: int
     played: bytes
     deliver: Callable[[MicChunk], None]
-    """Who listened when it was captured: is given the chunk, in the thread that made it."""
+    """Called with the chunk, in the thread that made it: the listener of the moment of capture."""
 
 
 class BlockSink(Protocol):
@@ -79,7 +79,7 @@ class DspThread:
         return self._thread is not None and self._thread.is_alive()
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
-        """Start the thread if need be, and let it get ready for these rates, of a card newly opened."""
+        """Start the thread unless it runs, and prepare it for these rates, of a card newly opened."""
         self._work.put(lambda: self._renew(rate_in, rate_out))
         if not self.alive:
             self._thread = threading.Thread(target=self._run, name="sound-dsp", daemon=True)
@@ -97,11 +97,11 @@ class DspThread:
         self._work.put(block)
 
     def speech(self, *, on: bool) -> None:
-        """Say whether somebody is judged to speak."""
+        """Say whether the technician is judged to be speaking."""
         self._speaking = on
 
     def false_alarm(self) -> None:
-        """Say that the last interruption was nothing."""
+        """Report that the last barge-in was a false alarm."""
         if self._front is not None:
             self._front.false_alarm()
 

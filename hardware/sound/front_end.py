@@ -31,7 +31,7 @@ ROUNDING = 1 / 12
 CLIPPED = 32_700
 """From here on a converter is taken to be at its end; some stop short of 32767."""
 DEAD_S = 2.0
-"""Exact zeros for so long come from no microphone: muted in a mixer, or a card that died."""
+"""Exact zeros for this long come from no working microphone: muted in a mixer, or a card that died."""
 AUDIBLE_PEAK = 33
 """-60 dBFS: what is played below that leaves no echo worth the name."""
 CANCELLER_DELAY = 127
@@ -58,7 +58,7 @@ class FrontEnd:
         """Set it to what the endpointer says, so that speech is not measured as echo."""
 
     def process(self, captured: Samples, played: Samples) -> MicChunk | None:
-        """Take 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
+        """Process 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
 
         Raises ValueError for blocks of another size.
         """
@@ -82,7 +82,7 @@ class FrontEnd:
         )
 
     def false_alarm(self) -> None:
-        """Say that the last barge-in was nothing; from any thread."""
+        """Report that the last barge-in was a false alarm; from any thread."""
         self._notes.append(self._gate.false_alarm)
 
     def reset(self) -> None:

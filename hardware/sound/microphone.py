@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 INLET_CHUNKS = 25
 """500 ms: a loop that stalls longer gets the newest sound."""
 PATIENCE_S = 10.0
-"""Zeros after sound: some microphones have a gate that closes in silence. One that never gave sound is dead at once."""
+"""Zeros after sound: some microphones have a gate that closes in silence. A microphone that never gave sound is dead
+at once."""
 REOPEN_S = 10.0
 """Between attempts to get more than zeros by opening the card again."""
 BLOCKS = 2
@@ -41,7 +42,7 @@ class CardMicrophone:
     """A microphone on a sound card that may be unplugged and come back."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound, dsp: DspThread) -> None:
-        """Hear through ``sound``, cleaned by ``dsp``."""
+        """Set up a microphone that hears through ``sound``, cleaned by ``dsp``."""
         self._loop = loop
         self._sound = sound
         self._dsp = dsp
@@ -78,7 +79,7 @@ class CardMicrophone:
         self._dsp.speech(on=on)
 
     def false_alarm(self) -> None:
-        """Trust no voice over an answer for a while."""
+        """Distrust voice barge-in for a while."""
         self._dsp.false_alarm()
 
     def health(self) -> DeviceHealth:
@@ -135,7 +136,7 @@ class SignalWatch:
         self._warned = False
 
     def feed(self, heard: MicChunk) -> str:
-        """Take a chunk; returns what is to be said about it, mostly nothing."""
+        """Judge a chunk; returns a warning for the log, empty unless there is something new to say."""
         was_dead = self.dead
         self._sounded |= heard.level_dbfs > SILENT_DBFS
         self._zeros_s = self._zeros_s + CHUNK_S if heard.dead else 0.0

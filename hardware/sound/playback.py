@@ -55,7 +55,7 @@ class PlaybackBuffer:
         self._fading = b""
         self._chimes: list[bytearray] = []
         self._kept = bytearray()  # of the present answer
-        self._whole = b""  # the last one that was finished, or cut
+        self._whole = b""  # the last answer that was finished, or cut
         self._finishing = False
         self._clean = True
         self._paused = 0  # bytes pulled since the last write
@@ -120,7 +120,7 @@ class PlaybackBuffer:
         return True
 
     def last_answer(self) -> bytes:
-        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not one that still comes."""
+        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not an answer that still comes."""
         with self._lock:
             return self._whole
 

@@ -20,7 +20,7 @@ class CardSpeaker(BufferedSpeaker):
     """A speaker on a sound card that may be unplugged and come back; what is written meanwhile waits for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
-        """Sound through ``sound``."""
+        """Set up a speaker that plays through ``sound``."""
         super().__init__(sound.buffer)
         self._sound = sound
         self._stream = sound.speaker

@@ -231,7 +231,7 @@ class StreamSupervisor:
             self._poked.clear()
 
     def _present(self) -> list[SupervisedStream]:
-        """Let those that are leaving go, and return the others; none left ends the thread."""
+        """Release the streams that are leaving and return the others; the thread ends with the last stream."""
         for stream in [each for each in self._streams if each.leaving]:
             if not self.stuck:
                 stream.drop()

@@ -55,14 +55,14 @@ FIRST_SHARE = 0.5
 ROOM_S = 0.2
 """How much of what follows the first arrival counts as the echo's level."""
 VOICE_DB = 9.0
-"""Over the noise; so far up, steady noise has no block of 20 ms."""
+"""Over the noise; no block of 20 ms of steady noise is this far up."""
 VOICE_S = 0.3
 """A word."""
 LOUDEST = round(1 / BLOCK_S)
 """Blocks that a level is the mean of: the loudest second, in which pauses and the noise have no say."""
 PASSES = 4
-"""The canceller hears the phrase so often, and the last time counts. In its first 2.5 s it lets nothing through, and
-one that cannot find the echo, which comes too late, seems good for two passes."""
+"""The canceller hears the phrase this many times, and the last time counts. In its first 2.5 s it lets nothing through,
+and a canceller that cannot find the echo, which comes too late, seems good for two passes."""
 
 
 class Recording(NamedTuple):

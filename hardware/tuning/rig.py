@@ -33,7 +33,7 @@ BLOCKS_PER_S = 100
 
 
 class Recorder:
-    """Stands where the DSP thread stands, and hands on the blocks as they are. Fed by the card's thread."""
+    """Replaces the DSP thread and hands on the blocks as they are. Fed by the card's thread."""
 
     alive = True
 

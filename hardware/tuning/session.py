@@ -33,7 +33,7 @@ COUNT = tuple(range(1, 11))
 SPOKEN = 2
 """Findings said aloud; more are not remembered."""
 CLOSE_DB = 6.0
-"""A microphone that is so much noisier than the best is not chosen for being loud: its card only amplifies more."""
+"""A microphone this much noisier than the best is not chosen for being loud: its card only amplifies more."""
 
 
 class Rig(Protocol):
@@ -102,7 +102,7 @@ class TuningResult:
 
 
 class TuningSession:
-    """One tuning. ``microphones`` are names as in the configuration, the first the one that is configured."""
+    """One tuning. ``microphones`` are names as in the configuration, the configured microphone first."""
 
     def __init__(self, opened: Opener, voice: Voice, screen: Screen, microphones: list[str], *, spoken: bool) -> None:
         """``voice(*names)`` gives 24 kHz s16le, and is called in a thread; ``spoken``: say what to do.
@@ -161,7 +161,7 @@ class TuningSession:
         self._report(step)
 
     async def _lose(self, name: str, error: BaseException) -> None:
-        """Go on without a microphone, unless it is the one that is configured."""
+        """Go on without a microphone, unless it is the configured microphone."""
         if name == self._names[0] or not isinstance(error, DeviceError):
             raise error
         self._screen.line(f"    {name}: {error.problem}, left out")

@@ -1,4 +1,4 @@
-"""A pretended box in a pretended room, for tests and demonstrations: what would be heard of what is played."""
+"""A simulated box in a simulated room, for tests and demonstrations: computes what would be heard of what is played."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RoomModel:
 
 
 class SimulatedRig:
-    """Answers at once with what a room would have sounded like; somebody speaks after ``cue`` was played."""
+    """Returns at once what a room would have sounded like; somebody speaks after ``cue`` was played."""
 
     def __init__(self, room: RoomModel, device: str = "simulated", speech: bytes = b"", cue: bytes = b"") -> None:
         """``speech`` is mono s16le at 16 kHz."""
@@ -54,7 +54,7 @@ class SimulatedRig:
         """How long a real box would have taken."""
 
     async def ready(self) -> None:
-        """Be so at once."""
+        """Return at once."""
 
     async def play_and_record(self, pcm: bytes, seconds: float) -> Recording:
         """Return ``seconds`` of both."""
@@ -72,7 +72,7 @@ class SimulatedRig:
         return Recording((near * (not room.dead)).astype(np.int16), far, room.rate)
 
     async def aclose(self) -> None:
-        """Have nothing to release."""
+        """No-op: nothing was opened."""
 
     def _echo(self, far: Samples) -> Sound:
         room = self._room

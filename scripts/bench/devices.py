@@ -1,4 +1,4 @@
-"""The pretended devices without an agent: ``devices.py WAV PLAN ASSETS``; prints the CPU seconds that they took.
+"""The simulated devices without an agent: ``devices.py WAV PLAN ASSETS``; prints the CPU seconds that they took.
 
 The microphone delivers the WAV to nobody, the camera films while the plan's utterances are open, and after each of them
 the speaker is given an answer in the pieces, and at the pace, of the simulator.

@@ -122,7 +122,7 @@ class Floor:
 
 
 class Devices:
-    """The agent's pretended microphone and speaker under the floor, so that both pay for them."""
+    """The agent's simulated microphone and speaker under the floor, so that both pay for them."""
 
     def __init__(self, wav: Path) -> None:
         """Start both."""

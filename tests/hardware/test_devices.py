@@ -1,4 +1,4 @@
-"""open_devices chooses, imports only what it chose, and never falls back to pretending."""
+"""open_devices chooses, imports only what it chose, and never falls back to a simulation."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_box_of_files(tmp_path: Path) -> None:
     ],
     ids=["picamera2", "button", "light", "wav", "picture"],
 )
-def test_what_is_missing_is_an_error_and_not_a_pretence(
+def test_what_is_missing_is_an_error_and_not_simulated(
     settings: DeviceSettings, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("picamera2", "lgpio"):

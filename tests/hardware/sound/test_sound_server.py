@@ -1,4 +1,4 @@
-"""The real PortAudio on pretended cards: what is said arrives, what is answered sounds, a dead card comes back."""
+"""The real PortAudio on simulated cards: what is said arrives, what is answered sounds, a dead card comes back."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ KINDS: dict[str, tuple[tuple[str, str], object, str, object]] = {
     "stereo": (ONE, Side, "counts", (2,)),
     "32 bit": (ONE, streams, "DEPTHS", ("int32",)),
 }
-"""Which cards, and what they are pretended to be able to do: this server can do everything."""
+"""Which cards, and what they are limited to: this server can do everything."""
 
 
 @pytest.fixture(params=KINDS)
