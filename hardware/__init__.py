@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hardware.ports import Devices
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     import asyncio
 
     from hardware.ports import Button, Camera, Indicator, Microphone, Speaker
     from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
-    from hardware.sound.card_sound import CardSound
     from hardware.sound.playback import PlaybackBuffer
 
 __all__ = ["hanging", "open_devices"]
@@ -29,10 +29,7 @@ def open_devices(settings: DeviceSettings, loop: asyncio.AbstractEventLoop) -> D
     """
     camera = _camera(settings.camera, loop)
     button, light = _button(settings.gpio, loop), _light(settings.gpio, loop)
-    sound = _sound(settings.audio)
-    microphone, speaker = _microphone(settings.audio, loop, sound), _speaker(settings.audio, loop, sound)
-    if sound is not None:
-        sound.open()
+    microphone, speaker = _sound(settings.audio, loop)
     return Devices(microphone, speaker, camera, button, light)
 
 
@@ -41,53 +38,44 @@ def hanging() -> bool:
     return any(thread.name == "sound-call" for thread in threading.enumerate())
 
 
-def _is_path(name: str) -> bool:
-    return "/" in name or name.lower().endswith(".wav")
-
-
-def _sound(settings: AudioSettings) -> CardSound | None:
-    """Return what opens the cards that are named, if any are: one object, for both may be the same card."""
-    hears = settings.microphone != "silence" and not _is_path(settings.microphone)
-    speaks = settings.speaker != "none" and not _is_path(settings.speaker)
+def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Microphone, Speaker]:
+    """Return both sides; where one or both are on cards, one object opens them, for both may be the same card."""
+    hears = settings.microphone_kind is SoundKind.CARD
+    speaks = settings.speaker_kind is SoundKind.CARD
     if not (hears or speaks):
-        return None
+        return _simulated_microphone(settings, loop), _simulated_speaker(settings, loop)
     from hardware.sound.cards import driver  # noqa: PLC0415 - imported only when chosen
 
     driver()
-    from hardware.sound.card_sound import CardSound  # noqa: PLC0415 - numpy, which comes with the driver
+    # numpy comes with the driver
+    from hardware.sound.card_sound import CardSound  # noqa: PLC0415 - imported only when chosen
+    from hardware.sound.dsp_thread import DspThread  # noqa: PLC0415 - as above
+    from hardware.sound.microphone import CardMicrophone  # noqa: PLC0415 - as above
+    from hardware.sound.speaker import CardSpeaker  # noqa: PLC0415 - as above
 
-    return CardSound(settings, hears=hears, speaks=speaks, buffer=_buffer(settings))
+    dsp = DspThread()
+    sound = CardSound(settings, dsp, _buffer(settings))
+    microphone = CardMicrophone(loop, sound, dsp) if hears else None
+    speaker = CardSpeaker(loop, sound) if speaks else None
+    both = microphone or _simulated_microphone(settings, loop), speaker or _simulated_speaker(settings, loop)
+    sound.open(microphone, speaker)  # last: what is above may raise
+    return both
 
 
-def _microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound: CardSound | None) -> Microphone:
-    if settings.microphone == "silence":
-        from hardware.simulated.microphones import SilentMicrophone  # noqa: PLC0415 - imported only when chosen
+def _simulated_microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Microphone:
+    from hardware.simulated.microphones import SilentMicrophone, WavMicrophone  # noqa: PLC0415 - only when chosen
 
+    if settings.microphone_kind is SoundKind.NONE:
         return SilentMicrophone(loop)
-    if _is_path(settings.microphone):
-        from hardware.simulated.microphones import WavMicrophone  # noqa: PLC0415 - imported only when chosen
-
-        return WavMicrophone(loop, Path(settings.microphone).expanduser())
-    from hardware.sound.microphone import CardMicrophone  # noqa: PLC0415 - imported only when chosen
-
-    assert sound is not None
-    return CardMicrophone(loop, sound)
+    return WavMicrophone(loop, Path(settings.microphone).expanduser())
 
 
-def _speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop, sound: CardSound | None) -> Speaker:
-    buffer = _buffer(settings)
-    if settings.speaker == "none":
-        from hardware.simulated.speakers import SilentSpeaker  # noqa: PLC0415 - imported only when chosen
+def _simulated_speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Speaker:
+    from hardware.simulated.speakers import SilentSpeaker, WavSpeaker  # noqa: PLC0415 - imported only when chosen
 
-        return SilentSpeaker(loop, buffer)
-    if _is_path(settings.speaker):
-        from hardware.simulated.speakers import WavSpeaker  # noqa: PLC0415 - imported only when chosen
-
-        return WavSpeaker(loop, Path(settings.speaker).expanduser(), buffer)
-    from hardware.sound.speaker import CardSpeaker  # noqa: PLC0415 - imported only when chosen
-
-    assert sound is not None
-    return CardSpeaker(loop, sound)
+    if settings.speaker_kind is SoundKind.NONE:
+        return SilentSpeaker(loop, _buffer(settings))
+    return WavSpeaker(loop, Path(settings.speaker).expanduser(), _buffer(settings))
 
 
 def _buffer(settings: AudioSettings) -> PlaybackBuffer:
@@ -103,14 +91,14 @@ def _camera(settings: CameraSettings, loop: asyncio.AbstractEventLoop) -> Camera
         from hardware.camera.picamera import PiCamera  # noqa: PLC0415 - imported only when chosen
 
         return PiCamera(loop, settings)
-    from hardware.simulated.box import FolderCamera  # noqa: PLC0415 - imported only when chosen
+    from hardware.simulated.camera import FolderCamera  # noqa: PLC0415 - imported only when chosen
 
     return FolderCamera(loop, Path(settings.source).expanduser(), settings.folder_fps)
 
 
 def _button(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Button:
     if settings.button == "none":
-        from hardware.simulated.box import NoButton  # noqa: PLC0415 - imported only when chosen
+        from hardware.simulated.panel import NoButton  # noqa: PLC0415 - imported only when chosen
 
         return NoButton()
     from hardware.panel.gpio import GpioButton  # noqa: PLC0415 - imported only when chosen
@@ -123,6 +111,6 @@ def _light(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Indicator
         from hardware.panel.gpio import GpioLight  # noqa: PLC0415 - imported only when chosen
 
         return GpioLight(loop, settings.light_pin)
-    from hardware.simulated.box import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
+    from hardware.simulated.panel import LogLight, NoLight  # noqa: PLC0415 - imported only when chosen
 
     return LogLight() if settings.light == "log" else NoLight()

@@ -42,6 +42,17 @@ CHUNK_S = 0.020
 CHUNK_BYTES = MICROPHONE_FORMAT.bytes_in(CHUNK_S)
 
 
+class Trust(Enum):
+    """Why speech that is heard while the speaker plays does, or does not, interrupt it; the value is for the log."""
+
+    ECHO_FREE = "no echo to take out"
+    ABSENT = "no canceller"
+    LEARNING = "not enough echo heard yet"
+    TRUSTED = "the echo is gone"
+    POOR = "the echo is not gone"
+    WITHDRAWN = "an answer was interrupted by nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class MicChunk:
     """One chunk, ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known about it."""
@@ -49,23 +60,26 @@ class MicChunk:
     for_model: bytes
     for_endpointer: bytes
     """The same moment, up to 6 ms later: without noise and without what the speaker plays."""
-    trusted: bool
-    """Whether speech in it, while the speaker plays, is a person's and not the speaker's."""
-    trust: str = ""
-    """Why, in words for the log."""
+    trust: Trust
+    """What is known about the speaker's sound in it."""
     erle_db: float = 0.0
     """How much quieter the speaker's sound leaves than it came."""
     level_dbfs: float = 0.0
-    """Rms as captured."""
+    """Rms of the louder half, as captured: before anything was taken out."""
     clipping: float = 0.0
     """Share of captured samples at full scale, 0 to 1."""
     dead: bool = False
     """Whether the microphone has delivered nothing but zeros for a while."""
 
+    @property
+    def trusted(self) -> bool:
+        """Whether speech in it, while the speaker plays, is a person's and not the speaker's."""
+        return self.trust in (Trust.TRUSTED, Trust.ECHO_FREE)
+
     @classmethod
     def plain(cls, pcm: bytes, *, trusted: bool) -> MicChunk:
-        """Return ``pcm`` for both listeners."""
-        return cls(pcm, pcm, trusted)
+        """Return ``pcm``, captured without a canceller, for both listeners; ``trusted`` if it holds no echo."""
+        return cls(pcm, pcm, Trust.ECHO_FREE if trusted else Trust.ABSENT)
 
 
 class DeviceError(Exception):
@@ -108,20 +122,41 @@ class Rhythm(Enum):
     FAULT = "fault"
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """What a device lost or had to make up for, over its life; all zero where it has nothing to lose."""
+
+    dropped: int = 0
+    """Chunks or edges that nobody got, because the loop or the processor stalled."""
+    glitches: int = 0
+    """Over- and underruns that the driver reported since the card was last opened."""
+    underruns: int = 0
+    """How often an answer ran dry and went on."""
+    dropped_s: float = 0.0
+    """Seconds of answers lost because too much was waiting."""
+    refused_s: float = 0.0
+    """Seconds of answers that came after their answer was cut."""
+    missed_edges: int = 0
+    """Edges of a button that only polling found."""
+
+
 class Microphone(Protocol):
     """A source of 20 ms chunks."""
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Begin capture; returns at once. Trouble, now or later, comes through ``on_fault``."""
+        """Begin capture; returns at once. Faults, now or later, come through ``on_fault``."""
 
     def stop(self) -> None:
         """End capture; no chunk is delivered after this returns. Idempotent."""
 
     def speech(self, *, on: bool) -> None:
-        """Take that somebody is, or is no longer, judged to speak: that part of the sound is no echo."""
+        """Tell the device whether the technician is speaking, so that their speech is not measured as echo."""
 
     def false_alarm(self) -> None:
-        """Take that the last interruption of an answer was nobody's speech: trust none for a while."""
+        """Report that the last barge-in was a false alarm; voice barge-in is distrusted for a while."""
+
+    def health(self) -> DeviceHealth:
+        """Return what was lost so far."""
 
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
@@ -167,6 +202,9 @@ class Speaker(Protocol):
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays; does not count as answer."""
 
+    def health(self) -> DeviceHealth:
+        """Return what was lost so far."""
+
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
 
@@ -196,6 +234,9 @@ class Button(Protocol):
     def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Report debounced edges: True on press-down, False on release."""
 
+    def health(self) -> DeviceHealth:
+        """Return what was lost so far."""
+
     async def aclose(self) -> None:
         """Release the device. Idempotent."""
 
@@ -219,6 +260,14 @@ class Devices:
     camera: Camera | None
     button: Button
     indicator: Indicator
+
+    def health(self) -> dict[str, DeviceHealth]:
+        """Return what each part lost so far, by its name; cameras and lights have nothing to lose."""
+        return {
+            "microphone": self.microphone.health(),
+            "speaker": self.speaker.health(),
+            "button": self.button.health(),
+        }
 
     async def aclose(self) -> None:
         """Release everything, the light last so that it stays lit while a sensor is open."""

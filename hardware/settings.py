@@ -7,6 +7,7 @@ A field made with :func:`setting` carries its own documentation, unit and limits
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 
@@ -24,6 +25,14 @@ def setting(  # noqa: PLR0913 - one keyword per property of a setting, all optio
         default=default,
         metadata={"doc": doc, "unit": unit, "low": low, "high": high, "choices": choices},
     )
+
+
+class SoundKind(Enum):
+    """What a microphone or a speaker is, by its name in the configuration."""
+
+    CARD = "card"
+    FILE = "file"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class AudioSettings:
     )
     keep_alive_s: float = setting(
         0.0,
-        "Keep the loudspeaker awake so long after a sound, with noise that cannot be heard, where it swallows first "
+        "Keep the loudspeaker awake this long after a sound, with noise that cannot be heard, where it swallows first "
         "syllables; 86400 for always, 0 lets it rest. A card that does both captures meanwhile, for nobody.",
         unit="s",
         low=0,
@@ -72,6 +81,20 @@ class AudioSettings:
         low=0,
         high=5000,
     )
+
+    @property
+    def microphone_kind(self) -> SoundKind:
+        """Whether the microphone is a card, a WAV, or silence."""
+        return SoundKind.NONE if self.microphone == "silence" else _card_or_file(self.microphone)
+
+    @property
+    def speaker_kind(self) -> SoundKind:
+        """Whether the speaker is a card, a WAV, or none."""
+        return SoundKind.NONE if self.speaker == "none" else _card_or_file(self.speaker)
+
+
+def _card_or_file(name: str) -> SoundKind:
+    return SoundKind.FILE if "/" in name or name.lower().endswith(".wav") else SoundKind.CARD
 
 
 @dataclass(frozen=True, slots=True)

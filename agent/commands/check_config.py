@@ -14,6 +14,7 @@ from agent.commands.tune import phrases_of
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.store.folder import folder_of
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     import argparse
@@ -49,11 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def missing_files(settings: Settings) -> list[str]:
     """Return one line for each device that is to be a file and cannot be."""
-    microphone, speaker, camera = settings.audio.microphone, settings.audio.speaker, settings.camera.source
+    audio, camera = settings.audio, settings.camera.source
+    microphone, speaker = audio.microphone, audio.speaker
     problems = []
-    if is_path(microphone) and not Path(microphone).expanduser().is_file():
+    if audio.microphone_kind is SoundKind.FILE and not Path(microphone).expanduser().is_file():
         problems.append(f"[audio] microphone: {microphone}: no such file (name a WAV, or a card: field-agent devices)")
-    if is_path(speaker) and not Path(speaker).expanduser().parent.is_dir():
+    if audio.speaker_kind is SoundKind.FILE and not Path(speaker).expanduser().parent.is_dir():
         problems.append(f"[audio] speaker: {speaker}: no such folder (name a WAV in a folder that exists)")
     if camera not in ("picamera2", "none") and not Path(camera).expanduser().exists():
         problems.append(f"[camera] source: {camera}: no such file or folder (name one, or picamera2, or none)")
@@ -81,8 +83,3 @@ def unusable_state(folder: Path) -> list[str]:
     else:
         return []
     return [f"[paths] state: {folder}: {why} (mend it, or name another folder)"]
-
-
-def is_path(name: str) -> bool:
-    """Whether a microphone or speaker of this name is a file, by the rule of :mod:`hardware`."""
-    return "/" in name or name.lower().endswith(".wav")

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from agent.app import Agent
     from agent.metrics import TurnSummary
     from agent.notices import Notice
-    from hardware.simulated.box import RoomSpeaker, SimulatedBox
+    from hardware.simulated.box import SimulatedBox
+    from hardware.simulated.speakers import RoomSpeaker
 
 QUEUE_S = 0.15
 """A shallow router: a deep one that splits TCP, as the bottleneck does, hides from the kernel how late speech is."""

@@ -20,6 +20,7 @@ from agent.record import files, text
 from agent.record.record import NotKeptError, Record, answer_recording, load, open_journal, recording
 from agent.store.folder import folder_of
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -159,7 +160,7 @@ def play_one(arguments: argparse.Namespace, settings: Settings, folder: Path, jo
         with files.written(arguments.out, force=arguments.force) as out:
             out.write(files.whole_wav(pcm, rate))
         return
-    if settings.audio.speaker == "none":
+    if settings.audio.speaker_kind is SoundKind.NONE:
         raise ConfigError("[audio] speaker is none, so nothing would be heard (write a file with --out FILE.wav)")
     asyncio.run(_play(settings, pcm, rate))
 

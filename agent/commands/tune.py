@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from agent.config import Settings
-    from hardware.tuning.findings import Findings
-    from hardware.tuning.session import Opener, Outcome
+    from hardware.tuning.findings import Figures
+    from hardware.tuning.session import Opener, TuningResult
 
 EXIT_CODES = {"good": 0, "limits": 1, "unusable": DEVICE_EXIT_CODE}
 HEADLINES = {"good": "good: nothing to change", "limits": "usable, with limits", "unusable": "not usable like this"}
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     voice = phrases_of(settings)
     outcome = asyncio.run(tune(settings, arguments, screen, voice))
     audio = tunings.audio_levels(settings.audio)
-    stored = tunings.Tuning(outcome.device, outcome.result, outcome.findings.figures, audio)
+    stored = tunings.Tuning(outcome.device, outcome.result, outcome.figures.rounded, audio)
     tunings.save(folder_of(settings), stored)
     if arguments.json:
         sys.stdout.write(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n")
@@ -63,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_CODES[outcome.result]
 
 
-async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Recordings) -> Outcome:
+async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Recordings) -> TuningResult:
     """Do it, on the cards or in a pretended room. Raises DeviceError."""
-    from hardware.tuning.session import Session  # noqa: PLC0415 - numpy, which a box without cards may lack
+    from hardware.tuning.session import TuningSession  # noqa: PLC0415 - numpy, which a box without cards may lack
 
     others = arguments.microphones
     if arguments.simulated is not None:
@@ -74,7 +74,7 @@ async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines,
         opened = on_cards(settings, asyncio.get_running_loop())
         others = inputs(settings) if others == ["all"] else others
     microphones = list(dict.fromkeys([settings.audio.microphone, *others]))
-    return await Session(opened, voice.say, screen, microphones, spoken=not arguments.no_voice).run()
+    return await TuningSession(opened, voice.say, screen, microphones, spoken=not arguments.no_voice).run()
 
 
 def phrases_of(settings: Settings) -> Recordings:
@@ -122,9 +122,9 @@ def room(text: str) -> dict[str, float]:
 
 def simulated(special: dict[str, float], voice: Recordings) -> Opener:
     """Return what opens pretended rigs; each further microphone is 10 dB farther away from the voice."""
-    from hardware.tuning.simulated_rig import Room, SimulatedRig  # noqa: PLC0415 - numpy, which a box without cards may lack
+    from hardware.tuning.simulated_rig import RoomModel, SimulatedRig  # noqa: PLC0415 - numpy, as above
 
-    plain = Room(**special)  # type: ignore[arg-type] # numbers, and a name that is none is a mistake of ours
+    plain = RoomModel(**special)  # type: ignore[arg-type] # numbers, and a name that is none is a mistake of ours
     with wave.open(str(QUESTION)) as file:
         question = file.readframes(file.getnframes())
     farther: dict[str, int] = {}
@@ -170,17 +170,17 @@ class Lines:
         self._stream.flush()
 
 
-def verdict(outcome: Outcome) -> list[str]:
+def verdict(outcome: TuningResult) -> list[str]:
     """Return the verdict, five lines at most, the most important first."""
-    count = len(outcome.verdicts)
+    count = len(outcome.findings)
     rest = f" (the first {LISTED} of {count} points)" if count > LISTED else ""
-    listed = [f"  {number}. {each.line}" for number, each in enumerate(outcome.verdicts[:LISTED], 1)]
+    listed = [f"  {number}. {each.line}" for number, each in enumerate(outcome.findings[:LISTED], 1)]
     return [f"{HEADLINES[outcome.result]}{rest}", *listed]
 
 
-def to_copy(outcome: Outcome, settings: Settings) -> list[str]:
+def to_copy(outcome: TuningResult, settings: Settings) -> list[str]:
     """Return settings that follow from the outcome, as lines of the configuration; nothing if none do."""
-    lines = [each.setting for each in outcome.verdicts if each.setting]
+    lines = [each.setting for each in outcome.findings if each.setting]
     if outcome.microphone != settings.audio.microphone:
         lines.insert(0, f"audio.microphone = {json.dumps(outcome.microphone, ensure_ascii=False)}")
     tables: dict[str, list[str]] = {}
@@ -191,22 +191,22 @@ def to_copy(outcome: Outcome, settings: Settings) -> list[str]:
     return ["to copy into the configuration:", *body] if body else []
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: TuningResult) -> dict[str, Any]:
     """Return the whole outcome in plain values."""
 
-    def heard(findings: Findings) -> dict[str, Any]:
+    def heard(figures: Figures) -> dict[str, Any]:
         wanted = ("noise_dbfs", "speech_dbfs", "speech_clipping", "dead")
-        return {name: findings.figures[name] for name in wanted}
+        return {name: figures.rounded[name] for name in wanted}
 
     return {
         "result": outcome.result,
         "device": outcome.device,
         "microphone": outcome.microphone,
-        "figures": outcome.findings.figures,
+        "figures": outcome.figures.rounded,
         "microphones": {name: heard(each) for name, each in outcome.compared.items()},
         "verdicts": [
             {"problem": each.problem, "change": each.change, "phrases": list(each.phrases), "setting": each.setting}
-            for each in outcome.verdicts
+            for each in outcome.findings
         ],
         "took_s": round(outcome.took_s, 1),
     }

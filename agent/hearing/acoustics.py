@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.hearing.noise import NoiseWatch
 from agent.turn import events
+from hardware.ports import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,8 @@ class Acoustics:
 
     def chunk(self, heard: MicChunk, now: float, *, voiced: bool, held: bool) -> None:
         """Take 20 ms; ``held``: the button is, so that they are somebody's speech and no noise."""
-        if heard.trust:
-            self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust}"
+        if heard.trust is not Trust.ECHO_FREE:
+            self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust.value}"
         if not held:
             self._watch.frame(now, voiced=voiced)
         if self._watch.noisy is not self._noisy:

@@ -18,11 +18,12 @@ from agent.store import tunings
 from agent.store.folder import folder_of
 from hardware import open_devices
 from hardware.ports import DeviceError, Rhythm
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     from agent.config import Settings
     from hardware.ports import Button, Indicator
-    from hardware.tuning.session import Opener, Outcome, Rig
+    from hardware.tuning.session import Opener, Rig, TuningResult
 
 LOOK_S = 0.5
 """A pin that is down from the beginning is found by looking at it twice, 0.1 s apart."""
@@ -97,8 +98,8 @@ async def prepare(settings: Settings) -> None:
 
     Opens and closes devices of its own. Raises DeviceError only if that is fatal.
     """
-    if not of_cards(settings):
-        return
+    if {settings.audio.microphone_kind, settings.audio.speaker_kind} != {SoundKind.CARD}:
+        return  # nothing else can be tuned
     try:
         from hardware.tuning.rig import device_soon  # noqa: PLC0415 - numpy, which a box without cards may lack
 
@@ -112,12 +113,6 @@ async def prepare(settings: Settings) -> None:
         await _try_to_tune(settings)
     if told := tunings.warning(folder, cards, tunings.audio_levels(settings.audio)):
         log.warning("tune: %s", told)
-
-
-def of_cards(settings: Settings) -> bool:
-    """Whether both microphone and loudspeaker are sound cards: nothing else can be tuned."""
-    named = (settings.audio.microphone, settings.audio.speaker)
-    return not any(name in ("silence", "none") or "/" in name or name.lower().endswith(".wav") for name in named)
 
 
 async def _try_to_tune(settings: Settings) -> None:
@@ -142,7 +137,7 @@ async def _tune_if_held(settings: Settings) -> None:
             outcome = await _tune(settings, devices.indicator)
             levels = tunings.audio_levels(settings.audio)
             tunings.save(
-                folder_of(settings), tunings.Tuning(outcome.device, outcome.result, outcome.findings.figures, levels)
+                folder_of(settings), tunings.Tuning(outcome.device, outcome.result, outcome.figures.rounded, levels)
             )
             for line in verdict(outcome):
                 log.info("tune: %s", line)
@@ -150,15 +145,15 @@ async def _tune_if_held(settings: Settings) -> None:
         await devices.aclose()
 
 
-async def _tune(settings: Settings, light: Indicator) -> Outcome:
-    from hardware.tuning.session import Session  # noqa: PLC0415 - numpy, as above
+async def _tune(settings: Settings, light: Indicator) -> TuningResult:
+    from hardware.tuning.session import TuningSession  # noqa: PLC0415 - numpy, as above
 
     light.show(Rhythm.LISTENING)  # no microphone is open without the light
     loop = asyncio.get_running_loop()
     rigs = Rigs(on_cards(settings, loop), loop)
     microphones = [settings.audio.microphone]
     try:
-        return await Session(rigs.opened, phrases_of(settings).say, LogScreen(), microphones, spoken=True).run()
+        return await TuningSession(rigs.opened, phrases_of(settings).say, LogScreen(), microphones, spoken=True).run()
     finally:
         await rigs.aclose()
 

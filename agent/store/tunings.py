@@ -33,7 +33,7 @@ class Tuning:
     result: str
     """``good``, ``limits`` or ``unusable``."""
     figures: dict[str, float | bool | None]
-    """Levels in dBFS, delay in ms, as in :class:`hardware.tuning.findings.Findings`."""
+    """Levels in dBFS, delay in ms, as in :class:`hardware.tuning.findings.Figures`."""
     levels: dict[str, float]
     """The settings in ``LEVELS`` at that time."""
     at: float = field(default_factory=lambda: round(time.time()))

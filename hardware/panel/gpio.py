@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.bridge import Inlet
 from hardware.panel.rhythm import brightness, lasts
-from hardware.ports import DeviceError, Rhythm, reason
+from hardware.ports import DeviceError, DeviceHealth, Rhythm, reason
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,8 +69,7 @@ class GpioButton:
         self._doubt = False
         self._timer: asyncio.TimerHandle | None = None
         self._edges: Inlet[bool] = Inlet(loop, self._move, INLET_EDGES)
-        self.missed = 0
-        """Edges that only polling found."""
+        self._missed = 0
         # not gpiozero.Button, whose extra thread measures holds
         self._device = _on_pin(
             "button",
@@ -87,6 +86,10 @@ class GpioButton:
         self._device.when_activated = partial(self._edges.post, True)  # noqa: FBT003 - an edge is a bool
         self._device.when_deactivated = partial(self._edges.post, False)  # noqa: FBT003 - as above
         self._timer = self._loop.call_later(POLL_S, self._poll)
+
+    def health(self) -> DeviceHealth:
+        """Return edges that the loop was too late for, and those that only polling found."""
+        return DeviceHealth(dropped=self._edges.dropped, missed_edges=self._missed)
 
     async def aclose(self) -> None:
         """Release the pin."""
@@ -111,7 +114,7 @@ class GpioButton:
             self._doubt = True
         else:
             self._doubt = False
-            self.missed += 1
+            self._missed += 1
             self._move(level)
 
 

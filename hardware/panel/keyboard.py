@@ -29,6 +29,7 @@ from hardware.panel.keys import (
     KeyReader,
     Stroke,
 )
+from hardware.ports import DeviceHealth
 
 if TYPE_CHECKING:
     import asyncio
@@ -97,8 +98,12 @@ class KeyboardButton:
             while self._read_lines():
                 pass
 
+    def health(self) -> DeviceHealth:
+        """Return zeros: the terminal keeps what is typed."""
+        return DeviceHealth()
+
     async def aclose(self) -> None:
-        """Give the terminal back as it was. Idempotent."""
+        """Restore the terminal. Idempotent."""
         if self._on_edge is not None:
             self._on_edge = None
             self._loop.remove_reader(self._in)
@@ -133,7 +138,7 @@ class KeyboardButton:
             return b""
 
     def _read_lines(self) -> bool:
-        """Take text from a pipe; returns False at its end."""
+        """Read text from a pipe; returns False at its end."""
         data = self._read()
         *whole, self.line = (self.line + self._lines.decode(data, final=not data)).split("\n")
         if not data:

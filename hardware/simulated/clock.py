@@ -26,7 +26,7 @@ class Metronome:
     """Calls ``tick()`` on the loop at ``t0 + k * period``, k = 1, 2, …; missed ticks are made up at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, period_s: float, tick: Callable[[], None]) -> None:
-        """Stand still until :meth:`start`."""
+        """Create it stopped; :meth:`start` sets it going."""
         self._loop = loop
         self._period = period_s
         self._tick = tick
@@ -97,7 +97,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self) -> None:
-        """Take the system's selector."""
+        """Wrap the system's selector."""
         self._jobs: set[object] = set()
         self._jumping = _JumpingSelector(lambda: bool(self._jobs))
         super().__init__(self._jumping)

@@ -15,6 +15,7 @@ from hardware.ports import (
     CHUNK_S,
     MICROPHONE_FORMAT,
     DeviceError,
+    DeviceHealth,
     MicChunk,
     reason,
 )
@@ -63,10 +64,14 @@ class PacedMicrophone:
         self._metronome.stop()
 
     def speech(self, *, on: bool) -> None:
-        """Know no echo to tell it from."""
+        """No-op: a simulated microphone has no echo to measure."""
 
     def false_alarm(self) -> None:
-        """Have no trust to lose."""
+        """No-op: there is no trust to withdraw."""
+
+    def health(self) -> DeviceHealth:
+        """Return zeros: missed ticks are made up, and no chunk is lost."""
+        return DeviceHealth()
 
     async def aclose(self) -> None:
         """Stop. Idempotent."""
@@ -82,7 +87,7 @@ class RoomMicrophone(PacedMicrophone):
     """Hears a :class:`Room`."""
 
     def __init__(self, room: Room) -> None:
-        """Stand in ``room``."""
+        """Hear what sounds in ``room``."""
         super().__init__(room.loop, room.hear)
         self._room = room
 
@@ -96,7 +101,7 @@ class SilentMicrophone(PacedMicrophone):
     """Hears a quiet room for ever."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Need nothing but the clock."""
+        """Pace it by the loop's clock."""
         super().__init__(loop, lambda end: quiet_chunk(round(end * MICROPHONE_FORMAT.rate)))
 
 
@@ -207,6 +212,6 @@ def _checked(name: str, path: Path, file: BinaryIO) -> OpenWav:
     rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()
     if (rate, channels, width) != (MICROPHONE_FORMAT.rate, 1, BYTES_PER_SAMPLE):
         have = f"{rate} Hz, {channels} channel{'' if channels == 1 else 's'}, {8 * width} bit"
-        raise DeviceError(name, f"is {have}; needed are 16000 Hz, 1 channel, 16 bit", convert)
+        raise DeviceError(name, f"is {have}; {MICROPHONE_FORMAT.rate} Hz, 1 channel, 16 bit is needed", convert)
     size = min(header.getnframes() * BYTES_PER_SAMPLE, there)
     return OpenWav(file, offset, size - size % BYTES_PER_SAMPLE)

@@ -1,4 +1,4 @@
-"""A pretended room: what the microphone hears in it, and what the person in it hears and sees.
+"""A simulated room: what the microphone hears in it, and what the person in it hears and sees.
 
 Everything happens on one event loop and on its clock, so that the same room works in real and in virtual time.
 """
@@ -89,7 +89,7 @@ class Room:
     # What the person hears and sees
 
     def sounds(self, pcm: bytes, *, answer_s: float) -> None:
-        """Take 24 kHz PCM that sounds from now on; ``answer_s`` of it are answer, not chime or silence."""
+        """Sound 24 kHz PCM from now on; ``answer_s`` of it are answer, not chime or silence."""
         self._sounding = True
         self.answer_heard_s += answer_s
         if self.echo_gain:
@@ -97,14 +97,14 @@ class Room:
         self._notice()
 
     def falls_silent(self, *, answer_over: bool) -> None:
-        """Take that the speaker has nothing to play."""
+        """Note that the speaker has nothing to play."""
         self._sounding = False
         if answer_over:
             self.answer_heard_s = 0.0
         self._notice()
 
     def shows(self, rhythm: Rhythm) -> None:
-        """Take what the light shows from now on."""
+        """Note what the light shows from now on."""
         self.rhythm = rhythm
         self._notice()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from hardware.ports import BYTES_PER_SAMPLE, CHUNK_S, SPEAKER_FORMAT, DeviceError, reason
 from hardware.simulated.clock import Metronome
+from hardware.sound.buffered_speaker import BufferedSpeaker
 from hardware.sound.playback import PlaybackBuffer
 
 if TYPE_CHECKING:
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
     from hardware.simulated.room import Room
 
 PERIOD_BYTES = SPEAKER_FORMAT.bytes_in(CHUNK_S)
-"""A pretended sound card asks for this much at a time."""
+"""A simulated sound card asks for this much at a time."""
 MEMORY_S = 600.0
 """A recording speaker remembers the last ten minutes of sound, 28 MB."""
 FILL_BYTES = SPEAKER_FORMAT.bytes_in(1.0)
 """Silence is written to a file in pieces of this size."""
 SAVE_S = 1.0
-"""A file's header is brought up to date after so much sound."""
+"""A file's header is brought up to date after this much sound."""
 SAVE_BYTES = SPEAKER_FORMAT.bytes_in(SAVE_S)
 WRITE_ERRORS = (OSError, struct.error)
 """What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
 
 
-class PacedSpeaker:
+class PacedSpeaker(BufferedSpeaker):
     """Plays a :class:`PlaybackBuffer` at 20 ms a period while it has anything to play, and discards it.
 
     What a subclass wants to do with the sound goes into :meth:`_play` and :meth:`_rest`.
@@ -41,74 +42,24 @@ class PacedSpeaker:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, buffer: PlaybackBuffer | None = None) -> None:
         """Use ``buffer``, or one with the default prebuffer."""
+        super().__init__(buffer or PlaybackBuffer())
         self._loop = loop
-        self.buffer = buffer or PlaybackBuffer()
         self._metronome = Metronome(loop, CHUNK_S, self._period)
-        self._on_drained: Callable[[], None] | None = None
-        self._on_fault: Callable[[DeviceError], None] | None = None
         self._silent = True
-
-    @property
-    def played_s(self) -> float:
-        """Seconds of the present answer that sounded."""
-        return self.buffer.played_s
-
-    @property
-    def buffered_s(self) -> float:
-        """Seconds still to sound."""
-        return self.buffer.buffered_s
-
-    @property
-    def epoch(self) -> int:
-        """Raised by each flush."""
-        return self.buffer.epoch
-
-    @property
-    def audible(self) -> bool:
-        """Whether anything sounds or is about to."""
-        return self.buffer.audible
-
-    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Play from now on; what was written before waits for this."""
-        self._on_drained = on_drained
-        self._on_fault = on_fault
-        self._wake()
-
-    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
-        """Append answer audio, unless its answer was cut."""
-        taken = self.buffer.write(pcm, epoch)
-        self._wake()
-        return taken
-
-    def finish(self) -> None:
-        """Say that the answer is whole."""
-        self.buffer.finish()
-        self._wake()
 
     def flush(self) -> float:
         """Silence the answer; returns the seconds that sounded."""
-        played = self.buffer.flush()
+        played = super().flush()
         if not self.buffer.audible:
             self._fall_silent()
         return played
-
-    def repeat(self) -> float:
-        """Play the last answer again."""
-        seconds = self.buffer.repeat()
-        self._wake()
-        return seconds
-
-    def chime(self, pcm: bytes) -> None:
-        """Mix a short sound over."""
-        self.buffer.chime(pcm)
-        self._wake()
 
     async def aclose(self) -> None:
         """Stop. Idempotent."""
         self._metronome.stop()
 
     def _wake(self) -> None:
-        """Begin to pull at once, as a card that runs all the time would within one period."""
+        """Begin to pull at once, as a card that runs all the time would within one period; not before ``start``."""
         if self._on_drained is not None and not self._metronome.running:
             self._metronome.start()
 
@@ -138,13 +89,13 @@ class PacedSpeaker:
             self._rest()
 
     def _begin(self) -> None:
-        """Hear the first sound after silence; :meth:`_play` follows."""
+        """Called at the first sound after silence; :meth:`_play` follows."""
 
     def _play(self, pcm: bytes, answer_s: float) -> None:
-        """Sound one period from now on, of which ``answer_s`` seconds are answer."""
+        """Called for each period that sounds from now on, of which ``answer_s`` seconds are answer."""
 
     def _rest(self) -> None:
-        """Fall silent."""
+        """Called when silence begins."""
 
 
 class SilentSpeaker(PacedSpeaker):
@@ -168,7 +119,7 @@ class RoomSpeaker(PacedSpeaker):
     """Sounds in a :class:`Room` and remembers what it played."""
 
     def __init__(self, room: Room, buffer: PlaybackBuffer | None = None) -> None:
-        """Stand in ``room``."""
+        """Play into ``room``."""
         super().__init__(room.loop, buffer)
         self._room = room
         self.sounds: deque[Sound] = deque()

@@ -1,4 +1,7 @@
-"""The demo's person: presses, speaks, listens, interrupts."""
+"""The person of a scripted scene: presses the button, speaks, listens to the answer, interrupts it.
+
+Knows the box only from outside: its room, its button, and what its speaker plays.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hardware.ports import Speaker
-    from hardware.simulated.box import ScriptedButton
+    from hardware.simulated.panel import ScriptedButton
     from hardware.simulated.room import Room
 
 GLANCE_S = 0.05
 """How closely the technician follows what sounds."""
 PATIENCE_S = 60.0
-"""An answer that takes longer is given up."""
+"""The technician gives up an answer that takes longer."""
 BREATH_S = 0.6
 """Between two things a person does."""
 LAST_LOOK_S = 10.0
@@ -27,7 +30,7 @@ class Technician:
     """Three questions: one hands-free, one by push-to-talk, one after an interruption; then the box is left alone."""
 
     def __init__(self, room: Room, button: ScriptedButton, speaker: Speaker, questions: Path) -> None:
-        """Stand in ``room`` with the box in hand; ``questions`` holds 16 kHz WAVs."""
+        """Place the technician in ``room`` with the box in hand; ``questions`` is a folder of 16 kHz WAVs."""
         self._room = room
         self._button = button
         self._speaker = speaker
@@ -68,9 +71,7 @@ class Technician:
         """Wait for a new answer to have sounded for ``after_s``; give up after PATIENCE_S."""
         waited = 0.0
         before = self._speaker.played_s
-        while (
-            self._speaker.played_s >= before > 0 and waited < PATIENCE_S
-        ):  # the last one's position stands until the next
+        while self._speaker.played_s >= before > 0 and waited < PATIENCE_S:  # the last answer's, until the next begins
             await asyncio.sleep(GLANCE_S)
             waited += GLANCE_S
         while self._speaker.played_s <= after_s and waited < PATIENCE_S:

@@ -28,7 +28,7 @@ def alsa_cards() -> dict[str, int]:
 
 
 def usb_port(number: int) -> str:
-    """Return where the ALSA card is plugged in, e.g. ``usb-1-1.3``; empty for one that is no USB card."""
+    """Return where the ALSA card is plugged in, e.g. ``usb-1-1.3``; empty for a card that is not on USB."""
     try:
         where = (SYS_SOUND / f"card{number}" / "device").resolve(strict=True)
     except OSError:

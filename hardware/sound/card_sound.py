@@ -1,6 +1,6 @@
 """What a microphone and a speaker on sound cards share: the streams, and the way of each block through them.
 
-Where both are one card there is one duplex stream, which belongs to the speaker's line, and the microphone rides on it.
+Where both are one card there is one duplex stream, which belongs to the speaker's side, and the microphone shares it.
 Otherwise there are two, and what is played is kept for a moment, to be there when its echo is heard.
 """
 
@@ -11,11 +11,11 @@ import math
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hardware.ports import DeviceError
 from hardware.sound.cards import driver, find, supervisor
-from hardware.sound.dsp_thread import Block, Capture, DspThread
+from hardware.sound.dsp_thread import Block, Capture
 from hardware.sound.mixer import set_levels
 from hardware.sound.playback import PlaybackBuffer
 from hardware.sound.renderer import Renderer, Volume
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hardware.ports import MicChunk
     from hardware.settings import AudioSettings
+    from hardware.sound.dsp_thread import BlockSink
     from hardware.sound.supervisor import Stream
 
 IDLE_S = 10.0
@@ -35,68 +36,92 @@ takes milliseconds and clicks on some cards."""
 BRIEF_S = 1.0
 """The same while nobody listens. A box asleep does not wake a hundred times a second, nor does a duplex stream capture,
 even though nobody gets what it captures."""
-TAP_BLOCKS = 4
+REFERENCE_BLOCKS = 4
 """40 ms: what is played is heard later than that, so that the reference still comes before its echo."""
 
 log = logging.getLogger(__name__)
 
 
+class SoundListener(Protocol):
+    """Who is told about one side of the sound. Called in threads of the sound system; returns at once."""
+
+    @property
+    def failed(self) -> Callable[[DeviceError], None]:
+        """Called once for each outage."""
+
+
+class SpeakerListener(SoundListener, Protocol):
+    """The same for the side that plays."""
+
+    @property
+    def drained(self) -> Callable[[int], None]:
+        """Called with the number of an answer when its last sample is handed over."""
+
+
 class CardSound:
     """Sound through cards that may be unplugged and come back. One object for both directions; each may be missing."""
 
-    def __init__(
-        self, audio: AudioSettings, *, hears: bool = True, speaks: bool = True, buffer: PlaybackBuffer | None = None
-    ) -> None:
-        """Be what ``audio`` names. Raises DeviceError if the sound library is not installed."""
+    def __init__(self, audio: AudioSettings, dsp: BlockSink, buffer: PlaybackBuffer | None = None) -> None:
+        """Set up the microphone and the speaker that ``audio`` names; ``dsp`` gets what is captured.
+
+        Raises DeviceError if the sound library is not installed.
+        """
         driver()
         self.audio = audio
         self.buffer = buffer or PlaybackBuffer()
         self.volume = Volume(audio.volume_db)
-        self.cleaner = DspThread(self._cleaned)
-        self.key = 0
-        """Number of who listens: each start of the microphone has its own, and 0 is nobody."""
-        self.on_heard: Callable[[tuple[int, MicChunk]], None] = ignore
-        self.on_drained: Callable[[int], None] = ignore
-        self.on_microphone_fault: Callable[[DeviceError], None] = ignore
-        self.on_speaker_fault: Callable[[DeviceError], None] = ignore
-        """These four are called in threads."""
-        self._hears, self._speaks = hears, speaks
-        self._tap = EchoReference()
+        self._dsp = dsp
+        self._supervisor = supervisor()
+        self._deliver: Callable[[MicChunk], None] | None = None
+        self._hears = False
+        self._on_drained: Callable[[int], None] = ignore
+        self._reference = EchoReference()
         self._output: CardStream | None = None
         self._input: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
-        self.speaker = SupervisedStream(
-            f"speaker '{audio.speaker}'", self._open_output, self._plays, self._speaker_failed
-        )
-        self.microphone = SupervisedStream(
-            f"microphone '{audio.microphone}'",
-            self._open_input,
-            lambda: self.key > 0,
-            self._microphone_failed,
-        )
+        self.speaker = SupervisedStream(f"speaker '{audio.speaker}'", self._open_output, self._plays)
+        self.microphone = SupervisedStream(f"microphone '{audio.microphone}'", self._open_input, self._listening)
 
-    def open(self) -> None:
-        """Begin to open the cards in the background, once everything above is set."""
-        if self._speaks:  # first, so that a duplex stream is there when the microphone looks for one
-            supervisor().add(self.speaker)
-        if self._hears:
-            supervisor().add(self.microphone)
+    def open(self, microphone: SoundListener | None, speaker: SpeakerListener | None) -> None:
+        """Begin to open the cards in the background; None for a side that is on no card."""
+        self._hears = microphone is not None
+        if speaker is not None:  # first, so that a duplex stream is there when the microphone looks for one
+            self._on_drained = speaker.drained
+            self._supervisor.add(self.speaker, speaker.failed)
+        if microphone is not None:
+            self._supervisor.add(self.microphone, microphone.failed)
+
+    def listen(self, deliver: Callable[[MicChunk], None] | None) -> None:
+        """Give chunks to ``deliver`` from now on, in a thread; None: to nobody, and the microphone may rest.
+
+        What was captured earlier still goes to whom it was captured for.
+        """
+        self._deliver = deliver
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the streams now: what is wanted of them has changed."""
+        self._supervisor.poke()
+
+    def close(self, side: SupervisedStream) -> None:
+        """Release ``microphone`` or ``speaker``; blocks while the driver does. Idempotent."""
+        self._supervisor.remove(side)
 
     @property
     def duplex(self) -> bool:
         """Whether one stream does both at present."""
         return self._output is not None and self._output.duplex and self.speaker.stream is self._output
 
-    def glitches(self, line: SupervisedStream) -> int:
-        """Over- and underruns that the driver reported for ``line`` since its card was last opened."""
-        stream = self._output if line is self.speaker or self.duplex else self._input
+    def glitches(self, side: SupervisedStream) -> int:
+        """Over- and underruns that the driver reported for ``side`` since its card was last opened."""
+        stream = self._output if side is self.speaker or self.duplex else self._input
         return stream.glitches if stream else 0
 
     def reopen_microphone(self) -> None:
-        """Try whether another opening brings more than zeros; not in the middle of an answer on the same stream."""
+        """Reopen a microphone that delivers only zeros, but not while an answer plays on the same stream."""
         if not (self.duplex and self.buffer.audible):
             (self.speaker if self.duplex else self.microphone).reopen()
-            supervisor().poke()
+            self.wake()
 
     # opening, in the supervisor's threads
 
@@ -104,14 +129,14 @@ class CardSound:
         side = Side(find(self.audio.speaker, "output"), self.audio.speaker_channel)
         set_levels(side.card.number, "playback", self.audio.playback_percent)
         stream = self._open_duplex(side) or open_stream(None, side)
-        renderer = Renderer(self.buffer, stream.rate, self.volume, self._drained)
+        renderer = Renderer(self.buffer, stream.rate, self.volume, self._on_drained)
         renderer.awake = self.audio.keep_alive_s > 0
         stream.block = (
             partial(self._both, capture(stream), renderer) if stream.duplex else partial(self._play, renderer)
         )
         self._output = stream
-        if stream.duplex:  # a microphone that rides already stays where it is
-            self.cleaner.prepare(stream.rate, stream.rate)
+        if stream.duplex:  # a microphone that shares it already stays where it is
+            self._dsp.prepare(stream.rate, stream.rate)
         log.info("%s: %s, %s", self.speaker.name, side.card.name, described(stream))
         return stream
 
@@ -128,11 +153,11 @@ class CardSound:
 
     def _open_input(self) -> Stream:
         if self._output and self.duplex:
-            self.cleaner.prepare(self._output.rate, self._output.rate)
+            self._dsp.prepare(self._output.rate, self._output.rate)
             return SharedStream()
         stream = open_stream(self._input_side(), None)
         stream.block = partial(self._hear, capture(stream))
-        self.cleaner.prepare(stream.rate, self._output.rate if self._output else stream.rate)
+        self._dsp.prepare(stream.rate, self._output.rate if self._output else stream.rate)
         self._input = stream
         log.info("%s: %s", self.microphone.name, described(stream))
         return stream
@@ -147,8 +172,11 @@ class CardSound:
         now = time.monotonic()
         if self.buffer.audible:
             self._audible_at = now
-        idle_s = max(self.audio.keep_alive_s, IDLE_S if self.key else BRIEF_S)
-        return now - self._audible_at < idle_s or (self.key > 0 and self.duplex)
+        idle_s = max(self.audio.keep_alive_s, IDLE_S if self._listening() else BRIEF_S)
+        return now - self._audible_at < idle_s or (self._listening() and self.duplex)
+
+    def _listening(self) -> bool:
+        return self._deliver is not None
 
     # one block, in PortAudio's thread
 
@@ -163,41 +191,29 @@ class CardSound:
         del captured
         self.speaker.beat()
         played = renderer.block()
-        self._tap.put(renderer.rate, played)
+        self._reference.put(renderer.rate, played)
         return played
 
     def _hear(self, source: Capture, captured: bytes) -> bytes:
         output = self._output
-        self._feed(source, captured, *self._tap.take(output.rate if output else source.rate))
+        self._feed(source, captured, *self._reference.take(output.rate if output else source.rate))
         return b""
 
     def _feed(self, source: Capture, captured: bytes, rate_out: int, played: bytes) -> None:
         """Hand on a block while somebody listens; else it ends here."""
-        key = self.key
-        if key and self.cleaner.alive:
+        deliver = self._deliver
+        if deliver is not None and self._dsp.alive:
             self.microphone.beat()
-            self.cleaner.feed(Block(source, captured, rate_out, played, key))
-
-    def _drained(self, answer: int) -> None:
-        self.on_drained(answer)
-
-    def _speaker_failed(self, error: DeviceError) -> None:
-        self.on_speaker_fault(error)
-
-    def _microphone_failed(self, error: DeviceError) -> None:
-        self.on_microphone_fault(error)
-
-    def _cleaned(self, key: int, heard: MicChunk) -> None:
-        self.on_heard((key, heard))
+            self._dsp.feed(Block(source, captured, rate_out, played, deliver))
 
 
 class SharedStream:
-    """The microphone's side of a duplex stream, which the speaker's line looks after."""
+    """The microphone's side of a duplex stream, which is supervised as the speaker's."""
 
     spinning = False
 
     def start(self) -> None:
-        """Need nothing: the stream runs while somebody listens."""
+        """No-op: the stream runs while somebody listens."""
 
     def abort(self) -> None:
         """As ``start``."""
@@ -211,11 +227,11 @@ class EchoReference:
 
     def __init__(self) -> None:
         """Begin with nothing played."""
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=TAP_BLOCKS)
+        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=REFERENCE_BLOCKS)
         self._silence: tuple[int, bytes] | None = None
 
     def put(self, rate: int, played: bytes) -> None:
-        """Take a block."""
+        """Keep a block until its echo is heard."""
         self._blocks.append((rate, played))
 
     def take(self, otherwise: int) -> tuple[int, bytes]:
@@ -246,4 +262,4 @@ def described(stream: CardStream) -> str:
 
 
 def ignore(_: object) -> None:
-    """Do nothing, until somebody wants to know."""
+    """Stand in for a listener where there is none."""

@@ -1,4 +1,4 @@
-"""The thread between the sound card and the loop: takes pairs of blocks, gives chunks for the agent.
+"""The thread between the sound card and the loop: makes chunks for the agent from pairs of blocks.
 
 In the card's own thread the work would cost blocks whenever Python is busy elsewhere, and on the loop it would cost the
 loop; in a thread of its own it may be late by half a second and loses nothing.
@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import threading
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hardware.ports import MicChunk
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hardware.ports import MicChunk
 
 Samples = npt.NDArray[np.int16]
 
 BOUND = 50
 """Blocks: 500 ms, and then the oldest goes. Loading the canceller takes 0.2 s on a laptop and a second on a Pi Zero."""
 CLOSE_S = 1.0
-"""A block takes a millisecond; who does not end within this is not waited for."""
+"""A block takes a millisecond; a thread that does not end within this is not waited for."""
 
 
 class Capture(NamedTuple):
@@ -42,16 +42,29 @@ class Block(NamedTuple):
     captured: bytes
     rate_out: int
     played: bytes
-    key: int
-    """Of whoever listens now; comes back with the chunk."""
+    deliver: Callable[[MicChunk], None]
+    """Called with the chunk, in the thread that made it: the listener of the moment of capture."""
+
+
+class BlockSink(Protocol):
+    """What works on blocks. Called by the card's threads, and never makes them wait."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is fed is worked on."""
+
+    def prepare(self, rate_in: int, rate_out: int) -> None:
+        """Get ready for these rates, of a card newly opened."""
+
+    def feed(self, block: Block) -> None:
+        """Queue a block."""
 
 
 class DspThread:
     """Runs a :class:`~hardware.sound.front_end.FrontEnd`. May be called from any thread; never waits but to close."""
 
-    def __init__(self, deliver: Callable[[int, MicChunk], None]) -> None:
-        """``deliver(key, heard)`` is called in the thread, which starts with :meth:`prepare`."""
-        self._deliver = deliver
+    def __init__(self) -> None:
+        """Start no thread yet: :meth:`prepare` does."""
         self._work: SimpleQueue[Block | Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._front: Any = None
@@ -66,7 +79,7 @@ class DspThread:
         return self._thread is not None and self._thread.is_alive()
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
-        """Start the thread if need be, and let it get ready for these rates, of a card newly opened."""
+        """Start the thread unless it runs, and prepare it for these rates, of a card newly opened."""
         self._work.put(lambda: self._renew(rate_in, rate_out))
         if not self.alive:
             self._thread = threading.Thread(target=self._run, name="sound-dsp", daemon=True)
@@ -84,11 +97,11 @@ class DspThread:
         self._work.put(block)
 
     def speech(self, *, on: bool) -> None:
-        """Say whether somebody is judged to speak."""
+        """Say whether the technician is judged to be speaking."""
         self._speaking = on
 
     def false_alarm(self) -> None:
-        """Say that the last interruption was nothing."""
+        """Report that the last barge-in was a false alarm."""
         if self._front is not None:
             self._front.false_alarm()
 
@@ -119,9 +132,9 @@ class DspThread:
         if self._rates != (block.capture.rate, block.rate_out):  # the other card was opened later, or anew
             self._renew(block.capture.rate, block.rate_out)
         self._front.technician_speaks = self._speaking
-        heard = self._front.process(mono(block), np.frombuffer(block.played, dtype="<i2"))
-        if heard is not None:
-            self._deliver(block.key, plain(heard))
+        chunk = self._front.process(mono(block), np.frombuffer(block.played, dtype="<i2"))
+        if chunk is not None:
+            block.deliver(chunk)
 
 
 def mono(block: Block) -> Samples:
@@ -133,17 +146,3 @@ def mono(block: Block) -> Samples:
     step = 2 * channels if wide else channels
     first = 2 * channel - 1 if wide else channel - 1
     return np.ascontiguousarray(words[first::step])
-
-
-def plain(heard: Any) -> MicChunk:  # noqa: ANN401 - hardware.sound.front_end.Heard, which imports numpy
-    """Return what the front end says without anything of numpy in it."""
-    return MicChunk(
-        heard.for_model,
-        heard.for_endpointer,
-        heard.trusted,
-        heard.trust.value,
-        heard.erle_db,
-        heard.level_dbfs,
-        heard.clipping,
-        heard.dead,
-    )

@@ -7,10 +7,11 @@ is steady, and behind it would learn from what the canceller punched holes into 
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from hardware.ports import Trust
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -78,7 +79,7 @@ class PassThrough:
         return near
 
     def reset(self) -> None:
-        """Have nothing to forget."""
+        """No-op: nothing was learnt."""
 
 
 def canceller(*, hush: bool) -> Canceller:
@@ -92,11 +93,11 @@ def canceller(*, hush: bool) -> Canceller:
 # How well it works
 
 AUDIBLE_DB = 6.0
-"""Above the room by so much, what is heard while something plays is echo and not noise."""
+"""This far above the room, what is heard while something plays is echo and not noise."""
 FLOOR_RISE_DB = 0.02
 """A block; the floor falls at once and rises by 2 dB/s, slower than words and quicker than a machine starting."""
 UNHEARD_S = 1.0
-"""Played for so long and nothing heard: headphones, or volume at zero. Gaps between words are shorter."""
+"""Played for this long and nothing heard: headphones, or volume at zero. Gaps between words are shorter."""
 UNHEARD_ERLE_DB = 30.0
 """What an echo counts as that cannot be heard: as good as a cancelled one."""
 SMOOTHING_S = 0.5
@@ -116,7 +117,7 @@ class ErleMeter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self.erle_db = 0.0
         self.active = False
         """Whether an echo may be sounding."""
@@ -127,7 +128,7 @@ class ErleMeter:
         self._unheard_s = 0.0
 
     def feed(self, near_db: float, cleaned_db: float, *, playing: bool, speech: bool) -> None:
-        """Take a block's levels; ``speech`` says that the technician is judged to speak, which is no echo."""
+        """Measure a block by its levels; ``speech`` says that the technician is judged to speak, which is no echo."""
         self._fade_s = FADE_S if playing else max(0.0, self._fade_s - BLOCK_S)
         self.active = self._fade_s > 0
         self._floor_db = min(near_db, self._floor_db + FLOOR_RISE_DB)
@@ -143,22 +144,12 @@ class ErleMeter:
 # Whether to believe a voice in it
 
 
-class Trust(Enum):
-    """Why speech during an answer does or does not interrupt it."""
-
-    ABSENT = "no canceller"
-    LEARNING = "not enough echo heard yet"
-    TRUSTED = "the echo is gone"
-    POOR = "the echo is not gone"
-    WITHDRAWN = "an answer was interrupted by nothing"
-
-
 ENTER_DB = 18.0
-"""Rooms within the canceller's reach give 27 dB and more where no machine drowns the echo, one beyond it 1 dB."""
+"""Rooms within the canceller's reach give 27 dB and more where no machine drowns the echo, a room beyond it 1 dB."""
 LEAVE_DB = 12.0
-"""So much lower that a moment of noise does not switch to and fro."""
+"""Far enough below that a moment of noise does not switch to and fro."""
 LEARN_S = 3.0
-"""Of echo. AEC3 lets nothing through in its first 2.5 s, which looks like a perfect canceller and is none."""
+"""Of echo. AEC3 lets nothing through in its first 2.5 s, which looks like a perfect canceller and is not."""
 LEAVE_S = 0.3
 """Of echo; the figure is smoothed as it is."""
 RECOVER_S = 1.0
@@ -167,7 +158,7 @@ WITHDRAW_S = 30.0
 """For the first false barge-in; twice as long for each further one, so that a loop dies out."""
 WITHDRAW_MOST_S = 480.0
 FORGIVE_S = 600.0
-"""Without a false barge-in for so long, the next is a first one again."""
+"""Without a false barge-in for this long, the next counts as the first."""
 
 
 class EchoGate:
@@ -192,7 +183,7 @@ class EchoGate:
         self._good_s = self._bad_s = 0.0
 
     def feed(self, erle_db: float, *, measuring: bool) -> None:
-        """Take a block; the figure counts only if it was measured in it."""
+        """Count a block; its figure counts only if it was measured in it."""
         self._since_alarm_s += BLOCK_S
         self._blocked_s = max(0.0, self._blocked_s - BLOCK_S)
         if self._since_alarm_s >= FORGIVE_S:
@@ -204,7 +195,7 @@ class EchoGate:
             self.trust = self._next()
 
     def false_alarm(self) -> None:
-        """Take note of a barge-in behind which nothing was said: believe none for a while."""
+        """Handle a barge-in behind which nothing was said: trust none for a while."""
         self._blocked_s = self._withdraw_s
         self._withdraw_s = min(2 * self._withdraw_s, WITHDRAW_MOST_S)
         self._since_alarm_s = 0.0

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, Trust, canceller
+from hardware.ports import MicChunk
+from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, canceller
 from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
@@ -31,35 +31,13 @@ ROUNDING = 1 / 12
 CLIPPED = 32_700
 """From here on a converter is taken to be at its end; some stop short of 32767."""
 DEAD_S = 2.0
-"""Exact zeros for so long come from no microphone: muted in a mixer, or a card that died."""
+"""Exact zeros for this long come from no working microphone: muted in a mixer, or a card that died."""
 AUDIBLE_PEAK = 33
 """-60 dBFS: what is played below that leaves no echo worth the name."""
 CANCELLER_DELAY = 127
 """Samples that the canceller without suppression holds back; sound that goes around it waits as long."""
 RAMP = (np.arange(BLOCK, dtype=np.float32) + 1) / BLOCK
 """From one source to the other within a block, so that nothing clicks."""
-
-
-@dataclass(frozen=True, slots=True)
-class MicChunk:
-    """20 ms of 16 kHz mono s16le, for two listeners, and what is known about them."""
-
-    for_model: bytes
-    for_endpointer: bytes
-    """The same moment about 6 ms later, and noise suppressed."""
-    erle_db: float
-    trust: Trust
-    clipping: float
-    """Share of captured samples at full scale, 0 to 1."""
-    level_dbfs: float
-    """Rms of the louder half, as captured: before anything was taken out."""
-    dead: bool
-    """Whether the microphone has given exact zeros for ``DEAD_S``."""
-
-    @property
-    def trusted(self) -> bool:
-        """Whether speech during an answer may interrupt it."""
-        return self.trust is Trust.TRUSTED
 
 
 class FrontEnd:
@@ -80,7 +58,7 @@ class FrontEnd:
         """Set it to what the endpointer says, so that speech is not measured as echo."""
 
     def process(self, captured: Samples, played: Samples) -> MicChunk | None:
-        """Take 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
+        """Process 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
 
         Raises ValueError for blocks of another size.
         """
@@ -96,15 +74,15 @@ class FrontEnd:
         return MicChunk(
             first.model + block.model,
             first.hushed + block.hushed,
-            self._meter.erle_db,
             self._gate.trust,
-            (first.clipping + block.clipping) / 2,
+            self._meter.erle_db,
             max(first.level_dbfs, block.level_dbfs),
+            (first.clipping + block.clipping) / 2,
             dead=self._zeros_s >= DEAD_S,
         )
 
     def false_alarm(self) -> None:
-        """Say that the last barge-in was nothing; from any thread."""
+        """Report that the last barge-in was a false alarm; from any thread."""
         self._notes.append(self._gate.false_alarm)
 
     def reset(self) -> None:
@@ -156,9 +134,9 @@ class ModelPath:
         """Return int16[160] from int16[160] each; ``echo`` says whether one may be sounding."""
         if not self._plain.present:
             return near
-        line = np.concatenate((self._past, near))
-        self._past = line[BLOCK:]
-        around: Samples = line[:BLOCK]
+        delayed = np.concatenate((self._past, near))
+        self._past = delayed[BLOCK:]
+        around: Samples = delayed[:BLOCK]
         if not (echo or self._cancelling):
             self._primed = False
             return around

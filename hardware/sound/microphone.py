@@ -11,21 +11,24 @@ import logging
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
-from hardware.ports import CHUNK_S, DeviceError
-from hardware.sound.cards import supervisor
+from hardware.ports import CHUNK_S, DeviceError, DeviceHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hardware.ports import MicChunk
     from hardware.sound.card_sound import CardSound
+    from hardware.sound.dsp_thread import DspThread
 
 INLET_CHUNKS = 25
 """500 ms: a loop that stalls longer gets the newest sound."""
 PATIENCE_S = 10.0
-"""Zeros after sound: some microphones have a gate that closes in silence. One that never gave sound is dead at once."""
+"""Zeros after sound: some microphones have a gate that closes in silence. A microphone that never gave sound is dead
+at once."""
 REOPEN_S = 10.0
 """Between attempts to get more than zeros by opening the card again."""
+BLOCKS = 2
+"""Blocks of 10 ms in a chunk."""
 SILENT_DBFS = -100.0
 """Zeros are told as -101; the quietest converter there is is louder."""
 CLIPPED_SHARE = 0.02
@@ -38,90 +41,88 @@ log = logging.getLogger(__name__)
 class CardMicrophone:
     """A microphone on a sound card that may be unplugged and come back."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
-        """Hear through ``sound``."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound, dsp: DspThread) -> None:
+        """Set up a microphone that hears through ``sound``, cleaned by ``dsp``."""
+        self._loop = loop
         self._sound = sound
-        self._line = sound.microphone
+        self._dsp = dsp
+        self._stream = sound.microphone
         self._on_chunk: Callable[[MicChunk], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
-        self._starts = 0
-        self._health = Health()
-        self._chunks: Inlet[tuple[int, MicChunk]] = Inlet(loop, self._deliver, INLET_CHUNKS)
+        self._dropped = 0
+        self._watch = SignalWatch()
+        self._chunks: Inlet[MicChunk] = Inlet(loop, self._deliver, INLET_CHUNKS)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
-        sound.on_heard, sound.on_microphone_fault = self._chunks.post, self._faults.post
+        self.failed = self._faults.post
 
     @property
     def fault(self) -> DeviceError | None:
         """Why it does not work at present; None again as soon as it does."""
-        return self._line.fault
-
-    @property
-    def dropped(self) -> int:
-        """Chunks lost because the loop stalled, or the processor."""
-        return self._chunks.dropped + self._sound.cleaner.dropped // 2
-
-    @property
-    def glitches(self) -> int:
-        """Overruns that the driver reported since the card was last opened."""
-        return self._sound.glitches(self._line)
+        return self._stream.fault
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
         self._on_chunk = on_chunk
         self._on_fault = on_fault
-        self._starts += 1
-        self._sound.key = self._starts
-        if self._line.fault is not None:
-            self._faults.post(self._line.fault)
-        supervisor().poke()
+        self._renew()
+        if self._stream.fault is not None:
+            self._faults.post(self._stream.fault)
+        self._sound.listen(self._chunks.post)
 
     def stop(self) -> None:
         """End capture; no chunk is delivered after this returns."""
-        self._on_chunk = None
-        self._sound.key = 0
-        supervisor().poke()
+        self._chunks.close()
+        self._sound.listen(None)
 
     def speech(self, *, on: bool) -> None:
         """Keep somebody's speech from being measured as echo."""
-        self._sound.cleaner.speech(on=on)
+        self._dsp.speech(on=on)
 
     def false_alarm(self) -> None:
-        """Trust no voice over an answer for a while."""
-        self._sound.cleaner.false_alarm()
+        """Distrust voice barge-in for a while."""
+        self._dsp.false_alarm()
+
+    def health(self) -> DeviceHealth:
+        """Return chunks that were dropped and overruns that the driver reported."""
+        dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
+        return DeviceHealth(dropped, self._sound.glitches(self._stream))
 
     async def aclose(self) -> None:
         """Release the card."""
         self.stop()
-        self._chunks.close()
         self._faults.close()
-        await asyncio.to_thread(supervisor().remove, self._line)
-        await asyncio.to_thread(self._sound.cleaner.close)
+        await asyncio.to_thread(self._sound.close, self._stream)
+        await asyncio.to_thread(self._dsp.close)
 
-    def _deliver(self, chunk: tuple[int, MicChunk]) -> None:
-        key, heard = chunk
-        if self._on_chunk is None or key != self._sound.key:  # of an earlier start
-            return
-        verdict = self._health.feed(heard)
-        if verdict:
-            log.warning("%s: %s", self._line.name, verdict)
-        if self._health.reopen:
+    def _renew(self) -> None:
+        """Make an inlet for one start: chunks that were captured for an earlier start end in a closed inlet."""
+        self._chunks.close()
+        self._dropped += self._chunks.dropped
+        self._chunks = Inlet(self._loop, self._deliver, INLET_CHUNKS)
+
+    def _deliver(self, chunk: MicChunk) -> None:
+        assert self._on_chunk is not None
+        warning = self._watch.feed(chunk)
+        if warning:
+            log.warning("%s: %s", self._stream.name, warning)
+        if self._watch.reopen:
             self._sound.reopen_microphone()
-        if self._health.dead:
+        if self._watch.dead:
             self._die()
         else:
-            self._on_chunk(heard)
+            self._on_chunk(chunk)
 
     def _die(self) -> None:
-        if self._health.news:
+        if self._watch.news:
             fix = "unmute it: alsamixer, F4; or set audio.capture_percent; or choose another microphone"
-            self._report(DeviceError(self._line.name, "delivers nothing but zeros", fix))
+            self._report(DeviceError(self._stream.name, "delivers nothing but zeros", fix))
 
     def _report(self, error: DeviceError) -> None:
         if self._on_fault is not None:
             self._on_fault(error)
 
 
-class Health:
+class SignalWatch:
     """Whether what a microphone delivers can be sound. Counts chunks, not the clock."""
 
     def __init__(self) -> None:
@@ -135,7 +136,7 @@ class Health:
         self._warned = False
 
     def feed(self, heard: MicChunk) -> str:
-        """Take a chunk; returns what is to be said about it, mostly nothing."""
+        """Judge a chunk; returns a warning for the log, empty unless there is something new to say."""
         was_dead = self.dead
         self._sounded |= heard.level_dbfs > SILENT_DBFS
         self._zeros_s = self._zeros_s + CHUNK_S if heard.dead else 0.0

@@ -13,7 +13,7 @@ from typing import Literal
 LEAVE = -1
 """The percentage that means: as it is."""
 LIMIT_S = 0.8
-"""For a call of amixer, which takes milliseconds; the first that takes longer is the last, for opening must go on."""
+"""For a call of amixer, which takes milliseconds; after one that takes longer no more are made: opening must go on."""
 CONTROLS = {
     "playback": ("Master", "PCM", "Speaker", "Headset", "Headphone", "Digital", "Line Out"),
     "capture": ("Capture", "Mic", "Mic Capture", "Headset Mic", "Digital", "ADC"),

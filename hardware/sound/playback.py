@@ -27,7 +27,7 @@ DECAY = 0.75
 """The prebuffer after an answer without a break: slower than it grows, so that a bad hour is not forgotten at once."""
 
 
-class Phase(Enum):
+class PlaybackPhase(Enum):
     """Where the answer stands; the module's docstring draws the transitions."""
 
     EMPTY = auto()
@@ -50,12 +50,12 @@ class PlaybackBuffer:
         self._least_prebuffer = prebuffer_s
         self._most_prebuffer = max(prebuffer_s, max_prebuffer_s)
         self._prebuffer = prebuffer_s
-        self._phase = Phase.EMPTY
+        self._phase = PlaybackPhase.EMPTY
         self._pcm = bytearray()
         self._fading = b""
         self._chimes: list[bytearray] = []
         self._kept = bytearray()  # of the present answer
-        self._whole = b""  # the last one that was finished, or cut
+        self._whole = b""  # the last answer that was finished, or cut
         self._finishing = False
         self._clean = True
         self._paused = 0  # bytes pulled since the last write
@@ -102,7 +102,7 @@ class PlaybackBuffer:
     @property
     def over(self) -> bool:
         """Whether there is no answer at present: none begun, or the last one flushed or drained."""
-        return self._phase in (Phase.EMPTY, Phase.DRAINED)
+        return self._phase in (PlaybackPhase.EMPTY, PlaybackPhase.DRAINED)
 
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
         """Append answer audio; after ``finish`` it continues the same answer, which then needs another ``finish``.
@@ -120,7 +120,7 @@ class PlaybackBuffer:
         return True
 
     def last_answer(self) -> bytes:
-        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not one that still comes."""
+        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not an answer that still comes."""
         with self._lock:
             return self._whole
 
@@ -136,10 +136,10 @@ class PlaybackBuffer:
     def finish(self) -> None:
         """Say that the answer is whole: what is left plays at once, then ``pull`` reports drained."""
         with self._lock:
-            self._finishing = self._phase is not Phase.DRAINED
+            self._finishing = self._phase is not PlaybackPhase.DRAINED
             self._keep()
-            if self._phase is Phase.PRIMING:
-                self._phase = Phase.PLAYING
+            if self._phase is PlaybackPhase.PRIMING:
+                self._phase = PlaybackPhase.PLAYING
 
     def flush(self) -> float:
         """Forget what waits; the next pull fades what was sounding. Returns seconds played of this answer.
@@ -148,13 +148,13 @@ class PlaybackBuffer:
         """
         with self._lock:
             self._keep()
-            if self._phase is Phase.PLAYING:
+            if self._phase is PlaybackPhase.PLAYING:
                 self._fading = fade_out(bytes(self._pcm[: SPEAKER_FORMAT.bytes_in(FADE_S)]))
             self._pcm.clear()
             played = self.played_s
             self._played = 0
             self._finishing = False
-            self._phase = Phase.EMPTY
+            self._phase = PlaybackPhase.EMPTY
             self.answer += 1
             self.epoch += 1
         return played
@@ -182,7 +182,7 @@ class PlaybackBuffer:
     def _append(self, pcm: bytes) -> None:
         if self.over:
             self._begin()
-        elif self._phase is Phase.DRY:
+        elif self._phase is PlaybackPhase.DRY:
             self._resume()
         self._finishing = False
         self._paused = 0
@@ -198,7 +198,7 @@ class PlaybackBuffer:
             self._whole = bytes(self._kept)
 
     def _begin(self) -> None:
-        self._phase = Phase.PRIMING
+        self._phase = PlaybackPhase.PRIMING
         self._kept.clear()
         self._played = 0
         self._clean = True
@@ -206,31 +206,31 @@ class PlaybackBuffer:
 
     def _resume(self) -> None:
         """Go on after a break. Counted here and not when the buffer emptied: that may have been the answer's end."""
-        self._phase = Phase.PRIMING
+        self._phase = PlaybackPhase.PRIMING
         self._clean = False
         self.underruns += 1
         self._prebuffer = min(self._prebuffer * GROWTH, self._most_prebuffer)
 
     def _end(self) -> None:
-        self._phase = Phase.DRAINED
+        self._phase = PlaybackPhase.DRAINED
         self._finishing = False
         if self._clean:
             self._prebuffer = max(self._prebuffer * DECAY, self._least_prebuffer)
 
     def _take(self, size: int) -> bytes:
         """Return up to ``size`` bytes of answer, moving the phase on."""
-        if self._phase is Phase.PRIMING:
+        if self._phase is PlaybackPhase.PRIMING:
             wanted = SPEAKER_FORMAT.bytes_in(self._prebuffer)
             if len(self._pcm) >= wanted or self._paused >= wanted:
-                self._phase = Phase.PLAYING
+                self._phase = PlaybackPhase.PLAYING
             self._paused += size
-        if self._phase is not Phase.PLAYING:
+        if self._phase is not PlaybackPhase.PLAYING:
             return b""
         piece = bytes(self._pcm[:size])
         del self._pcm[:size]
         self._played += len(piece)
         if len(piece) < size:
-            self._phase = Phase.DRY
+            self._phase = PlaybackPhase.DRY
         return piece
 
 

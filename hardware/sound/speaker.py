@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
-from hardware.sound.cards import supervisor
+from hardware.sound.buffered_speaker import BufferedSpeaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.ports import DeviceError
+    from hardware.ports import DeviceError, DeviceHealth
     from hardware.sound.card_sound import CardSound
 
 
-class CardSpeaker:
+class CardSpeaker(BufferedSpeaker):
     """A speaker on a sound card that may be unplugged and come back; what is written meanwhile waits for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
-        """Sound through ``sound``."""
-        self.buffer = sound.buffer
+        """Set up a speaker that plays through ``sound``."""
+        super().__init__(sound.buffer)
         self._sound = sound
-        self._line = sound.speaker
-        self._on_drained: Callable[[], None] | None = None
-        self._on_fault: Callable[[DeviceError], None] | None = None
-        self._drains: Inlet[int] = Inlet(loop, self._drained, 4)
+        self._stream = sound.speaker
+        self._drains: Inlet[int] = Inlet(loop, self._finished, 4)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._report, 4)
-        sound.on_drained, sound.on_speaker_fault = self._drains.post, self._faults.post
+        self.drained, self.failed = self._drains.post, self._faults.post
 
     @property
     def fault(self) -> DeviceError | None:
         """Why it does not work at present; None again as soon as it does."""
-        return self._line.fault
-
-    @property
-    def glitches(self) -> int:
-        """Underruns that the driver reported since the card was last opened."""
-        return self._sound.glitches(self._line)
+        return self._stream.fault
 
     @property
     def volume_db(self) -> float:
@@ -48,66 +42,26 @@ class CardSpeaker:
     def volume_db(self, db: float) -> None:
         self._sound.volume.db = db
 
-    @property
-    def played_s(self) -> float:
-        """Seconds of the present answer handed to the card; it sounds about 30 ms later."""
-        return self.buffer.played_s
-
-    @property
-    def buffered_s(self) -> float:
-        """Seconds written and not yet handed over."""
-        return self.buffer.buffered_s
-
-    @property
-    def epoch(self) -> int:
-        """Raised by each flush."""
-        return self.buffer.epoch
-
-    @property
-    def audible(self) -> bool:
-        """Whether anything is sounding or about to."""
-        return self.buffer.audible
-
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Begin to report. An outage is reported once, then the card is tried every 2 s."""
-        self._on_drained = on_drained
-        self._on_fault = on_fault
-        if self._line.fault is not None:
-            self._faults.post(self._line.fault)
+        super().start(on_drained, on_fault)
+        if self._stream.fault is not None:
+            self._faults.post(self._stream.fault)
 
-    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
-        """Append answer audio, unless its answer was cut; never waits."""
-        taken = self.buffer.write(pcm, epoch)
-        supervisor().poke()
-        return taken
-
-    def finish(self) -> None:
-        """Say that the answer is whole."""
-        self.buffer.finish()
-        supervisor().poke()
-
-    def flush(self) -> float:
-        """Silence the answer within one block and what the driver holds; returns the seconds that were played."""
-        return self.buffer.flush()
-
-    def repeat(self) -> float:
-        """Play the last answer again; returns its seconds."""
-        seconds = self.buffer.repeat()
-        supervisor().poke()
-        return seconds
-
-    def chime(self, pcm: bytes) -> None:
-        """Mix a short sound over whatever plays."""
-        self.buffer.chime(pcm)
-        supervisor().poke()
+    def health(self) -> DeviceHealth:
+        """Return what the buffer lost, and underruns that the driver reported."""
+        return replace(super().health(), glitches=self._sound.glitches(self._stream))
 
     async def aclose(self) -> None:
         """Release the card."""
         self._drains.close()
         self._faults.close()
-        await asyncio.to_thread(supervisor().remove, self._line)
+        await asyncio.to_thread(self._sound.close, self._stream)
 
-    def _drained(self, answer: int) -> None:
+    def _wake(self) -> None:
+        self._sound.wake()
+
+    def _finished(self, answer: int) -> None:
         if answer == self.buffer.answer and self._on_drained is not None:  # else flushed or gone on meanwhile
             self._on_drained()
 

@@ -1,4 +1,4 @@
-"""Sound card lines that stay up: one thread opens, starts, watches, stops and reopens the streams of all of them.
+"""Sound card streams that stay up: one thread opens, starts, watches, stops and reopens the streams of all of them.
 
 PortAudio tells nothing when a card is unplugged: its callbacks stop, its streams claim to be active, and stopping them
 may never return. So a stream proves that it lives by calling back (a heartbeat), and every call into the driver runs in
@@ -60,7 +60,7 @@ class Stream(Protocol):
 class SupervisedStream:
     """One direction of one card: ``opened()`` gives a stream, which runs while ``wanted()``.
 
-    Each outage is given to ``on_fault`` once. All three are called in threads of the supervisor.
+    Both are called in threads of the supervisor.
     """
 
     def __init__(
@@ -68,10 +68,11 @@ class SupervisedStream:
         name: str,
         opened: Callable[[], Stream],
         wanted: Callable[[], bool],
-        on_fault: Callable[[DeviceError], None],
     ) -> None:
         """``name`` stands in error messages."""
         self.name = name
+        self.on_fault: Callable[[DeviceError], None] = lambda _: None
+        """Called once for each outage, in a thread; given to :meth:`StreamSupervisor.add`."""
         self.fault: DeviceError | None = None
         """Why it does not work at present."""
         self.stream: Stream | None = None
@@ -83,7 +84,6 @@ class SupervisedStream:
         self._again = False
         self._opened = opened
         self._wanted = wanted
-        self._on_fault = on_fault
         self._running = False
         self._beating = False
         self._dead_at = math.inf
@@ -135,7 +135,7 @@ class SupervisedStream:
         pause = RETRY_S
         if self.fault is None:
             self.fault = error.of(self.name)
-            self._on_fault(self.fault)
+            self.on_fault(self.fault)
             pause = 0.0
         self.drop()
         self._retry_at = time.monotonic() + pause
@@ -156,7 +156,7 @@ class SupervisedStream:
         self.stuck = True
         self.stream, self._running = None, False
         self.fault = error.of(self.name)
-        self._on_fault(self.fault)
+        self.on_fault(self.fault)
 
     def _advance(self) -> None:
         if self.stream is None:
@@ -184,86 +184,87 @@ class SupervisedStream:
 
 
 class StreamSupervisor:
-    """The thread behind all lines. Starts with the first line, ends with the last."""
+    """The thread behind all streams. Starts with the first stream, ends with the last."""
 
     def __init__(self, rescan: Callable[[], None], stale: Callable[[], bool]) -> None:
         """``rescan()`` renews the driver's list of cards and kills all streams; ``stale()`` says that it would help."""
         self._rescan = rescan
         self._stale = stale
-        self._lines: list[SupervisedStream] = []
+        self._streams: list[SupervisedStream] = []
         self._lock = threading.Lock()
         self._poked = threading.Event()
         self._thread: threading.Thread | None = None
         self._rescanned_at = time.monotonic()
 
-    def add(self, line: SupervisedStream) -> None:
-        """Look after ``line`` from now on. Idempotent."""
+    def add(self, stream: SupervisedStream, on_fault: Callable[[DeviceError], None]) -> None:
+        """Look after ``stream`` from now on; ``on_fault`` is told of each outage once, in a thread. Idempotent."""
+        stream.on_fault = on_fault
         with self._lock:
-            if line not in self._lines:
-                self._lines.append(line)
+            if stream not in self._streams:
+                self._streams.append(stream)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="sound-lines", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="sound-streams", daemon=True)
                 self._thread.start()
         self.poke()
 
     def poke(self) -> None:
-        """Look at all lines now: what one of them wants has changed."""
+        """Look at all streams now: what is wanted of one of them has changed."""
         self._poked.set()
 
-    def remove(self, line: SupervisedStream) -> None:
-        """Close ``line`` and forget it; blocks while the driver closes, at most twice ``CALL_LIMIT_S``."""
-        if line in self._lines:
-            line.leaving = True
+    def remove(self, stream: SupervisedStream) -> None:
+        """Close ``stream`` and forget it; blocks while the driver closes, at most twice ``CALL_LIMIT_S``."""
+        if stream in self._streams:
+            stream.leaving = True
             self.poke()
-            line.left.wait(2 * CALL_LIMIT_S)
+            stream.left.wait(2 * CALL_LIMIT_S)
 
     @property
     def stuck(self) -> bool:
         """Whether the driver holds a thread that may never return."""
-        return any(line.stuck for line in self._lines)
+        return any(stream.stuck for stream in self._streams)
 
     def _run(self) -> None:
-        while lines := self._present():
-            self._renew(lines)
-            wait = math.inf if self.stuck else min(line.step() for line in lines)
+        while streams := self._present():
+            self._renew(streams)
+            wait = math.inf if self.stuck else min(stream.step() for stream in streams)
             self._poked.wait(None if wait == math.inf else wait)
             self._poked.clear()
 
     def _present(self) -> list[SupervisedStream]:
-        """Let those that are leaving go, and return the others; none left ends the thread."""
-        for line in [line for line in self._lines if line.leaving]:
+        """Release the streams that are leaving and return the others; the thread ends with the last stream."""
+        for stream in [each for each in self._streams if each.leaving]:
             if not self.stuck:
-                line.drop()
+                stream.drop()
             with self._lock:
-                self._lines.remove(line)
-            line.left.set()
+                self._streams.remove(stream)
+            stream.left.set()
         with self._lock:
-            if not self._lines:
+            if not self._streams:
                 self._thread = None
-            return list(self._lines)
+            return list(self._streams)
 
-    def _renew(self, lines: list[SupervisedStream]) -> None:
+    def _renew(self, streams: list[SupervisedStream]) -> None:
         """Rescan before another attempt to open, unless that would kill a good stream for nothing."""
-        if self.stuck or not any(line.fault and line.due() for line in lines):
+        if self.stuck or not any(stream.fault and stream.due() for stream in streams):
             return
-        for line in lines:
-            line.hasten()
-        if not (self._stale() or self._free(lines)):
+        for stream in streams:
+            stream.hasten()
+        if not (self._stale() or self._free(streams)):
             return
-        for line in lines:
-            line.drop()
+        for stream in streams:
+            stream.drop()
         self._rescanned_at = time.monotonic()
         try:
             limited("sound driver", self._rescan)
         except DeviceError as error:
-            for line in lines:
-                line.fail(error)
+            for stream in streams:
+                stream.fail(error)
 
-    def _free(self, lines: list[SupervisedStream]) -> bool:
+    def _free(self, streams: list[SupervisedStream]) -> bool:
         """Whether a rescan disturbs nobody, or only what is ready, and that seldom."""
-        if not any(line.stream for line in lines):
+        if not any(each.stream for each in streams):
             return True
-        idle = not any(line.running for line in lines)
+        idle = not any(stream.running for stream in streams)
         return idle and time.monotonic() - self._rescanned_at >= RESCAN_S
 
 

@@ -31,8 +31,8 @@ BUTTON_ONLY = 'turn.barge_in = "button"'
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """Figures, None where there is none; ``measured`` tells what was not heard from what was not tried."""
+class Figures:
+    """What was measured, None for no figure; ``measured`` tells what was not heard from what was not tried."""
 
     measured: frozenset[str] = field(default_factory=frozenset)
     """Of quiet, speech, chirp, phrase."""
@@ -57,17 +57,17 @@ class Findings:
     dead: bool = False
     """Whether the microphone gave nothing but one and the same sample."""
 
-    def plus(self, other: Findings) -> Findings:
+    def plus(self, other: Figures) -> Figures:
         """Return both; what ``other`` measured, and whether it is dead, counts."""
-        blank = Findings()
+        blank = Figures()
         given = {each.name: getattr(other, each.name) for each in fields(other)}
         new = {name: value for name, value in given.items() if value != getattr(blank, name)}
         new["measured"] = self.measured | other.measured
         new["dead"] = other.dead
-        return Findings(**{each.name: getattr(self, each.name) for each in fields(self)} | new)
+        return Figures(**{each.name: getattr(self, each.name) for each in fields(self)} | new)
 
     @property
-    def figures(self) -> dict[str, float | bool | None]:
+    def rounded(self) -> dict[str, float | bool | None]:
         """What was measured, to be stored: tenths of a dB and of a millisecond, shares as they are."""
         plain = asdict(self)
         del plain["measured"]
@@ -76,7 +76,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Finding:
     """One thing that is wrong."""
 
     about: str
@@ -99,35 +99,35 @@ class Verdict:
         return f"{self.problem}: {self.change}"
 
 
-def verdicts(findings: Findings) -> list[Verdict]:
+def judged(figures: Figures) -> list[Finding]:
     """Return what is wrong, causes before what they cause; nothing if all is well."""
-    if findings.dead:
+    if figures.dead:
         unmute = "unmute it (alsamixer, F4)"
-        return [Verdict("quiet", "dead", "the microphone is dead", unmute, ("microphone_silent",), usable=False)]
-    return [*_unheard(findings), *_microphone(findings), *_delay(findings), *_speaker(findings), *_echo(findings)]
+        return [Finding("quiet", "dead", "the microphone is dead", unmute, ("microphone_silent",), usable=False)]
+    return [*_unheard(figures), *_microphone(figures), *_delay(figures), *_speaker(figures), *_echo(figures)]
 
 
-def _unheard(findings: Findings) -> Iterator[Verdict]:
-    if "chirp" in findings.measured and findings.delay_ms is None:
+def _unheard(figures: Figures) -> Iterator[Finding]:
+    if "chirp" in figures.measured and figures.delay_ms is None:
         change = "raise audio.playback_percent"
         problem = "the loudspeaker is not heard"
-        yield Verdict("chirp", "not heard", problem, change, ("tune_no_sound_heard",), usable=False)
+        yield Finding("chirp", "not heard", problem, change, ("tune_no_sound_heard",), usable=False)
 
 
-def _microphone(findings: Findings) -> Iterator[Verdict]:
-    noise, speech = findings.noise_dbfs, findings.speech_dbfs
-    if findings.speech_clipping >= CLIPPING:
-        problem = f"your voice clips ({100 * findings.speech_clipping:.1f} %)"
+def _microphone(figures: Figures) -> Iterator[Finding]:
+    noise, speech = figures.noise_dbfs, figures.speech_dbfs
+    if figures.speech_clipping >= CLIPPING:
+        problem = f"your voice clips ({100 * figures.speech_clipping:.1f} %)"
         change = "lower audio.capture_percent"
-        yield Verdict("speech", "clips", problem, change, ("tune_microphone_clipping",))
+        yield Finding("speech", "clips", problem, change, ("tune_microphone_clipping",))
     noisy = noise is not None and noise > NOISY_DBFS
     faint = ("tune_microphone_too_quiet",)
-    if "speech" in findings.measured and speech is None and not noisy:
+    if "speech" in figures.measured and speech is None and not noisy:
         change = "speak when asked, or raise audio.capture_percent"
-        yield Verdict("speech", "nobody heard", "no voice was heard", change, faint)
+        yield Finding("speech", "nobody heard", "no voice was heard", change, faint)
     if speech is not None and speech < FAINT_DBFS:
         change = "raise audio.capture_percent, or go nearer"
-        yield Verdict("speech", "too faint", f"your voice is faint ({speech:.0f} dBFS)", change, faint)
+        yield Finding("speech", "too faint", f"your voice is faint ({speech:.0f} dBFS)", change, faint)
     if noise is None:
         return
     if speech is not None and speech - noise < CLEAR_DB:
@@ -136,56 +136,56 @@ def _microphone(findings: Findings) -> Iterator[Verdict]:
         yield _noisy("quiet", f"it is noisy here ({noise:.0f} dBFS)")
 
 
-def _noisy(about: str, problem: str) -> Verdict:
+def _noisy(about: str, problem: str) -> Finding:
     change = 'quieter place, or turn.mode = "push-to-talk"'
-    return Verdict(about, "noisy", problem, change, ("tune_noisy_place",))
+    return Finding(about, "noisy", problem, change, ("tune_noisy_place",))
 
 
-def _delay(findings: Findings) -> Iterator[Verdict]:
+def _delay(figures: Figures) -> Iterator[Finding]:
     least, most = DELAYS_MS
-    delay = findings.delay_ms
+    delay = figures.delay_ms
     if delay is None or least <= delay <= most:
         return
     problem = f"sound after {delay:.0f} ms ({least:.0f} to {most:.0f} wanted)"
-    setting = "" if findings.interruptible else BUTTON_ONLY
+    setting = "" if figures.interruptible else BUTTON_ONLY
     if delay > most:
         change = "no Bluetooth; one card for both"
-        yield Verdict("chirp", "too late", problem, change, ("tune_delay",), setting=setting)
+        yield Finding("chirp", "too late", problem, change, ("tune_delay",), setting=setting)
     else:
         change = "one card for both"
         phrases = ("tune_echo_poor", "hold_to_interrupt")
-        yield Verdict("chirp", "too early", problem, change, phrases, setting=setting)
+        yield Finding("chirp", "too early", problem, change, phrases, setting=setting)
 
 
-def _speaker(findings: Findings) -> Iterator[Verdict]:
-    echo, speech, noise = findings.echo_dbfs, findings.speech_dbfs, findings.noise_dbfs
+def _speaker(figures: Figures) -> Iterator[Finding]:
+    echo, speech, noise = figures.echo_dbfs, figures.speech_dbfs, figures.noise_dbfs
     lower, loud, soft = "lower audio.playback_percent", ("tune_speaker_too_loud",), ("tune_speaker_too_quiet",)
-    if findings.echo_clipping >= CLIPPING > findings.speech_clipping:  # else the microphone is what is too loud
-        problem = f"the loudspeaker clips the microphone ({100 * findings.echo_clipping:.1f} %)"
-        yield Verdict("phrase", "clips", problem, lower, loud)
+    if figures.echo_clipping >= CLIPPING > figures.speech_clipping:  # else the microphone is what is too loud
+        problem = f"the loudspeaker clips the microphone ({100 * figures.echo_clipping:.1f} %)"
+        yield Finding("phrase", "clips", problem, lower, loud)
     elif echo is not None and speech is not None and echo > speech + LOUD_DB:
         problem = f"loudspeaker {echo - speech:.0f} dB over your voice"
-        yield Verdict("phrase", "too loud", problem, lower, loud)
+        yield Finding("phrase", "too loud", problem, lower, loud)
     if echo is None:
         return
     change = "raise audio.playback_percent"
     if noise is not None and echo < noise + AUDIBLE_DB:
         side = "over" if echo > noise else "under"
         problem = f"loudspeaker {abs(echo - noise):.0f} dB {side} the noise"
-        yield Verdict("phrase", "too quiet", problem, change, soft)
+        yield Finding("phrase", "too quiet", problem, change, soft)
     elif speech is not None and echo < speech - SOFT_DB:
         problem = f"loudspeaker {speech - echo:.0f} dB under your voice"
-        yield Verdict("phrase", "too quiet", problem, change, soft)
+        yield Finding("phrase", "too quiet", problem, change, soft)
 
 
-def _echo(findings: Findings) -> Iterator[Verdict]:
+def _echo(figures: Figures) -> Iterator[Finding]:
     """A voice over an answer is only believed where the echo is gone."""
-    if "phrase" not in findings.measured or findings.interruptible or findings.delay_ms is None:
+    if "phrase" not in figures.measured or figures.interruptible or figures.delay_ms is None:
         return
     phrases = ("tune_echo_poor", "hold_to_interrupt")
-    if findings.erle_db is None:
+    if figures.erle_db is None:
         change = "pip install '.[audio]', till then the button"
-        yield Verdict("phrase", "no canceller", "no echo canceller", change, phrases, setting=BUTTON_ONLY)
+        yield Finding("phrase", "no canceller", "no echo canceller", change, phrases, setting=BUTTON_ONLY)
     else:
-        problem = f"echo stays (only {max(0, findings.erle_db):.0f} dB taken out)"
-        yield Verdict("phrase", "too little", problem, "interrupt by button", phrases, setting=BUTTON_ONLY)
+        problem = f"echo stays (only {max(0, figures.erle_db):.0f} dB taken out)"
+        yield Finding("phrase", "too little", problem, "interrupt by button", phrases, setting=BUTTON_ONLY)

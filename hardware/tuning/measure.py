@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hardware.sound.echo import ENTER_DB, Trust
+from hardware.ports import Trust
+from hardware.sound.echo import ENTER_DB
 from hardware.sound.front_end import CLIPPED, FULL_SCALE_DB, FrontEnd
-from hardware.tuning.findings import Findings
+from hardware.tuning.findings import Figures
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hardware.sound.front_end import MicChunk
+    from hardware.ports import MicChunk
 
     Samples = npt.NDArray[np.int16]
     Sound = npt.NDArray[np.float64]
@@ -54,14 +55,14 @@ FIRST_SHARE = 0.5
 ROOM_S = 0.2
 """How much of what follows the first arrival counts as the echo's level."""
 VOICE_DB = 9.0
-"""Over the noise; so far up, steady noise has no block of 20 ms."""
+"""Over the noise; no block of 20 ms of steady noise is this far up."""
 VOICE_S = 0.3
 """A word."""
 LOUDEST = round(1 / BLOCK_S)
 """Blocks that a level is the mean of: the loudest second, in which pauses and the noise have no say."""
 PASSES = 4
-"""The canceller hears the phrase so often, and the last time counts. In its first 2.5 s it lets nothing through, and
-one that cannot find the echo, which comes too late, seems good for two passes."""
+"""The canceller hears the phrase this many times, and the last time counts. In its first 2.5 s it lets nothing through,
+and a canceller that cannot find the echo, which comes too late, seems good for two passes."""
 
 
 class Recording(NamedTuple):
@@ -94,33 +95,33 @@ def chirp(rate: int) -> bytes:
     return np.rint(sound).astype("<i2").tobytes()
 
 
-def analyse(near: Samples, far: Samples, rate: int, marks: Marks, known: Findings | None = None) -> Findings:
+def analyse(near: Samples, far: Samples, rate: int, marks: Marks, known: Figures | None = None) -> Figures:
     """Return the figures of the parts that ``marks`` names, added to what is ``known``."""
-    found = known or Findings()
+    found = known or Figures()
     dead = not len(near) or bool((near == near[0]).all())
     if known and known.measured:  # some microphones have a gate that opens when there is something to hear
         dead = dead and known.dead
     if marks.quiet:
         noise = noise_floor(near[slice(*marks.quiet)], rate)
-        found = found.plus(Findings(frozenset({"quiet"}), noise_dbfs=noise))
+        found = found.plus(Figures(frozenset({"quiet"}), noise_dbfs=noise))
     if marks.speech:
         part = near[slice(*marks.speech)]
         level = speech_level(part, rate, found.noise_dbfs)
-        found = found.plus(Findings(frozenset({"speech"}), speech_dbfs=level, speech_clipping=clipping(part)))
+        found = found.plus(Figures(frozenset({"speech"}), speech_dbfs=level, speech_clipping=clipping(part)))
     if marks.chirp:
         heard = find_chirp(near[slice(*marks.chirp)], far[slice(*marks.chirp)], rate)
-        loud = Findings(frozenset({"chirp"}), echo_clipping=clipping(near[slice(*marks.chirp)]))
-        found = found.plus(loud).plus(Findings(chirp_dbfs=heard[1], delay_ms=heard[0]) if heard else Findings())
+        loud = Figures(frozenset({"chirp"}), echo_clipping=clipping(near[slice(*marks.chirp)]))
+        found = found.plus(loud).plus(Figures(chirp_dbfs=heard[1], delay_ms=heard[0]) if heard else Figures())
     if marks.phrase:
         part, played = near[slice(*marks.phrase)], far[slice(*marks.phrase)]
         found = found.plus(_phrase(part, played, rate, found))
     return replace(found, dead=dead)
 
 
-def _phrase(near: Samples, far: Samples, rate: int, known: Findings) -> Findings:
+def _phrase(near: Samples, far: Samples, rate: int, known: Figures) -> Figures:
     level = echo_level(near, far, rate, known)
     erle = cancelled(near, far, rate)
-    return Findings(
+    return Figures(
         frozenset({"phrase"}),
         echo_dbfs=level,
         echo_clipping=max(clipping(near), known.echo_clipping),
@@ -150,7 +151,7 @@ def speech_level(near: Samples, rate: int, noise_dbfs: float | None) -> float | 
     return _decibels(float(powers[: min(voiced, LOUDEST)].mean()) - noise)
 
 
-def echo_level(near: Samples, far: Samples, rate: int, known: Findings) -> float | None:
+def echo_level(near: Samples, far: Samples, rate: int, known: Figures) -> float | None:
     """Return the level in dBFS at which the loudest second that was played is heard; None if only noise is heard."""
     if known.delay_ms is None:
         return None

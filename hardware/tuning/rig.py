@@ -10,9 +10,10 @@ import numpy as np
 
 from hardware.bridge import Inlet
 from hardware.ports import DeviceError
+from hardware.settings import SoundKind
 from hardware.sound.alsa import usb_port
-from hardware.sound.card_sound import CardSound
-from hardware.sound.cards import find, supervisor
+from hardware.sound.card_sound import CardSound, ignore
+from hardware.sound.cards import find
 from hardware.sound.dsp_thread import mono
 from hardware.sound.resample import Resampler
 from hardware.sound.supervisor import limited
@@ -32,9 +33,8 @@ BLOCKS_PER_S = 100
 
 
 class Recorder:
-    """Stands where the cleaner stands, and keeps the blocks that the cleaner would get. Fed by the card's thread."""
+    """Replaces the DSP thread and hands on the blocks as they are. Fed by the card's thread."""
 
-    dropped = 0
     alive = True
 
     def __init__(self, deliver: Callable[[Block], None]) -> None:
@@ -42,14 +42,11 @@ class Recorder:
         self._deliver = deliver
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
-        """Need nothing: each block says its rates."""
+        """No-op: each block says its rates."""
 
     def feed(self, block: Block) -> None:
-        """Take 10 ms."""
+        """Hand on 10 ms."""
         self._deliver(block)
-
-    def close(self) -> None:
-        """Have nothing to end."""
 
 
 class CardRig:
@@ -57,22 +54,26 @@ class CardRig:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, audio: AudioSettings, *, speaks: bool) -> None:
         """Open the cards in the background. Raises DeviceError if the sound library is missing, or no card is meant."""
-        for name, wanted in (("microphone", audio.microphone), ("speaker", audio.speaker if speaks else "default")):
-            if wanted in ("silence", "none") or "/" in wanted or wanted.lower().endswith(".wav"):
-                raise DeviceError(f"{name} '{wanted}'", "is no sound card", "name one: field-agent devices")
+        fix = "name one: field-agent devices"
+        if audio.microphone_kind is not SoundKind.CARD:
+            raise DeviceError(f"microphone '{audio.microphone}'", "is no sound card", fix)
+        if speaks and audio.speaker_kind is not SoundKind.CARD:
+            raise DeviceError(f"speaker '{audio.speaker}'", "is no sound card", fix)
         self.device = device(audio, speaks=speaks)
         self._inlet: Inlet[Block] = Inlet(loop, self._take, BLOCKS_PER_S)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._fail, 4)
-        self._sound = CardSound(audio, speaks=speaks)
-        self._sound.cleaner = Recorder(self._inlet.post)  # type: ignore[assignment] # does all that a card asks of one
-        self._sound.on_microphone_fault = self._sound.on_speaker_fault = self._faults.post
-        self._sound.key = 1  # somebody listens from now on, so that the stream runs on between the steps
+        self.failed = self._faults.post
+        self._sound = CardSound(audio, Recorder(self._inlet.post))
+        self._sound.listen(ignore)  # the stream runs on between the steps; what is wanted of it are the blocks
         self._blocks: list[Block] = []
         self._wanted = 0
         self._speaks = speaks
         self._fault: DeviceError | None = None
         self._running, self._full = asyncio.Event(), asyncio.Event()
-        self._sound.open()  # last: blocks and faults come from now on
+        self._sound.open(self, self if speaks else None)  # last: blocks and faults come from now on
+
+    def drained(self, answer: int) -> None:
+        """No-op: how long a sound takes is known beforehand."""
 
     async def ready(self) -> None:
         """Return when blocks come. Raises DeviceError."""
@@ -89,11 +90,11 @@ class CardRig:
 
     async def aclose(self) -> None:
         """Release the cards."""
-        self._sound.key = 0
+        self._sound.listen(None)
         self._inlet.close()
         self._faults.close()
-        for line in (self._sound.microphone, self._sound.speaker)[: 1 + self._speaks]:
-            await asyncio.to_thread(supervisor().remove, line)
+        for side in (self._sound.microphone, self._sound.speaker)[: 1 + self._speaks]:
+            await asyncio.to_thread(self._sound.close, side)
 
     async def _reached(self, event: asyncio.Event, seconds: float = 0.0) -> None:
         """Wait for ``event``, a while longer than ``seconds``. Raises DeviceError."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hardware.ports import SPEAKER_FORMAT, DeviceError
-from hardware.tuning.findings import CLIPPING, Findings, verdicts
+from hardware.tuning.findings import CLIPPING, Figures, judged
 from hardware.tuning.measure import CHIRP_S, Marks, analyse, chirp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hardware.tuning.findings import Verdict
+    from hardware.tuning.findings import Finding
     from hardware.tuning.measure import Recording
 
     Voice = Callable[..., bytes]
@@ -31,9 +31,9 @@ LATE_S = 1.2
 COUNT = tuple(range(1, 11))
 """What the box says while its echo is measured: 4 to 5 s that are understood as a test in any language."""
 SPOKEN = 2
-"""Verdicts said aloud; more are not remembered."""
+"""Findings said aloud; more are not remembered."""
 CLOSE_DB = 6.0
-"""A microphone that is so much noisier than the best is not chosen for being loud: its card only amplifies more."""
+"""A microphone this much noisier than the best is not chosen for being loud: its card only amplifies more."""
 
 
 class Rig(Protocol):
@@ -76,33 +76,33 @@ class Screen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TuningResult:
     """What tuning a box gave."""
 
     device: str
     microphone: str
-    findings: Findings
-    verdicts: tuple[Verdict, ...]
-    compared: dict[str, Findings]
+    figures: Figures
+    findings: tuple[Finding, ...]
+    compared: dict[str, Figures]
     """What each microphone heard of the room and of the voice."""
     took_s: float
 
     @property
     def result(self) -> str:
         """``good``, ``limits`` or ``unusable``."""
-        if not all(each.usable for each in self.verdicts):
+        if not all(each.usable for each in self.findings):
             return "unusable"
-        return "limits" if self.verdicts else "good"
+        return "limits" if self.findings else "good"
 
     @property
     def phrases(self) -> tuple[str, ...]:
         """What to say of it, most important first."""
-        chosen = [name for each in self.verdicts[:SPOKEN] for name in each.phrases]
+        chosen = [name for each in self.findings[:SPOKEN] for name in each.phrases]
         return tuple(dict.fromkeys(chosen)) or ("tune_good",)
 
 
-class Session:
-    """One tuning. ``microphones`` are names as in the configuration, the first the one that is configured."""
+class TuningSession:
+    """One tuning. ``microphones`` are names as in the configuration, the configured microphone first."""
 
     def __init__(self, opened: Opener, voice: Voice, screen: Screen, microphones: list[str], *, spoken: bool) -> None:
         """``voice(*names)`` gives 24 kHz s16le, and is called in a thread; ``spoken``: say what to do.
@@ -112,9 +112,9 @@ class Session:
         self._opened, self._voice, self._screen, self._spoken = opened, voice, screen, spoken
         self._names = microphones
         self._rigs: dict[str, Rig] = {}
-        self._found: dict[str, Findings] = {}
+        self._found: dict[str, Figures] = {}
 
-    async def run(self) -> Outcome:
+    async def run(self) -> TuningResult:
         """Do all steps. Raises DeviceError for a card that cannot be used."""
         began = time.monotonic()
         try:
@@ -127,11 +127,11 @@ class Session:
             await self._count(chosen)
             found = self._found[chosen]
             rig = self._rigs[chosen]
-            outcome = Outcome(rig.device, chosen, found, tuple(verdicts(found)), compared, time.monotonic() - began)
-            self._screen.line(f"5/5 done in {outcome.took_s:.0f} s")
+            result = TuningResult(rig.device, chosen, found, tuple(judged(found)), compared, time.monotonic() - began)
+            self._screen.line(f"5/5 done in {result.took_s:.0f} s")
             if self._spoken:
-                await self._say(rig, *outcome.phrases)
-            return outcome
+                await self._say(rig, *result.phrases)
+            return result
         finally:
             for rig in self._rigs.values():
                 await rig.aclose()
@@ -161,7 +161,7 @@ class Session:
         self._report(step)
 
     async def _lose(self, name: str, error: BaseException) -> None:
-        """Go on without a microphone, unless it is the one that is configured."""
+        """Go on without a microphone, unless it is the configured microphone."""
         if name == self._names[0] or not isinstance(error, DeviceError):
             raise error
         self._screen.line(f"    {name}: {error.problem}, left out")
@@ -220,7 +220,7 @@ class Session:
                 self._screen.line(f"    {name[:24]:<24} {text}")
 
 
-def loudest(found: dict[str, Findings]) -> str | None:
+def loudest(found: dict[str, Figures]) -> str | None:
     """Return which microphone heard the voice loudest, among those that neither clip nor drown it; None if none did."""
     over = {
         name: each.speech_dbfs - (each.noise_dbfs if each.noise_dbfs is not None else 0.0)
@@ -233,33 +233,33 @@ def loudest(found: dict[str, Findings]) -> str | None:
     return max(fair, key=lambda name: found[name].speech_dbfs or 0.0, default=None)
 
 
-def result_of(step: str, found: Findings) -> str:
+def result_of(step: str, found: Figures) -> str:
     """Return figures and a word about a step, 55 characters at most."""
     if found.dead:
         return "nothing but silence"
-    wrong = next((each.word for each in verdicts(found) if each.about == step), "good")
+    wrong = next((each.word for each in judged(found) if each.about == step), "good")
     if step == "phrase" and found.delay_ms is None:
         return "not heard"
     figure = {"quiet": _quiet, "speech": _speech, "chirp": _chirp, "phrase": _phrase}[step](found)
     return ", ".join(filter(None, (figure, wrong)))
 
 
-def _quiet(found: Findings) -> str:
+def _quiet(found: Figures) -> str:
     return f"noise floor {found.noise_dbfs:.0f} dBFS"
 
 
-def _speech(found: Findings) -> str:
+def _speech(found: Figures) -> str:
     if found.speech_dbfs is None:
         return ""
     over = f", {found.speech_dbfs - found.noise_dbfs:.0f} dB over noise" if found.noise_dbfs is not None else ""
     return f"voice {found.speech_dbfs:.0f} dBFS{over}"
 
 
-def _chirp(found: Findings) -> str:
+def _chirp(found: Figures) -> str:
     return "" if found.delay_ms is None else f"heard at {found.chirp_dbfs:.0f} dBFS after {found.delay_ms:.0f} ms"
 
 
-def _phrase(found: Findings) -> str:
+def _phrase(found: Figures) -> str:
     if found.echo_dbfs is None:
         return "drowned by noise"
     taken = "" if found.erle_db is None else f", {found.erle_db:.0f} dB of it taken out"

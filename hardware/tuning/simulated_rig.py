@@ -1,4 +1,4 @@
-"""A pretended box in a pretended room, for tests and demonstrations: what would be heard of what is played."""
+"""A simulated box in a simulated room, for tests and demonstrations: computes what would be heard of what is played."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FULL = 32768.0
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class RoomModel:
     """Levels in dBFS at the microphone before ``gain_db``, which is the card's own."""
 
     rate: int = 48_000
@@ -42,9 +42,9 @@ class Room:
 
 
 class SimulatedRig:
-    """Answers at once with what a room would have sounded like; somebody speaks after ``cue`` was played."""
+    """Returns at once what a room would have sounded like; somebody speaks after ``cue`` was played."""
 
-    def __init__(self, room: Room, device: str = "simulated", speech: bytes = b"", cue: bytes = b"") -> None:
+    def __init__(self, room: RoomModel, device: str = "simulated", speech: bytes = b"", cue: bytes = b"") -> None:
         """``speech`` is mono s16le at 16 kHz."""
         self.device = device
         self._room, self._speech, self._cue = room, speech, cue
@@ -54,7 +54,7 @@ class SimulatedRig:
         """How long a real box would have taken."""
 
     async def ready(self) -> None:
-        """Be so at once."""
+        """Return at once."""
 
     async def play_and_record(self, pcm: bytes, seconds: float) -> Recording:
         """Return ``seconds`` of both."""
@@ -72,7 +72,7 @@ class SimulatedRig:
         return Recording((near * (not room.dead)).astype(np.int16), far, room.rate)
 
     async def aclose(self) -> None:
-        """Have nothing to release."""
+        """No-op: nothing was opened."""
 
     def _echo(self, far: Samples) -> Sound:
         room = self._room
@@ -91,7 +91,7 @@ def resampled(pcm: bytes, rate_in: int, rate: int) -> Samples:
     return converter.convert(_fitted(sound, -(-len(sound) // converter.unit) * converter.unit)) if len(sound) else sound
 
 
-def _path(room: Room, rng: np.random.Generator) -> Sound:
+def _path(room: RoomModel, rng: np.random.Generator) -> Sound:
     """Return an impulse response of unit energy: the direct sound, then reflections that die away."""
     t = np.arange(max(1, round(room.reverberation_s * room.rate))) / room.rate
     tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / max(room.reverberation_s, 1e-3))

@@ -7,13 +7,16 @@ import base64
 import queue
 import threading
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from audio_score import percentile
 
 from agent.hearing.vad import webrtc_detector
-from hardware.sound.front_end import FrontEnd, MicChunk
+from hardware.sound.front_end import FrontEnd
+
+if TYPE_CHECKING:
+    from hardware.ports import MicChunk
 
 PLACES = ("callback", "thread", "loop")
 BLOCK_S = 0.010

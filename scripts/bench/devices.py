@@ -1,4 +1,4 @@
-"""The pretended devices without an agent: ``devices.py WAV PLAN ASSETS``; prints the CPU seconds that they took.
+"""The simulated devices without an agent: ``devices.py WAV PLAN ASSETS``; prints the CPU seconds that they took.
 
 The microphone delivers the WAV to nobody, the camera films while the plan's utterances are open, and after each of them
 the speaker is given an answer in the pieces, and at the pace, of the simulator.
@@ -14,7 +14,9 @@ import wave
 from pathlib import Path
 
 from hardware.ports import CHUNK_S, SPEAKER_FORMAT
-from hardware.simulated.box import FolderCamera, WavMicrophone, WavSpeaker
+from hardware.simulated.camera import FolderCamera
+from hardware.simulated.microphones import WavMicrophone
+from hardware.simulated.speakers import WavSpeaker
 
 ANSWERS = ("gauge", "valve", "interjection", "report")
 THINK_S, PIECE_S, PACE = 0.4, 0.24, 1.7

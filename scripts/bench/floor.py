@@ -122,11 +122,12 @@ class Floor:
 
 
 class Devices:
-    """The agent's pretended microphone and speaker under the floor, so that both pay for them."""
+    """The agent's simulated microphone and speaker under the floor, so that both pay for them."""
 
     def __init__(self, wav: Path) -> None:
         """Start both."""
-        from hardware.simulated.box import WavMicrophone, WavSpeaker  # noqa: PLC0415 - not part of the bare floor
+        from hardware.simulated.microphones import WavMicrophone  # noqa: PLC0415 - not part of the bare floor
+        from hardware.simulated.speakers import WavSpeaker  # noqa: PLC0415 - not part of the bare floor
 
         loop = asyncio.get_running_loop()
         self.chunks: asyncio.Queue[object] = asyncio.Queue()

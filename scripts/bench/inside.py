@@ -18,14 +18,15 @@ from agent.app import Agent
 from agent.commands.talk import NEVER_S
 from agent.turn.phase import Phase
 from hardware.ports import CHUNK_S, Devices
-from hardware.simulated.box import PacedMicrophone, SimulatedBox
+from hardware.simulated.box import SimulatedBox
+from hardware.simulated.microphones import PacedMicrophone
 from hardware.sound.playback import PlaybackBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hardware.ports import DeviceError, MicChunk
-    from hardware.simulated.box import Room
+    from hardware.simulated.room import Room
 
 FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
 ROUNDS = 8

@@ -22,9 +22,10 @@ from uplink_source import CHUNK_BYTES, FPS, FRAME_BYTES, frame
 from agent.app import Agent
 from agent.config import Settings
 from agent.notices import LinkStateChanged, as_json
-from hardware.ports import CHUNK_S, Devices, MicChunk
-from hardware.simulated.box import NoLight, ScriptedButton, SilentSpeaker
+from hardware.ports import CHUNK_S, DeviceHealth, Devices, MicChunk
 from hardware.simulated.clock import Metronome
+from hardware.simulated.panel import NoLight, ScriptedButton
+from hardware.simulated.speakers import SilentSpeaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,10 +55,14 @@ class BenchMicrophone:
         self._metronome.stop()
 
     def speech(self, *, on: bool) -> None:
-        """Know no echo."""
+        """No-op: there is no echo."""
 
     def false_alarm(self) -> None:
-        """Know none."""
+        """No-op."""
+
+    def health(self) -> DeviceHealth:
+        """Return zeros."""
+        return DeviceHealth()
 
     async def aclose(self) -> None:
         """Stop."""

@@ -1,4 +1,4 @@
-"""open_devices chooses, imports only what it chose, and never falls back to pretending."""
+"""open_devices chooses, imports only what it chose, and never falls back to a simulation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hardware import open_devices
-from hardware.ports import DeviceError, Devices
+from hardware.ports import DeviceError, DeviceHealth, Devices
 from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings
-from hardware.simulated.box import (
-    FolderCamera,
-    LogLight,
-    NoButton,
-    NoLight,
-    SilentMicrophone,
-    SilentSpeaker,
-    WavMicrophone,
-    WavSpeaker,
-)
+from hardware.simulated.camera import FolderCamera
+from hardware.simulated.microphones import SilentMicrophone, WavMicrophone
+from hardware.simulated.panel import LogLight, NoButton, NoLight
+from hardware.simulated.speakers import SilentSpeaker, WavSpeaker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +44,7 @@ def test_a_box_without_anything() -> None:
         NoLight,
     ]
     assert devices.camera is None
+    assert devices.health() == {"microphone": DeviceHealth(), "speaker": DeviceHealth(), "button": DeviceHealth()}
 
 
 def test_a_box_of_files(tmp_path: Path) -> None:
@@ -61,6 +56,8 @@ def test_a_box_of_files(tmp_path: Path) -> None:
     audio = AudioSettings(microphone=str(wav), speaker=str(out), prebuffer_ms=50, max_prebuffer_ms=70)
     gpio = GpioSettings(button="none", light="log")
     devices = opened(DeviceSettings(audio, CameraSettings(source=str(tmp_path)), gpio))
+    assert devices.speaker.write(bytes(2), devices.speaker.epoch - 1) is False
+    assert devices.health()["speaker"] == DeviceHealth(refused_s=1 / 24_000)
     assert isinstance(devices.microphone, WavMicrophone)
     assert isinstance(devices.speaker, WavSpeaker)
     assert devices.speaker.buffer.prebuffer_s == 0.05
@@ -80,7 +77,7 @@ def test_a_box_of_files(tmp_path: Path) -> None:
     ],
     ids=["picamera2", "button", "light", "wav", "picture"],
 )
-def test_what_is_missing_is_an_error_and_not_a_pretence(
+def test_what_is_missing_is_an_error_and_not_simulated(
     settings: DeviceSettings, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("picamera2", "lgpio"):

@@ -1,4 +1,4 @@
-"""A sound server with a pretended microphone and speaker, for the real PortAudio: PulseAudio null sinks behind ALSA.
+"""A sound server with a simulated microphone and speaker, for the real PortAudio: PulseAudio null sinks behind ALSA.
 
     with SoundServer(folder) as server: os.environ.update(server.environment)
 

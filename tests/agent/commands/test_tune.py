@@ -14,8 +14,8 @@ from agent import cli, config
 from agent.commands import tune
 from agent.store.tunings import load
 from hardware.inventory import Found, SoundCard
-from hardware.tuning.findings import Findings
-from hardware.tuning.session import Outcome
+from hardware.tuning.findings import Figures
+from hardware.tuning.session import TuningResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,8 +96,8 @@ def test_a_microphone_that_is_better_than_the_configured_one_is_to_be_copied() -
     assert tune.to_copy(tune_outcome("default"), config.Settings()) == []
 
 
-def tune_outcome(microphone: str) -> Outcome:
-    return Outcome("device", microphone, Findings(), (), {}, 1.0)
+def tune_outcome(microphone: str) -> TuningResult:
+    return TuningResult("device", microphone, Figures(), (), {}, 1.0)
 
 
 def test_all_means_every_input_but_the_one_that_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ from agent.wire.events import (
     Unreadable,
 )
 from agent.wire.session import HANDLE_LIFE_S
-from hardware.simulated.box import SilentSpeaker
+from hardware.simulated.speakers import SilentSpeaker
 from tests.support.host import ALIVE, RecordingHost
 from tests.support.stage import play, question
 

@@ -24,7 +24,7 @@ from agent.wire.events import (
     TurnComplete,
     Usage,
 )
-from hardware.ports import SPEAKER_FORMAT
+from hardware.ports import SPEAKER_FORMAT, DeviceHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,9 @@ class FakeSpeaker:
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         pass
+
+    def health(self) -> DeviceHealth:
+        return DeviceHealth()
 
     @property
     def epoch(self) -> int:

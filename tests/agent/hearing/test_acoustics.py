@@ -11,7 +11,7 @@ from agent.hearing.acoustics import Acoustics
 from agent.hearing.noise import BUSY_S, FALSE_STARTS, QUIET_S
 from agent.metrics import TurnRecord
 from agent.turn.events import NoiseChanged, TrustChanged
-from hardware.ports import CHUNK_BYTES, MicChunk
+from hardware.ports import CHUNK_BYTES, MicChunk, Trust
 
 if TYPE_CHECKING:
     from agent.turn.events import Event
@@ -110,6 +110,6 @@ def test_a_voice_that_cannot_interrupt_is_told(barge_in: str, *, trusted: bool, 
 def test_what_the_canceller_takes_out_is_told() -> None:
     place = Place()
     assert place.acoustics.echo == "no echo known"
-    heard = MicChunk(SILENCE, SILENCE, trusted=True, trust="trusted", erle_db=37.4)
+    heard = MicChunk(SILENCE, SILENCE, Trust.TRUSTED, erle_db=37.4)
     place.acoustics.chunk(heard, 1.0, voiced=False, held=False)
-    assert place.acoustics.echo == "echo 37 dB down, trusted"
+    assert place.acoustics.echo == "echo 37 dB down, the echo is gone"

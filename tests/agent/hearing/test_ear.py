@@ -9,7 +9,7 @@ from agent.errors import ConfigError
 from agent.hearing import ear
 from agent.hearing.ear import Ear, timings
 from agent.hearing.endpointer import Edge, Timings
-from hardware.ports import CHUNK_BYTES, MicChunk
+from hardware.ports import CHUNK_BYTES, MicChunk, Trust
 
 SILENCE = bytes(CHUNK_BYTES)
 VOICE = array("h", [1000] * (CHUNK_BYTES // 2)).tobytes()
@@ -55,7 +55,7 @@ def test_a_deaf_ear_reports_no_edge_but_remembers(listening: Ear) -> None:
 
 
 def test_the_endpointer_hears_one_signal_and_the_model_the_other(listening: Ear) -> None:
-    told = [listening.feed(MicChunk(SILENCE, VOICE, trusted=True), deaf=False) for _ in range(6)]
+    told = [listening.feed(MicChunk(SILENCE, VOICE, Trust.ECHO_FREE), deaf=False) for _ in range(6)]
     assert told[-1] is Edge.START
     assert listening.pre_roll(0.04) == SILENCE * 2
 

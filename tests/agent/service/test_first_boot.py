@@ -17,8 +17,10 @@ from agent.service.first_boot import HOLD_S, LOOK_S, held, prepare
 from agent.store import tunings
 from hardware.panel.gpio import GpioButton
 from hardware.ports import DeviceError, Devices, Rhythm
-from hardware.simulated.box import RecordingLight, ScriptedButton, SilentMicrophone, SilentSpeaker
 from hardware.simulated.clock import run_virtual
+from hardware.simulated.microphones import SilentMicrophone
+from hardware.simulated.panel import RecordingLight, ScriptedButton
+from hardware.simulated.speakers import SilentSpeaker
 from hardware.tuning import rig
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The Pi's camera on a pretended picamera2 that has the parts of its interface that are used."""
+"""The Pi's camera on a simulated picamera2 that has the parts of its interface that are used."""
 
 from __future__ import annotations
 

@@ -1,482 +1,266 @@
-"""The real PortAudio on pretended cards: what is said arrives, what is answered sounds, a dead card comes back."""
+"""Which streams are opened for which cards, and what belongs together, with a driver that does as it is told."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import json
-import os
-import sys
 import time
-import wave
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from agent.hearing.endpointer import Edge, Endpointer, Timings
-from agent.hearing.vad import webrtc_detector
-from hardware.ports import CHUNK_BYTES, SPEAKER_FORMAT, DeviceError, MicChunk
+from hardware.ports import SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
-from hardware.sound import card_sound, cards, microphone, streams, supervisor
-from hardware.sound.card_sound import CardSound
-from hardware.sound.microphone import CardMicrophone
-from hardware.sound.speaker import CardSpeaker
-from hardware.sound.streams import Side
-from tests.support.command import started
-from tests.support.sound_server import CARD, MICROPHONE, ROOM, SPEAKER, SoundServer, missing
-from tests.support.stage import ASSETS
+from hardware.sound import card_sound
+from hardware.sound.card_sound import CardSound, EchoReference, SharedStream
+from hardware.sound.cards import Card
+from hardware.sound.dsp_thread import Block, Capture, DspThread
+from hardware.sound.playback import PlaybackBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from hardware.sound.streams import Side
+
+USB = Card(1, "USB: - (hw:1,0)", 2, 48000)
+HDMI = Card(0, "HDMI: - (hw:0,0)", 2, 48000)
+MICROPHONE = Card(2, "Boom: - (hw:2,0)", 1, 44100)
 
 
-pytestmark = [
-    pytest.mark.sound,
-    pytest.mark.real_time,
-    pytest.mark.skipif(
-        bool(missing()) and not os.environ.get("CI"),
-        reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
-    ),
-]
+class FakeStream:
+    """Calls back when a test says so."""
 
-ONE, TWO = (CARD, CARD), (MICROPHONE, SPEAKER)
-XRUN_S = float(os.environ.get("FIELD_AGENT_XRUN_S", "3"))
-"""Seconds without an over- or underrun; 600 before a release."""
-TRIES = 3
-"""A busy machine misses a deadline now and then, and a fault in the program always does."""
+    depth, wide, channels, latency_s, glitches = "int16", False, (1, 1), (0.02, 0.02), 0
+    spinning = False
 
-
-def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @functools.wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundServer]:
-    with SoundServer(tmp_path_factory.mktemp("sound")) as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
-        cards.rescan()
-        yield server
-
-
-@pytest.fixture
-def server(running: SoundServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
-    monkeypatch.setattr(microphone, "SILENT_DBFS", -999.0)  # nobody breathes in this room: zeros are no sign of death
-    monkeypatch.setattr(microphone, "PATIENCE_S", 3600.0)
-    cards.rescan()  # a server that was just started may have been asked too soon
-    yield running
-    assert cards.supervisor()._lines == [], "every test gives its lines back"
-
-
-class Faults(list[DeviceError]):
-    def __call__(self, error: DeviceError) -> None:
-        self.append(error)
-
-
-class Box:
-    """Microphone and speaker on cards, and what came of them."""
-
-    def __init__(self, names: tuple[str, str], **audio: Any) -> None:
-        loop = asyncio.get_running_loop()
-        self.sound = CardSound(AudioSettings(microphone=names[0], speaker=names[1], **audio))
-        self.microphone, self.speaker = CardMicrophone(loop, self.sound), CardSpeaker(loop, self.sound)
-        self.chunks: list[tuple[float, MicChunk]] = []
-        self.drained = asyncio.Event()
-        self.into, self.out = Faults(), Faults()
-        self.speaker.start(self.drained.set, self.out)
-        self.sound.open()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.microphone.aclose()
-        await self.speaker.aclose()
-
-    async def listen(self) -> None:
-        self.microphone.start(lambda heard: self.chunks.append((time.perf_counter(), heard)), self.into)
-        await until(lambda: bool(self.chunks), 5)
-
-    def heard(self, name: str = "for_model") -> np.ndarray:
-        return samples(b"".join(getattr(heard, name) for _, heard in self.chunks))
+    def __init__(self, into: Side | None, out: Side | None, rate: int) -> None:
+        self.into, self.out, self.rate = into, out, rate
+        self.running = self.closed = False
+        self.block: Callable[[bytes], bytes] = lambda _: b""
 
     @property
-    def glitches(self) -> int:
-        return self.microphone.glitches + self.speaker.glitches
+    def duplex(self) -> bool:
+        return self.into is not None and self.out is not None
+
+    def start(self) -> None:
+        self.running = True
+
+    def abort(self) -> None:
+        self.running = False
+
+    def close(self) -> None:
+        self.closed = True
 
 
-async def until(holds: Callable[[], bool], seconds: float) -> float:
-    """Wait for ``holds`` and return how long it took."""
-    began = time.perf_counter()
-    while not holds():
-        assert time.perf_counter() - began < seconds, "took too long"
-        await asyncio.sleep(0.005)
-    return time.perf_counter() - began
+class Rack:
+    """What is plugged in, and what was opened."""
 
+    def __init__(self) -> None:
+        self.cards = {"input": {"usb": USB, "boom": MICROPHONE}, "output": {"usb": USB, "hdmi": HDMI}}
+        self.half_duplex = False
+        self.opened: list[FakeStream] = []
 
-def speech(rate: int, seconds: float) -> np.ndarray:
-    """Make something like speech: syllables of a gliding, harmonic voice, which correlates at one lag only."""
-    t = np.arange(round(rate * seconds)) / rate
-    pitch = 120 + 40 * np.sin(2 * np.pi * 0.7 * t)
-    phase = 2 * np.pi * np.cumsum(pitch) / rate
-    voice = sum(np.sin(n * phase) / n for n in range(1, 20))
-    return np.asarray(6000 * voice * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t)))
+    def find(self, wanted: str, direction: str) -> Card:
+        try:
+            return self.cards[direction][wanted]
+        except KeyError:
+            raise DeviceError("card", "not found", "plug it in") from None
 
+    def open(self, into: Side | None, out: Side | None) -> FakeStream:
+        if self.half_duplex and into and out:
+            raise DeviceError("card", "cannot do both", "nothing")
+        side = into or out
+        assert side is not None
+        self.opened.append(FakeStream(into, out, side.card.default_rate))
+        return self.opened[-1]
 
-def write_wav(path: Path, signal: np.ndarray, rate: int) -> Path:
-    with wave.open(str(path), "wb") as wav:
-        wav.setparams((1, 2, rate, 0, "NONE", ""))
-        wav.writeframes(np.rint(signal).astype("<i2").tobytes())
-    return path
-
-
-def read_wav(path: Path) -> np.ndarray:
-    with wave.open(str(path)) as wav:
-        return samples(wav.readframes(wav.getnframes()))
-
-
-def likeness(heard: np.ndarray, original: np.ndarray) -> tuple[float, int]:
-    """Best normalised correlation of ``original`` within ``heard``, and the sample where it begins."""
-    size = 1 << (len(heard) + len(original)).bit_length()
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(original, size)), size)
-    lag = int(np.argmax(product[: len(heard)]))
-    window = heard[lag : lag + len(original)]
-    part = original[: len(window)]
-    return float(window @ part / np.sqrt((window @ window) * (part @ part) + 1e-9)), lag
-
-
-def samples(pcm: bytes) -> np.ndarray:
-    return np.frombuffer(pcm, dtype="<i2").astype(float)
-
-
-def bytes_of(signal: np.ndarray) -> bytes:
-    return bytes(np.rint(signal).astype("<i2").tobytes())
-
-
-KINDS: dict[str, tuple[tuple[str, str], object, str, object]] = {
-    "one card": (ONE, streams, "BLOCK_S", 0.010),
-    "two cards": (TWO, streams, "BLOCK_S", 0.010),
-    "44.1 kHz": (ONE, streams, "COMMON_RATES", (44100,)),
-    "stereo": (ONE, Side, "counts", (2,)),
-    "32 bit": (ONE, streams, "DEPTHS", ("int32",)),
-}
-"""Which cards, and what they are pretended to be able to do: this server can do everything."""
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    names, where, limit, value = KINDS[request.param]
-    monkeypatch.setattr(where, limit, value)
-    return names
+    def now(self, *, into: bool, out: bool) -> FakeStream:
+        return next(each for each in self.opened[::-1] if (each.into is not None, each.out is not None) == (into, out))
 
 
 @pytest.fixture
-def tell(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Return what writes a measured figure to the report, and for ``-s`` onto the screen."""
-
-    def told(**figures: float) -> None:
-        for name, value in figures.items():
-            record_property(name, value)
-        sys.stderr.write("".join(f"{name} {value:.3g}\n" for name, value in figures.items()))
-
-    return told
-
-
-@on_a_loop
-async def test_both_at_once_and_both_whole(server: SoundServer, tmp_path: Path, kind: tuple[str, str]) -> None:
-    said, answered = speech(16000, 1.0), speech(24000, 1.0)
-    wav = write_wav(tmp_path / "speech.wav", said, 16000)
-    for _ in range(TRIES):
-        async with Box(kind) as box:
-            await box.listen()
-            assert box.sound.duplex is (kind == ONE)
-            await asyncio.to_thread(
-                server.play(wav).wait
-            )  # before the answer: its echo is cancelled, and there is none
-            await asyncio.sleep(0.3)
-            with server.record(24000) as path:
-                for begin in range(0, len(answered), 6000):
-                    assert box.speaker.write(bytes_of(answered[begin : begin + 6000]))
-                    await asyncio.sleep(0.1)
-                box.speaker.finish()
-                async with asyncio.timeout(5):
-                    await box.drained.wait()
-                await asyncio.sleep(0.3)
-            assert not box.into + box.out
-        heard, sounded = likeness(box.heard(), said)[0], likeness(samples(path.read_bytes()), answered)[0]
-        if heard > 0.95 and sounded > 0.97:
-            break
-    assert heard > 0.95
-    assert sounded > 0.97, "one gap would halve it"
-    assert box.speaker.played_s == pytest.approx(1.0)
-    assert box.speaker.buffer.underruns == box.microphone.dropped == 0
-    assert {len(heard.for_model) for _, heard in box.chunks} == {CHUNK_BYTES}
-    assert {len(heard.for_endpointer) for _, heard in box.chunks} == {CHUNK_BYTES}
-    assert np.median(np.diff([at for at, _ in box.chunks])) == pytest.approx(0.02, abs=0.004)
-
-
-@on_a_loop
-async def test_a_press_is_soon_answered_with_sound_and_a_closed_microphone_delivers_nothing(
-    server: SoundServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del server
+def rack(monkeypatch: pytest.MonkeyPatch) -> Rack:
+    made = Rack()
+    monkeypatch.setattr(card_sound, "driver", lambda: None)
+    monkeypatch.setattr(card_sound, "find", made.find)
+    monkeypatch.setattr(card_sound, "open_stream", made.open)
+    monkeypatch.setattr(card_sound, "set_levels", lambda *asked: levels.append(asked))
     monkeypatch.setattr(card_sound, "BRIEF_S", 0.1)
-    async with Box(ONE) as box:
-        await until(lambda: box.sound.duplex, 3)
-        await asyncio.sleep(0.3)
-        delays = []
-        for _ in range(5):
-            assert not box.sound.speaker._running, "asleep, nothing runs"
-            box.chunks.clear()
-            asked = time.perf_counter()
-            await box.listen()
-            delays.append(time.perf_counter() - asked)
-            box.microphone.stop()
-            count = len(box.chunks)
-            await asyncio.sleep(0.3)
-            assert len(box.chunks) == count, "closed is closed"
-        box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(0.5)))
-        await asyncio.sleep(0.3)
-        assert box.sound.speaker._running
-        assert len(box.chunks) == count, "an answer opens nobody's microphone"
-    assert not box.into + box.out
-    assert sorted(delays)[2] < 0.2
+    levels.clear()
+    return made
 
 
-@on_a_loop
-async def test_flush_silences_within_a_moment(server: SoundServer, tell: Callable[..., None]) -> None:
-    """Seen by a microphone in the same room: the driver's buffers out and in, one block, one chunk."""
-    del server
-    delays, trips = [], []
-    async with Box((ROOM, ROOM)) as box:
-        await box.listen()
-        for _ in range(5):
-            box.chunks.clear()
-            begun = time.perf_counter()
-            box.speaker.write(np.resize(np.repeat([8000, -8000], 12).astype("<i2"), 24000 * 3).tobytes())
-            await until(lambda: box.speaker.played_s > 0, 2)
-            handed = time.perf_counter()
-            await until(lambda: loud(box) > 0, 2)
-            trips.append(time.perf_counter() - handed)
-            await asyncio.sleep(0.3)
-            played = box.speaker.flush()
-            flushed = time.perf_counter()
-            assert 0 < played < flushed - begun + 0.05, "the driver was filled at once"
-            await asyncio.sleep(0.4)
-            delays.append(loud(box) - flushed)
-    assert not box.into + box.out
-    flush_ms, trip_ms = (1000 * sorted(each)[2] for each in (delays, trips))
-    tell(flush_ms=flush_ms, round_trip_ms=trip_ms)
-    assert 1000 * min(delays) < 100, "a busy machine only makes it later"
-    assert 1000 * min(trips) < 150
+levels: list[tuple[Any, ...]] = []
 
 
-def loud(box: Box) -> float:
-    """When the last loud chunk arrived."""
-    return max((at for at, heard in box.chunks if heard.level_dbfs > -40), default=0.0)
+class Played:
+    """A CardSound with everything that it said."""
+
+    def __init__(self, microphone: str, speaker: str, **audio: Any) -> None:
+        self.dsp = DspThread()
+        settings = AudioSettings(microphone=microphone, speaker=speaker, **audio)
+        self.sound = CardSound(settings, self.dsp, PlaybackBuffer(0.0))
+        self.heard: list[MicChunk] = []
+        self.drains: list[int] = []
+        self.faults: list[str] = []
+        self.drained = self.drains.append
+        self.sound.open(self, self)
+        until(lambda: bool(self.faults) or all(side.stream for side in (self.sound.speaker, self.sound.microphone)))
+
+    def failed(self, error: DeviceError) -> None:
+        self.faults.append(str(error))
+
+    def listen(self) -> None:
+        self.sound.listen(self.heard.append)
+
+    def close(self) -> None:
+        self.sound.listen(None)
+        for side in (self.sound.microphone, self.sound.speaker):
+            self.sound.close(side)
+        self.dsp.close()
 
 
-@on_a_loop
-async def test_its_own_voice_does_not_start_an_utterance_and_somebody_elses_does(
-    server: SoundServer, tell: Callable[..., None]
+@pytest.fixture
+def play(rack: Rack) -> Iterator[Callable[..., Played]]:
+    del rack
+    made: list[Played] = []
+
+    def start(*names: str, **audio: Any) -> Played:
+        made.append(Played(*names, **audio))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "took too long"
+        time.sleep(0.005)
+
+
+def test_one_card_has_one_stream_which_runs_while_either_side_is_wanted(
+    rack: Rack, play: Callable[..., Played]
 ) -> None:
-    answer = samples(b"".join(bytes_of(read_wav(ASSETS / "answers" / f"{name}.wav")) for name in ("report", "gauge")))
-    async with Box((ROOM, ROOM)) as box:
-        await box.listen()
-        box.speaker.write(bytes_of(answer))
-        trusted = await until(lambda: box.chunks[-1][1].trusted, 12)
-        began = len(box.chunks)
-        await asyncio.sleep(2.5)
-        assert box.speaker.audible
-        own = starts(box, began, len(box.chunks))
-        began = len(box.chunks)
-        player = server.play(ASSETS / "questions" / "gauge.wav", "room")
-        await asyncio.sleep(2.5)
-        other = starts(box, began, len(box.chunks))
-        box.speaker.flush()
-        await asyncio.to_thread(player.wait)
-    tell(trusted_after_s=trusted, erle_db=box.chunks[-1][1].erle_db)
-    assert own == 0
-    assert other >= 1
+    box = play("usb", "usb")
+    (stream,) = rack.opened
+    assert stream.duplex
+    assert isinstance(box.sound.microphone.stream, SharedStream)
+    assert not stream.running
+    box.listen()
+    until(lambda: stream.running)
+    for _ in range(2):
+        assert len(stream.block(bytes(960))) == 960
+    until(lambda: len(box.heard) == 1)
+    box.sound.listen(None)
+    stream.block(bytes(960))
+    stream.block(bytes(960))
+    until(lambda: not stream.running)
+    assert len(box.heard) == 1
+    box.sound.buffer.write(bytes(SPEAKER_FORMAT.bytes_in(0.02)))
+    box.sound.wake()
+    until(lambda: stream.running)
+    for _ in range(4):
+        stream.block(bytes(960))
+    assert len(box.heard) == 1, "an answer opens nobody's microphone"
+    until(lambda: not stream.running)
 
 
-def starts(box: Box, begin: int, end: int) -> int:
-    """Starts of speech in chunks ``begin`` to ``end``, to an endpointer that has heard all before."""
-    endpointer = Endpointer(webrtc_detector(3), Timings())
-    for _, heard in box.chunks[:begin]:
-        endpointer.listen(heard.for_endpointer)
-    return [endpointer.feed(heard.for_endpointer) for _, heard in box.chunks[begin:end]].count(Edge.START)
-
-
-@pytest.mark.parametrize("names", [ONE, TWO], ids=["one card", "two cards"])
-@on_a_loop
-async def test_a_dead_card_is_reported_within_a_second_and_comes_back(
-    server: SoundServer, names: tuple[str, str]
+def test_two_cards_have_two_streams_and_what_is_played_meets_its_echo(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Box(names) as box:
-        await box.listen()
-        box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(2)))
-        box.speaker.finish()
-        await until(lambda: box.speaker.played_s > 0.1, 5)
-        server.kill()
-        await until(lambda: bool(box.into and box.out), 1.5)
-        assert f"microphone '{names[0]}'" in str(box.into[0])
-        assert box.microphone.fault is not None
-        await asyncio.sleep(0.7)
-        assert len(box.into) == len(box.out) == 1, "an outage is reported once"
-        box.chunks.clear()
-        played = box.speaker.played_s
-        server.start()
-        await until(lambda: bool(box.chunks) and box.speaker.played_s > played, 6.0)
-        await until(lambda: box.microphone.fault is None and box.speaker.fault is None, 1.0)
-        assert box.sound.duplex is (names == ONE), "the same way as before"
-        async with asyncio.timeout(10):
-            await box.drained.wait()
-        assert box.speaker.played_s == pytest.approx(2.0), "the answer went on where it was"
+    box = play("boom", "hdmi")
+    into, out = rack.now(into=True, out=False), rack.now(into=False, out=True)
+    assert (into.rate, out.rate) == (44100, 48000)
+    box.listen()
+    until(lambda: into.running)
+    assert not out.running, "silence needs no stream"
+    fed: list[Any] = []
+    monkeypatch.setattr(box.dsp, "feed", fed.append)
+    box.sound.buffer.write(np.full(2400, 5000, dtype="<i2").tobytes())
+    played = [out.block(b"") for _ in range(2)]
+    for _ in range(3):
+        into.block(bytes(882))
+    assert [(block.rate_out, block.played) for block in fed] == [
+        *((48000, each) for each in played),
+        (48000, bytes(960)),
+    ]
 
 
-@on_a_loop
-async def test_a_card_that_is_not_there_at_the_start_is_picked_up_when_it_comes(server: SoundServer) -> None:
-    server.kill()
-    cards.rescan()
-    async with Box(ONE) as box:
-        box.microphone.start(lambda heard: box.chunks.append((0.0, heard)), box.into)
-        await until(lambda: bool(box.into and box.out), 3)
-        server.start()
-        await until(lambda: bool(box.chunks), 5)
-        assert box.sound.duplex
-        await until(lambda: box.microphone.fault is None, 1)
+def test_a_card_that_cannot_do_both_at_once_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:
+    rack.half_duplex = True
+    box = play("usb", "usb")
+    assert [stream.duplex for stream in rack.opened] == [False, False]
+    assert not box.faults
 
 
-@on_a_loop
-async def test_an_unknown_card_is_named_with_what_there_is(server: SoundServer) -> None:
-    del server
-    async with Box(("Jabra", SPEAKER)) as box:
-        for count in (1, 2):
-            box.microphone.start(lambda _: None, box.into)
-            await until(lambda: len(box.into) == count, 3)  # noqa: B023 - it is waited for right here
-        assert box.speaker.fault is None, "the speaker works without"
-    assert str(box.into[0]).startswith("microphone 'Jabra'")
-    assert "'usbmic'" in box.into[0].fix
-
-
-@on_a_loop
-async def test_a_microphone_of_zeros_is_a_fault_and_cured_by_sound(
-    server: SoundServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_speaker_works_without_its_microphone_and_takes_it_in_when_it_comes(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(microphone, "SILENT_DBFS", -100.0)
-    async with Box(TWO) as box:
-        await box.listen()
-        await until(lambda: bool(box.into), 4)
-        assert "zeros" in str(box.into[0])
-        count = len(box.chunks)
-        await asyncio.sleep(0.2)
-        assert len(box.chunks) == count, "zeros are no sign of life"
-        player = server.play(write_wav(tmp_path / "voice.wav", speech(16000, 0.5), 16000))
-        await until(lambda: len(box.chunks) > count, 2)
-        await asyncio.to_thread(player.wait)
-    assert len(box.into) == 1
+    monkeypatch.setattr("hardware.sound.supervisor.RETRY_S", 0.1)
+    boom = rack.cards["input"].pop("boom")
+    box = play("boom", "hdmi")
+    until(lambda: bool(box.faults))
+    assert box.faults == ["microphone 'boom': not found (plug it in)"]
+    until(lambda: box.sound.speaker.stream is not None)
+    rack.cards["input"]["boom"] = boom
+    until(lambda: box.sound.microphone.stream is not None)
+    assert not rack.now(into=False, out=True).closed
 
 
-@on_a_loop
-async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell: Callable[..., None]) -> None:
-    del server
-    grown, second = -1, bytes_of(speech(24000, 1.0))
-    for _ in range(TRIES):
-        async with Box(ONE) as box:
-            await box.listen()
-            await asyncio.sleep(0.3)
-            stream = box.sound._output
-            before, began, spent = box.glitches, time.perf_counter(), time.process_time()
-            while time.perf_counter() - began < XRUN_S:
-                box.speaker.write(second)
-                await asyncio.sleep(1.0)
-            grown = box.glitches - before if box.sound._output is stream else -1  # opened again: it counts anew
-            share = (time.process_time() - spent) / (time.perf_counter() - began)
-        tell(seconds=XRUN_S, xruns=grown, processor_percent=100 * share)
-        if not grown:
-            break
-    assert grown == 0
-    assert box.microphone.dropped == 0
-    assert not box.into + box.out
+def test_a_dead_microphone_is_opened_again(rack: Rack, play: Callable[..., Played]) -> None:
+    one, two = play("usb", "usb"), play("boom", "hdmi")
+    for box, count in ((one, 4), (two, 5)):
+        box.sound.reopen_microphone()
+        until(lambda count=count: len(rack.opened) == count)  # type: ignore[misc] # a default is what binds it
+    assert rack.opened[0].closed
 
 
-@on_a_loop
-async def test_a_hiccup_of_the_card_leaves_no_thread_spinning(server: SoundServer) -> None:
-    assert any([await spinning_after_hiccup(server) < 0.5 for _ in range(TRIES)])
-
-
-async def spinning_after_hiccup(server: SoundServer) -> float:
-    """Return the least CPU seconds of a second, once the stream had time to be opened again."""
-    async with Box(ONE) as box:
-        await box.listen()
-        box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(20)))
-        await asyncio.sleep(0.5)
-        server.freeze()
-        await asyncio.sleep(0.2)
-        server.thaw()
-        await asyncio.sleep(2.0)
-        seconds = []
-        for _ in range(3):
-            spent = time.process_time()
-            await asyncio.sleep(1.0)
-            seconds.append(time.process_time() - spent)
-        count = len(box.chunks)
-        await until(lambda: len(box.chunks) > count, 1)
-    return min(seconds)
-
-
-@on_a_loop
-async def test_a_frozen_card_is_fatal_within_a_few_seconds(
-    server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None]
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dsp_thread_that_died_is_a_fault_and_replaced(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "CALL_LIMIT_S", 1.0)
-    async with Box(ONE) as box:
-        await box.listen()
-        server.freeze()
-        try:
-            took = await until(lambda: any(fault.fatal for fault in box.into + box.out), 4)
-            began = time.perf_counter()
-            await box.microphone.aclose()
-            await box.speaker.aclose()
-            assert time.perf_counter() - began < 3
-        finally:
-            server.thaw()
-    tell(fatal_after_s=took)
-    assert [fault.problem for fault in box.out] == ["stopped delivering", "its driver hangs"]
-    await asyncio.sleep(0.5)
-    cards.rescan()  # what was left behind goes
+    for name, seconds in {"HEARTBEAT_S": 0.1, "FIRST_BEAT_S": 0.3, "RETRY_S": 0.1}.items():
+        monkeypatch.setattr(f"hardware.sound.supervisor.{name}", seconds)
+    box = play("usb", "usb")
+
+    def heard() -> bool:
+        rack.opened[-1].block(bytes(960))
+        return bool(box.heard)
+
+    box.listen()
+    until(lambda: rack.opened[0].running)
+    until(heard)
+    box.dsp.feed(
+        Block(Capture(48000, 1, 1, wide=False), b"\0\0", 48000, bytes(960), box.heard.append)
+    )  # somewhere a bug
+    until(lambda: not box.dsp.alive)
+    until(lambda: bool(rack.opened[0].block(bytes(960)) and box.faults))
+    assert box.faults[0].startswith("microphone 'usb': stopped delivering")
+    box.heard.clear()
+    until(heard)
+    assert len(rack.opened) == 1, "the speaker went on"
+    until(lambda: bool(rack.opened[0].block(bytes(960))) and box.sound.microphone.fault is None)
 
 
-def test_the_daemon_ends_when_a_driver_hangs_to_be_started_anew(
-    server: SoundServer, tmp_path: Path, tell: Callable[..., None]
-) -> None:
-    file = tmp_path / "config.toml"
-    values = {"microphone": CARD, "speaker": CARD}
-    audio = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
-    file.write_text(
-        f'[service]\nurl = "ws://127.0.0.1:1"\n[audio]\n{audio}\n[camera]\nsource = "none"\n'
-        '[gpio]\nbutton = "none"\nlight = "log"\n'
-    )
-    with started("run", "--config", str(file), **server.environment) as process:
-        assert process.stderr is not None
-        while "in one stream" not in (line := process.stderr.readline()):
-            assert line, "it ended"
-        time.sleep(1)
-        server.freeze()
-        try:
-            began = time.perf_counter()
-            code = process.wait(15)
-        finally:
-            server.thaw()
-        tell(ended_after_s=time.perf_counter() - began)
-        text = process.stderr.read()
-    assert code == 75, text
-    assert "its driver hangs" in text.splitlines()[-1]
-    assert "in all:" in text, "the agent was shut down in order"
+def test_levels_are_set_whenever_a_card_is_opened(rack: Rack, play: Callable[..., Played]) -> None:
+    del rack
+    play("boom", "hdmi", capture_percent=70, playback_percent=50)
+    assert (0, "playback", 50) in levels
+    assert (2, "capture", 70) in levels
+
+
+def test_a_speaker_that_must_not_sleep_runs_and_rustles(rack: Rack, play: Callable[..., Played]) -> None:
+    play("usb", "usb", keep_alive_s=60.0)
+    until(lambda: rack.opened[0].running)
+    assert 0 < np.abs(np.frombuffer(rack.opened[0].block(bytes(960)), dtype="<i2")).max() <= 1
+
+
+def test_the_reference_keeps_pace_with_cards_that_do_not() -> None:
+    reference = EchoReference()
+    assert reference.take(16000) == (16000, bytes(320))
+    for number in range(9):
+        reference.put(48000, bytes([number]) * 960)
+    assert [reference.take(16000)[1][0] for _ in range(card_sound.REFERENCE_BLOCKS)] == [5, 6, 7, 8]
+    assert reference.take(16000) == (48000, bytes(960))

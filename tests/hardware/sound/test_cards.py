@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from hardware.ports import DeviceError
-from hardware.sound import alsa, cards
+from hardware.sound import cards
 from hardware.sound.cards import Card, Unsupported
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "cards"
-    path.write_text(
-        " 0 [vc4hdmi        ]: vc4-hdmi - vc4-hdmi\n                      vc4-hdmi\n"
-        " 1 [Device         ]: USB-Audio - USB Audio Device\n                      Generic USB Audio Device\n"
-        " 2 [Device_1       ]: USB-Audio - USB Audio Device\n                      Generic USB Audio Device\n"
-    )
-    monkeypatch.setattr(alsa, "ALSA_CARDS", path)
-    devices = tmp_path / "devices"
-    for number, place in enumerate(("platform/vc4hdmi", "usb1/1-1/1-1.2/1-1.2:1.0", "usb1/1-1/1-1.3/1-1.3:1.0")):
-        (devices / place).mkdir(parents=True)
-        (tmp_path / "sys" / f"card{number}").mkdir(parents=True)
-        (tmp_path / "sys" / f"card{number}" / "device").symlink_to(devices / place)
-    monkeypatch.setattr(alsa, "SYS_SOUND", tmp_path / "sys")
-    return path
-
 
 PRESENT = [
     Card(0, "Device: other (hw:0,0)", 1, 48000),
@@ -89,15 +67,6 @@ def test_a_default_that_vanished_is_the_first_that_is_left(
     assert cards.find("default", "output").index == 0
 
 
-@pytest.mark.usefixtures("kernel")
-def test_identities_are_read_from_the_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert alsa.alsa_cards() == {"vc4hdmi": 0, "Device": 1, "Device_1": 2}
-    assert [alsa.usb_port(number) for number in range(4)] == ["", "usb-1-1.2", "usb-1-1.3", ""]
-    assert alsa.card_number("") is None
-    monkeypatch.setattr(alsa, "ALSA_CARDS", tmp_path / "none")
-    assert alsa.alsa_cards() == {}
-
-
 def test_two_directions_are_one_card_by_number_or_else_by_name() -> None:
     first, second = PRESENT[1], PRESENT[2]
     assert first.shares(Card(9, "USB Audio Device: Mic (hw:1,1)", 1, 44100))
@@ -131,11 +100,6 @@ def test_a_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(DeviceError, match=r"pip install '\.\[audio\]'"):
         cards.driver.__wrapped__()
-
-
-def test_trouble_keeps_its_parts_under_another_name() -> None:
-    error: Any = DeviceError("sound card 'x'", "hangs", "restart", fatal=True).of("microphone 'y'")
-    assert (error.device, error.problem, error.fix, error.fatal) == ("microphone 'y'", "hangs", "restart", True)
 
 
 class Starting(FakeDriver):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hardware.ports import Trust
 from hardware.sound import echo
 from hardware.sound.echo import (
     BLOCK,
@@ -27,7 +28,6 @@ from hardware.sound.echo import (
     EchoGate,
     ErleMeter,
     PassThrough,
-    Trust,
     WebRtcCanceller,
     canceller,
 )

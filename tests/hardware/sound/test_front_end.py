@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.ports import CHUNK_BYTES
-from hardware.sound.echo import BLOCK, PassThrough, Trust
-from hardware.sound.front_end import DEAD_S, FrontEnd, MicChunk, ModelPath, decibels, peak
+from hardware.ports import CHUNK_BYTES, MicChunk, Trust
+from hardware.sound.echo import BLOCK, PassThrough
+from hardware.sound.front_end import DEAD_S, FrontEnd, ModelPath, decibels, peak
 
 RATES = [48000, 44100, 32000, 16000, 96000]
 

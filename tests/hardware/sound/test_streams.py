@@ -12,7 +12,7 @@ import pytest
 from hardware.ports import DeviceError
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound, cards, streams
-from hardware.sound.card_sound import CardSound
+from hardware.sound.card_sound import CardSound, ignore
 from hardware.sound.cards import Card
 from hardware.sound.dsp_thread import Block, Capture
 from hardware.sound.streams import CardStream, Side, open_stream
@@ -171,10 +171,9 @@ def test_what_is_heard_before_the_first_output_comes_with_silence_at_the_outputs
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(card_sound, "driver", lambda: None)
-    card = CardSound(AudioSettings())
     blocks: list[Block] = []
-    card.cleaner = Recorder(blocks.append)  # type: ignore[assignment] # does all that a card asks of one
-    card.key = 1
+    card = CardSound(AudioSettings(), Recorder(blocks.append))
+    card.listen(ignore)
     source = Capture(16000, 1, 1, wide=False)
     card._hear(source, bytes(320))
     card._output = SimpleNamespace(rate=48000)  # type: ignore[assignment] # all that is asked of one

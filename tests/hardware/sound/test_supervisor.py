@@ -1,4 +1,4 @@
-"""Sound card lines with a driver that fails in every way a real one was seen to."""
+"""Sound card streams with a driver that fails in every way a real one was seen to."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FakeStream:
     def _beat(self) -> None:
         while not (self.closed or self.rig.over):
             if self.started and self.rig.plugged:
-                self.rig.line.beat()
+                self.rig.supervised.beat()
             time.sleep(0.01)
 
     def start(self) -> None:
@@ -72,9 +72,9 @@ class Rig:
         self.faults: list[str] = []
         self.fatal = False
         self.noted: Callable[[], object] = bool
-        self.line = SupervisedStream("fake", self.open, lambda: self.wanted, self.fail)
-        supervisor.add(self.line)
-        supervisor.add(self.line)
+        self.supervised = SupervisedStream("fake", self.open, lambda: self.wanted)
+        supervisor.add(self.supervised, self.fail)
+        supervisor.add(self.supervised, self.fail)
 
     def fail(self, error: DeviceError) -> None:
         self.faults.append(error.problem)
@@ -89,7 +89,7 @@ class Rig:
 
     @property
     def running(self) -> bool:
-        stream = self.line.stream
+        stream = self.supervised.stream
         return isinstance(stream, FakeStream) and stream.started
 
 
@@ -114,8 +114,8 @@ def board() -> Iterator[Board]:
     made = Board()
     yield made
     for rig in made.rigs:
-        made.supervisor.remove(rig.line)
-        made.supervisor.remove(rig.line)
+        made.supervisor.remove(rig.supervised)
+        made.supervisor.remove(rig.supervised)
         rig.over = True
     until(lambda: made.supervisor._thread is None)
 
@@ -151,7 +151,7 @@ def test_a_silent_card_is_reported_once_and_taken_back() -> None:
         assert rig.faults == ["stopped delivering"]
         until(lambda: b.rescans >= 2)
         rig.plugged = True
-        until(lambda: rig.running and rig.line.fault is None)
+        until(lambda: rig.running and rig.supervised.fault is None)
         assert len(rig.faults) == 1
         rig.plugged = False
         until(lambda: len(rig.faults) == 2)
@@ -174,7 +174,7 @@ def test_a_refused_start_is_an_outage() -> None:
         b.supervisor.poke()
         until(lambda: rig.faults == ["busy"])
         rig.refuses_start = False
-        until(lambda: rig.running and rig.line.fault is None)
+        until(lambda: rig.running and rig.supervised.fault is None)
 
 
 def test_a_hanging_driver_is_fatal_after_the_outage_was_reported_and_is_not_touched_again() -> None:
@@ -190,7 +190,7 @@ def test_a_hanging_driver_is_fatal_after_the_outage_was_reported_and_is_not_touc
         assert rig.fatal
         rig.plugged, rescans = True, b.rescans
         time.sleep(0.3)
-        assert (rig.opened, b.rescans, rig.line.stuck, b.supervisor.stuck) == (1, rescans, True, True)
+        assert (rig.opened, b.rescans, rig.supervised.stuck, b.supervisor.stuck) == (1, rescans, True, True)
         began = time.monotonic()
     assert time.monotonic() - began < 0.2, "nor is anybody waited for"
 
@@ -199,20 +199,20 @@ def test_an_opening_that_hangs_is_fatal_too() -> None:
     with board() as b:
         rig = b.rig()
         until(lambda: rig.opened == 1)
-        rig.line._opened = lambda: time.sleep(0.4)  # type: ignore[assignment,return-value] # it never returns a stream
-        rig.line.reopen()
+        rig.supervised._opened = lambda: time.sleep(0.4)  # type: ignore[assignment,return-value] # it never returns a stream
+        rig.supervised.reopen()
         b.supervisor.poke()
         until(lambda: rig.fatal)
         assert rig.faults == ["its driver hangs"]
 
 
-def test_a_line_can_be_opened_anew_without_an_outage() -> None:
+def test_a_stream_can_be_opened_anew_without_an_outage() -> None:
     with board() as b:
         rig = b.rig()
         rig.wanted = True
         b.supervisor.poke()
         until(lambda: rig.running)
-        rig.line.reopen()
+        rig.supervised.reopen()
         b.supervisor.poke()
         until(lambda: rig.opened == 2 and rig.running)
         assert rig.faults == []
@@ -224,12 +224,12 @@ def test_a_driver_that_spins_is_opened_again_without_a_fault() -> None:
         rig.wanted = True
         b.supervisor.poke()
         until(lambda: rig.running)
-        rig.line.stream.spinning = True  # type: ignore[union-attr, misc] # it is there, and a fake one
+        rig.supervised.stream.spinning = True  # type: ignore[union-attr, misc] # it is there, and a fake one
         until(lambda: rig.opened == 2 and rig.running)
         assert rig.faults == []
 
 
-def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
+def test_streams_that_wait_for_their_cards_try_together_and_in_order() -> None:
     with board() as b:
         first, second = b.rig(), b.rig()
         order: list[str] = []
@@ -240,7 +240,7 @@ def test_lines_that_wait_for_their_cards_try_together_and_in_order() -> None:
         b.supervisor.poke()
         until(lambda: bool(first.faults and second.faults))
         order.clear()
-        second.line._retry_at += 1
+        second.supervised._retry_at += 1
         until(lambda: len(order) >= 6)
         begin = order.index("first")  # it may have been in the middle of a round
         assert order[begin : begin + 4] == ["first", "second"] * 2

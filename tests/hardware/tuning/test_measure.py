@@ -1,87 +1,39 @@
-"""Tuning measures what a room was made with, and says what is wrong with it."""
+"""Tuning measures what a room was made with."""
 
 from __future__ import annotations
 
 import asyncio
-import wave
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
-from agent.voice.phrase import Phrase
-from agent.voice.recordings import Recordings
 from hardware.sound.front_end import decibels
-from hardware.tuning.findings import Findings, verdicts
+from hardware.tuning.findings import Figures, judged
 from hardware.tuning.measure import CHIRP_S, Marks, Recording, analyse, chirp, find_chirp
-from hardware.tuning.session import COUNT, Session, loudest
-from hardware.tuning.simulated_rig import Room, SimulatedRig
+from hardware.tuning.session import COUNT
+from hardware.tuning.simulated_rig import RoomModel, SimulatedRig
+from tests.support.simulated_rig import VOICE, question, room
 
-if TYPE_CHECKING:
-    from hardware.tuning.session import Outcome
-
-VOICE = Recordings("en")
 CHIRP = chirp(24_000)
-QUESTIONS = Path(__file__).parents[3] / "agent" / "simulator" / "assets" / "questions"
 QUIET_S = 1.2
 
 
-def room(**special: Any) -> Room:
-    """At the rate that is reckoned fastest."""
-    given: dict[str, Any] = {"rate": 16_000, **special}
-    return Room(**given)
-
-
-def question() -> bytes:
-    with wave.open(str(QUESTIONS / "report.wav")) as file:
-        return bytes(file.readframes(file.getnframes()))
-
-
-def take(room: Room, pcm: bytes, seconds: float, cue: bytes = b"") -> Recording:
+def take(room: RoomModel, pcm: bytes, seconds: float, cue: bytes = b"") -> Recording:
     return asyncio.run(SimulatedRig(room, speech=question(), cue=cue).play_and_record(pcm, seconds))
 
 
-def whole(recording: Recording, step: str, known: Findings | None = None) -> Findings:
+def whole(recording: Recording, step: str, known: Figures | None = None) -> Figures:
     return analyse(*recording, Marks(**{step: (0, len(recording.near))}), known)
 
 
-def chirped(room: Room) -> Findings:
+def chirped(room: RoomModel) -> Figures:
     return whole(take(room, CHIRP, CHIRP_S + 1.2), "chirp")
 
 
-def counted(room: Room) -> Findings:
+def counted(room: RoomModel) -> Figures:
     spoken = VOICE.say(*COUNT)
     return whole(take(room, spoken, len(spoken) / 48_000 + 0.5), "phrase", chirped(room))
-
-
-class Paper:
-    def __init__(self) -> None:
-        self.text = ""
-
-    def begin(self, text: str) -> None:
-        self.text += text
-
-    def end(self, text: str) -> None:
-        self.text += f" {text}\n"
-
-    def line(self, text: str) -> None:
-        self.text += f"{text}\n"
-
-
-def tuned(*rooms: Room, spoken: bool = True) -> tuple[Outcome, list[SimulatedRig], str]:
-    rigs: list[SimulatedRig] = []
-    names = [f"mic {number}" for number in range(len(rooms))]
-
-    def opened(microphone: str, *, speaks: bool) -> SimulatedRig:
-        del speaks
-        rigs.append(SimulatedRig(rooms[names.index(microphone)], microphone, question(), VOICE.say("speak_now")))
-        return rigs[-1]
-
-    paper = Paper()
-    outcome = asyncio.run(Session(opened, VOICE.say, paper, names, spoken=spoken).run())
-    return outcome, rigs, paper.text
 
 
 # the chirp
@@ -103,9 +55,9 @@ def test_the_chirp_is_gentle(rate: int) -> None:
     [(5, 16_000), (12, 16_000), (100, 48_000), (100, 44_100), (380, 16_000), (450, 16_000), (450, 48_000)],
 )
 def test_the_delay_is_measured_to_the_millisecond(delay_ms: float, rate: int) -> None:
-    found = chirped(Room(delay_ms=delay_ms, rate=rate, noise_dbfs=-45))
+    found = chirped(RoomModel(delay_ms=delay_ms, rate=rate, noise_dbfs=-45))
     assert found.delay_ms == pytest.approx(delay_ms, abs=0.5)
-    late = [each.word for each in verdicts(found) if "ms" in each.problem]
+    late = [each.word for each in judged(found) if "ms" in each.problem]
     assert late == ({5: ["too early"], 450: ["too late"]}.get(int(delay_ms), []))
 
 
@@ -151,7 +103,7 @@ def test_the_noise_floor_is_that_of_the_quietest_second(noise_dbfs: float) -> No
 
 
 def test_rumble_and_an_offset_are_no_noise() -> None:
-    near, far, rate = take(Room(noise_dbfs=-60, speech_dbfs=-np.inf), b"", QUIET_S)
+    near, far, rate = take(RoomModel(noise_dbfs=-60, speech_dbfs=-np.inf), b"", QUIET_S)
     near += (1000 + 3000 * np.sin(2 * np.pi * 20 * np.arange(len(near)) / rate)).astype(np.int16)
     assert whole(Recording(near, far, rate), "quiet").noise_dbfs == pytest.approx(-60, abs=1)
 
@@ -160,20 +112,20 @@ def test_rumble_and_an_offset_are_no_noise() -> None:
 @pytest.mark.parametrize("noise_dbfs", [-70, -60])
 def test_the_level_of_a_voice_leaves_out_pauses_and_noise(speech_dbfs: float, noise_dbfs: float) -> None:
     heard = take(room(noise_dbfs=noise_dbfs, speech_dbfs=speech_dbfs), b"", 3.0)
-    found = whole(heard, "speech", Findings(frozenset({"quiet"}), noise_dbfs=noise_dbfs))
+    found = whole(heard, "speech", Figures(frozenset({"quiet"}), noise_dbfs=noise_dbfs))
     assert found.speech_dbfs == pytest.approx(speech_dbfs + 2, abs=1)  # of this voice, the loudest second
 
 
 def test_noise_alone_is_nobodys_voice() -> None:
-    heard = take(Room(noise_dbfs=-40, speech_dbfs=-np.inf), b"", 3.0)
-    assert whole(heard, "speech", Findings(frozenset({"quiet"}), noise_dbfs=-40)).speech_dbfs is None
+    heard = take(RoomModel(noise_dbfs=-40, speech_dbfs=-np.inf), b"", 3.0)
+    assert whole(heard, "speech", Figures(frozenset({"quiet"}), noise_dbfs=-40)).speech_dbfs is None
 
 
 def test_clipping_is_counted_and_named() -> None:
-    loud = whole(take(Room(gain_db=20, speech_dbfs=-20), b"", 3.0), "speech")
+    loud = whole(take(RoomModel(gain_db=20, speech_dbfs=-20), b"", 3.0), "speech")
     assert loud.speech_clipping > 0.01
-    assert verdicts(loud)[0].phrases == ("tune_microphone_clipping",)
-    assert whole(take(Room(), b"", 3.0), "speech").speech_clipping == 0
+    assert judged(loud)[0].phrases == ("tune_microphone_clipping",)
+    assert whole(take(RoomModel(), b"", 3.0), "speech").speech_clipping == 0
 
 
 # the echo
@@ -194,116 +146,5 @@ def test_an_echo_within_reach_is_taken_out_and_one_beyond_is_not() -> None:
     assert near.erle_db is not None
     assert near.erle_db > 25
     assert not beyond.interruptible
-    assert [each.phrases[0] for each in verdicts(beyond)] == ["tune_delay", "tune_echo_poor"]
-    assert all(each.setting == 'turn.barge_in = "button"' for each in verdicts(beyond))
-
-
-# verdicts
-
-GOOD = Findings(
-    frozenset({"quiet", "speech", "chirp", "phrase"}), -58, -26, 0.0, -26, 60, -28, 0.0, 40, interruptible=True
-)
-WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"dead": True}, "microphone_silent", "quiet"),
-    ({"delay_ms": None, "chirp_dbfs": None, "echo_dbfs": None}, "tune_no_sound_heard", "chirp"),
-    ({"speech_clipping": 0.002}, "tune_microphone_clipping", "speech"),
-    ({"speech_dbfs": None}, "tune_microphone_too_quiet", "speech"),
-    ({"speech_dbfs": -46.0, "noise_dbfs": -70.0, "echo_dbfs": -50.0}, "tune_microphone_too_quiet", "speech"),
-    ({"delay_ms": 401.0}, "tune_delay", "chirp"),
-    ({"delay_ms": 9.0}, "tune_echo_poor", "chirp"),
-    ({"noise_dbfs": -40.0}, "tune_noisy_place", "speech"),
-    ({"noise_dbfs": -39.0, "speech_dbfs": None}, "tune_noisy_place", "quiet"),
-    ({"echo_clipping": 0.002}, "tune_speaker_too_loud", "phrase"),
-    ({"echo_dbfs": -13.0}, "tune_speaker_too_loud", "phrase"),
-    ({"echo_dbfs": -47.0}, "tune_speaker_too_quiet", "phrase"),
-    ({"echo_dbfs": -49.0, "speech_dbfs": -30.0}, "tune_speaker_too_quiet", "phrase"),
-    ({"erle_db": 10.0, "interruptible": False}, "tune_echo_poor", "phrase"),
-    ({"erle_db": None, "interruptible": False}, "tune_echo_poor", "phrase"),
-]
-
-
-def test_a_good_box_has_nothing_wrong() -> None:
-    assert verdicts(GOOD) == []
-
-
-@pytest.mark.parametrize(("changes", "phrase", "step"), WRONG)
-def test_each_fault_is_named_alone_on_one_line_and_can_be_said(changes: dict[str, Any], phrase: str, step: str) -> None:
-    found = verdicts(replace(GOOD, **changes))
-    assert [(each.phrases[0], each.about) for each in found] == [(phrase, step)]
-    assert all(name in set(Phrase) for name in found[0].phrases)
-    assert len(found[0].line) <= 75
-
-
-def test_only_a_box_that_does_not_hear_is_unusable() -> None:
-    silent = [phrase for changes, phrase, _ in WRONG if not verdicts(replace(GOOD, **changes))[0].usable]
-    assert silent == ["microphone_silent", "tune_no_sound_heard"]
-
-
-def test_causes_come_before_what_they_cause() -> None:
-    all_wrong = replace(GOOD, speech_clipping=0.1, delay_ms=450, echo_dbfs=-13, erle_db=0, interruptible=False)
-    spoken = [each.phrases[0] for each in verdicts(all_wrong)]
-    assert spoken == ["tune_microphone_clipping", "tune_delay", "tune_speaker_too_loud", "tune_echo_poor"]
-
-
-def test_a_quarter_of_what_is_stored_is_not_noise_of_the_arithmetic() -> None:
-    figures = replace(GOOD, delay_ms=61.23456, speech_clipping=0.123456).figures
-    assert (figures["delay_ms"], figures["speech_clipping"]) == (61.2, 0.12346)
-    assert set(figures) == {each.name for each in fields(Findings)} - {"measured"}
-
-
-# the whole way
-
-
-@pytest.fixture
-def no_canceller_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hardware.tuning.measure.cancelled", lambda *_: 40.0)
-
-
-def test_a_good_room_is_good_and_takes_under_thirty_seconds() -> None:
-    outcome, rigs, text = tuned(room())
-    assert (outcome.result, outcome.phrases, outcome.verdicts) == ("good", ("tune_good",), ())
-    assert sum(rig.asked_s for rig in rigs) < 20
-    assert [line[:3] for line in text.splitlines()] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    assert all(len(line) <= 80 for line in text.splitlines())
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_the_worst_room_takes_under_thirty_seconds_too() -> None:
-    outcome, rigs, _ = tuned(room(delay_ms=450, speech_dbfs=-12, gain_db=14))
-    assert len(outcome.phrases) >= 2
-    assert sum(rig.asked_s for rig in rigs) < 25
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_without_a_voice_it_asks_in_print_alone() -> None:
-    quiet, spoken = (tuned(room(speech_dbfs=-np.inf), spoken=each) for each in (False, True))
-    assert quiet[1][0].asked_s < spoken[1][0].asked_s - 3
-    assert quiet[0].verdicts == spoken[0].verdicts
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_a_dead_microphone_is_dead_and_one_with_a_gate_is_not() -> None:
-    outcome, _, text = tuned(room(dead=True))
-    assert (outcome.result, outcome.phrases) == ("unusable", ("microphone_silent",))
-    assert "nothing but silence" in text
-    assert not tuned(room(noise_dbfs=-130))[0].findings.dead
-
-
-@pytest.mark.usefixtures("no_canceller_at_work")
-def test_of_several_the_loudest_clean_microphone_is_taken() -> None:
-    far, near, clipping = (
-        room(speech_dbfs=-45),
-        room(speech_dbfs=-25, seed=2),
-        room(speech_dbfs=-25, gain_db=25, seed=3),
-    )
-    outcome, _, text = tuned(far, near, clipping)
-    assert (outcome.microphone, outcome.device) == ("mic 1", "mic 1")
-    assert set(outcome.compared) == {"mic 0", "mic 1", "mic 2"}
-    assert "the loudest clean one is mic 1" in text
-
-
-def test_more_gain_alone_is_not_louder() -> None:
-    plain, hot = replace(GOOD, speech_dbfs=-30, noise_dbfs=-60), replace(GOOD, speech_dbfs=-20, noise_dbfs=-40)
-    assert loudest({"plain": plain, "hot": hot}) == "plain"
-    assert loudest({"plain": plain, "hot": replace(hot, noise_dbfs=-46)}) == "hot"
-    assert loudest({"nobody": replace(plain, speech_dbfs=None)}) is None
+    assert [each.phrases[0] for each in judged(beyond)] == ["tune_delay", "tune_echo_poor"]
+    assert all(each.setting == 'turn.barge_in = "button"' for each in judged(beyond))

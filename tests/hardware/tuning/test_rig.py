@@ -14,15 +14,20 @@ from hardware.ports import DeviceError
 from hardware.settings import AudioSettings
 from hardware.sound.dsp_thread import Block, Capture
 from hardware.tuning import rig
-from hardware.tuning.rig import CardRig, recording
+from hardware.tuning.rig import CardRig, Recorder, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hardware.ports import MicChunk
+    from hardware.sound.card_sound import SoundListener, SpeakerListener
+
 
 def block(rate_in: int = 48_000, rate_out: int = 48_000, value: int = 1, played: bytes | None = None) -> Block:
     heard = np.full(rate_in // 100, value, dtype="<i2").tobytes()
-    return Block(Capture(rate_in, 1, 1, wide=False), heard, rate_out, played or bytes(2 * rate_out // 100), key=1)
+    return Block(
+        Capture(rate_in, 1, 1, wide=False), heard, rate_out, played or bytes(2 * rate_out // 100), lambda _: None
+    )
 
 
 class Sound:
@@ -30,25 +35,31 @@ class Sound:
 
     opened: Sound
 
-    def __init__(self, audio: AudioSettings, *, speaks: bool) -> None:
+    def __init__(self, audio: AudioSettings, recorder: Recorder) -> None:
         Sound.opened = self
-        self.audio, self.speaks = audio, speaks
-        self.key = 0
+        self.audio, self.recorder = audio, recorder
+        self.listening = self.speaks = False
+        self.removed: list[str] = []
         self.buffer = SimpleNamespace(chime=self.play)
         self.microphone, self.speaker = "the microphone", "the speaker"
         self.played = b""
-        self.cleaner: Any = None
-        self.on_microphone_fault: Callable[[DeviceError], None]
 
     def play(self, pcm: bytes) -> None:
         self.played += pcm
         for value in range(20):
-            self.cleaner.feed(block(value=value))
+            self.recorder.feed(block(value=value))
 
-    def open(self) -> None:
-        assert self.key
-        assert self.cleaner.alive
-        self.cleaner.prepare(48_000, 48_000)
+    def listen(self, deliver: Callable[[MicChunk], None] | None) -> None:
+        self.listening = deliver is not None
+
+    def close(self, side: str) -> None:
+        self.removed.append(side)
+
+    def open(self, microphone: SoundListener, speaker: SpeakerListener | None) -> None:
+        assert self.listening
+        assert self.recorder.alive
+        self.failed, self.speaks = microphone.failed, speaker is not None
+        self.recorder.prepare(48_000, 48_000)
 
 
 def card(wanted: str, direction: str) -> Any:
@@ -56,27 +67,25 @@ def card(wanted: str, direction: str) -> Any:
 
 
 @pytest.fixture
-def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    gone: list[str] = []
+def cards(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins: dict[str, Any] = {
         "CardSound": Sound,
         "find": card,
-        "supervisor": lambda: SimpleNamespace(remove=gone.append),
         "usb_port": lambda number: f"usb-{number}-1",
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(rig, name, stand_in)
-    return gone
 
 
 AUDIO = AudioSettings(microphone="Clip", speaker="Horn")
 
 
-def test_a_recording_begins_with_what_is_played(removed: list[str]) -> None:
+@pytest.mark.usefixtures("cards")
+def test_a_recording_begins_with_what_is_played() -> None:
     async def tuned() -> None:
         rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=True)
         assert rig.device == "Clip input at usb-1-1 > Horn output at usb-1-1"
-        Sound.opened.cleaner.feed(block(value=99))  # before anybody wants it
+        Sound.opened.recorder.feed(block(value=99))  # before anybody wants it
         await rig.ready()
         near, far, rate = await rig.play_and_record(b"pcm!", 0.1)
         assert (Sound.opened.played, rate, len(near), len(far)) == (b"pcm!", 48_000, 4800, 4800)
@@ -84,11 +93,12 @@ def test_a_recording_begins_with_what_is_played(removed: list[str]) -> None:
         await rig.aclose()
 
     asyncio.run(tuned())
-    assert removed == ["the microphone", "the speaker"]
-    assert Sound.opened.key == 0
+    assert Sound.opened.removed == ["the microphone", "the speaker"]
+    assert not Sound.opened.listening
 
 
-def test_a_microphone_alone_plays_nothing(removed: list[str]) -> None:
+@pytest.mark.usefixtures("cards")
+def test_a_microphone_alone_plays_nothing() -> None:
     async def tuned() -> None:
         rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=False)
         assert rig.device == "Clip input at usb-1-1"
@@ -99,7 +109,7 @@ def test_a_microphone_alone_plays_nothing(removed: list[str]) -> None:
         await rig.aclose()
 
     asyncio.run(tuned())
-    assert removed == ["the microphone"]
+    assert Sound.opened.removed == ["the microphone"]
 
 
 def test_cards_of_two_rates_become_one() -> None:
@@ -121,11 +131,12 @@ def test_rates_that_change_meanwhile_keep_both_sides_aligned() -> None:
     assert abs(int(far[12_000]) - 1000) <= 1
 
 
-@pytest.mark.usefixtures("removed")
+@pytest.mark.usefixtures("cards")
 def test_blocks_that_come_while_it_is_made_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     class Eager(Sound):
-        def open(self) -> None:
-            self.cleaner.feed(block())
+        def open(self, microphone: SoundListener, speaker: SpeakerListener | None) -> None:
+            del microphone, speaker
+            self.recorder.feed(block())
             time.sleep(0.1)  # the loop takes it meanwhile
 
     monkeypatch.setattr(rig, "CardSound", Eager)
@@ -139,7 +150,7 @@ def test_blocks_that_come_while_it_is_made_are_taken(monkeypatch: pytest.MonkeyP
     asyncio.run(tuned())
 
 
-@pytest.mark.usefixtures("removed")
+@pytest.mark.usefixtures("cards")
 def test_a_card_that_is_busy_says_so_at_once_and_one_that_gives_nothing_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "PATIENCE_S", 0.05)
 
@@ -147,17 +158,18 @@ def test_a_card_that_is_busy_says_so_at_once_and_one_that_gives_nothing_soon(mon
         rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=True)
         with pytest.raises(DeviceError, match="gives no sound"):
             await rig.ready()
-        Sound.opened.on_microphone_fault(DeviceError("Clip", "is busy", "end it"))
+        Sound.opened.failed(DeviceError("Clip", "is busy", "end it"))
         with pytest.raises(DeviceError, match="is busy"):
             await rig.ready()
 
     asyncio.run(tuned())
 
 
-@pytest.mark.parametrize("name", ["silence", "a/b", "x.wav"])
-def test_what_is_no_card_is_refused(name: str) -> None:
+@pytest.mark.parametrize("names", [("silence", "Horn"), ("a/b", "Horn"), ("x.wav", "Horn"), ("Clip", "none")])
+def test_what_is_no_card_is_refused(names: tuple[str, str]) -> None:
     async def tuned() -> None:
-        CardRig(asyncio.get_running_loop(), AudioSettings(microphone=name), speaks=False)
+        audio = AudioSettings(*names)
+        CardRig(asyncio.get_running_loop(), audio, speaks=audio.speaker == "none")
 
     with pytest.raises(DeviceError, match="no sound card"):
         asyncio.run(tuned())
