@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.config import Settings
-    from agent.store.journal import Journal, TurnRow
+    from agent.store.journal import Journal
+    from agent.store.rows import TurnRow
     from hardware.ports import DeviceError, Speaker
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
@@ -84,7 +85,7 @@ def number(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked for. Raises ConfigError, JournalError, NotKeptError, DeviceError."""
+    """Do what was asked for. Raises ConfigError, StorageError, NotKeptError, DeviceError."""
     path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     settings = config.load(path)
     folder = arguments.state.expanduser() if arguments.state else folder_of(settings)

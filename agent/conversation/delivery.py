@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from agent.config import Settings
     from agent.metrics import Counters, TurnRecord
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from agent.store.store import Store
     from agent.wire.history import History
 

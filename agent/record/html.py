@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.record.record import answer, answer_name, length, local, picture_name, question, recording_name, still_name
 from agent.record.style import STYLE
 from agent.record.text import clock, count, day, facts, fate, span, stopped
-from agent.store.journal import CallRow, EventRow, StillRow, TurnRow
+from agent.store.rows import CallRow, EventRow, StillRow, TurnRow
 from agent.terminal import printable
 
 if TYPE_CHECKING:

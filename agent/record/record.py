@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError, ConfigError
-from agent.store.journal import CallRow, EventRow, Journal, JournalError, StillRow, TurnRow
+from agent.store.errors import StorageError
+from agent.store.journal import Journal
+from agent.store.rows import CallRow, EventRow, StillRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from agent.store.journal import ConversationRow
+    from agent.store.rows import ConversationRow
 
 Item = TurnRow | StillRow | CallRow | EventRow
 JOURNAL = "journal.db"
@@ -81,7 +83,7 @@ class Record:
 
 
 def open_journal(folder: Path) -> Journal:
-    """Open the journal in ``folder`` for reading. Raises ConfigError if there is none, else JournalError."""
+    """Open the journal in ``folder`` for reading. Raises ConfigError if there is none, else StorageError."""
     try:
         if JOURNAL in os.listdir(folder):  # noqa: PTH208 - the names are enough
             return Journal(folder / JOURNAL, read_only=True)
@@ -89,9 +91,9 @@ def open_journal(folder: Path) -> Journal:
         raise ConfigError(f"{folder}: there is no such folder, so no log either ({_elsewhere()})") from None
     except PermissionError:
         owner = _owner(folder)
-        raise JournalError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
+        raise StorageError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
     except OSError as error:
-        raise JournalError(folder, str(error.strerror), "the disk may be failing: see dmesg") from error
+        raise StorageError(folder, str(error.strerror), "the disk may be failing: see dmesg") from error
     raise ConfigError(f"{folder}: holds no log: {JOURNAL} is not there ({_elsewhere()})")
 
 
@@ -107,7 +109,7 @@ def _owner(folder: Path) -> str:
 
 
 def load(folder: Path, journal: Journal, number: int) -> Record:
-    """Return the conversation ``number``. Raises NotKeptError, JournalError."""
+    """Return the conversation ``number``. Raises NotKeptError, StorageError."""
     conversation = journal.conversation(number)
     if conversation is None:
         latest = journal.latest_conversation()

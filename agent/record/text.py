@@ -22,13 +22,14 @@ from agent.record.record import (
     still_name,
     unheard,
 )
-from agent.store.journal import CallRow, StillRow, TurnRow
+from agent.store.rows import CallRow, StillRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from agent.record.record import Item, Record
-    from agent.store.journal import ConversationRow, Journal
+    from agent.store.journal import Journal
+    from agent.store.rows import ConversationRow
 
 HEAD = f"{'no':>5}  {'began':<16}  {'length':>7}  {'turns':>5}  first question"
 BEFORE_QUESTION = 42

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
-from agent.store.spool import SpoolError, private_folder, sync_folder
+from agent.store.errors import StorageError
+from agent.store.spool import private_folder, sync_folder
 
 if TYPE_CHECKING:
     from typing import IO
@@ -45,7 +46,7 @@ def write_whole(file: Path, content: bytes) -> None:
 def locked(folder: Path) -> IO[str]:
     """Return the open lock file of ``folder``.
 
-    Raises ConfigError if another process has it or it cannot be written, SpoolError if the disk is full or failing.
+    Raises ConfigError if another process has it or it cannot be written, StorageError if the disk is full or failing.
     """
     try:
         private_folder(folder)
@@ -63,9 +64,9 @@ def locked(folder: Path) -> IO[str]:
 
 
 def storage_error(path: Path, error: OSError) -> AgentError:
-    """Return what to raise where ``path`` cannot be written: SpoolError for the disk's fault, else ConfigError."""
+    """Return what to raise where ``path`` cannot be written: StorageError for the disk's fault, else ConfigError."""
     if error.errno in FAILING:
-        return SpoolError(path, str(error.strerror), "make room, or replace the card: see dmesg")
+        return StorageError(path, str(error.strerror), "make room, or replace the card: see dmesg")
     return ConfigError(f"{path}: cannot be written: {error} (mend it, or name another as [paths] state)")
 
 

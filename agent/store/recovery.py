@@ -9,10 +9,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.store.spool import SpoolError
+from agent.store.errors import StorageError
 
 if TYPE_CHECKING:
-    from agent.store.journal import CallRow, ConversationRow, Journal, TurnRow
+    from agent.store.journal import Journal
+    from agent.store.rows import CallRow, ConversationRow, TurnRow
     from agent.store.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,6 @@ def _length(spool: Spool, number: int) -> float:
     """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
     try:
         return len(spool.read(number)) / BYTES_PER_S
-    except SpoolError as error:
+    except StorageError as error:
         log.warning("spool: %s", error)
         return 0.0

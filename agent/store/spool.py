@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.errors import AgentError
+from agent.store.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -38,17 +38,6 @@ _NAME = re.compile(r"(\d{6,})(-answer)?\.wav")
 _PARTIAL = ".part"
 
 log = logging.getLogger(__name__)
-
-
-class SpoolError(AgentError):
-    """A recording or an answer cannot be written or read."""
-
-    exit_code = 74
-
-    def __init__(self, path: Path, problem: str, fix: str) -> None:
-        """Say which file, what is wrong and what to do."""
-        super().__init__(f"{path}: {problem} ({fix})")
-        self.path, self.problem, self.fix = path, problem, fix
 
 
 @dataclass(slots=True)
@@ -97,7 +86,7 @@ def free_bytes(folder: Path) -> int:
 
 
 class Spool:
-    """The recordings and answers in one folder; numbers are those of turns. Every method may raise SpoolError."""
+    """The recordings and answers in one folder; numbers are those of turns. Every method may raise StorageError."""
 
     def __init__(self, folder: Path, limit_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
         """Use ``folder``, at most ``limit_bytes`` of it, and leave the reserve of what ``free`` says."""
@@ -354,4 +343,4 @@ def _described(path: Path) -> Iterator[None]:
             errno.EEXIST: "it is in the way: move it, and number turns from above the highest",
         }
         fix = fixes.get(error.errno or 0, "check its folder and its disk")
-        raise SpoolError(path, str(error.strerror or error), fix) from error
+        raise StorageError(path, str(error.strerror or error), fix) from error

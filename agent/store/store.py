@@ -15,16 +15,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agent.store.errors import StorageError
 from agent.store.folder import locked, write_whole
-from agent.store.journal import Journal, JournalError
+from agent.store.journal import Journal
 from agent.store.recovery import recover
-from agent.store.spool import Spool, SpoolError, private_folder
+from agent.store.spool import Spool, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,8 +58,8 @@ class Store:
     ) -> None:
         """Open ``folder``, or begin it. ``on_problem`` is told on the loop what is wrong, and "" when it no longer is.
 
-        Blocks for some milliseconds. Raises ConfigError if another process has it or it may not be written, SpoolError
-        or JournalError if the disk fails.
+        Blocks for some milliseconds. Raises ConfigError if another process has it or it may not be written,
+        StorageError if the disk fails.
         """
         self.folder = folder
         self.stills = folder / "stills"
@@ -69,7 +70,7 @@ class Store:
         try:
             self._spool = Spool(folder / "spool", limit_mb * MB)
             self._journal = Journal(folder / "journal.db")
-        except (SpoolError, JournalError):
+        except StorageError:
             self._lock.close()
             raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -262,7 +263,7 @@ class Store:
             for row in self._journal.unplayed():
                 try:
                     pcm = self._spool.read_answer(row.number)
-                except SpoolError as error:
+                except StorageError as error:
                     log.warning("store: an answer is lost: %s", error)
                     self._journal.update_turn(row.number, spoken_at=self.wall(), reason="its recording is lost")
                     continue
@@ -350,7 +351,7 @@ class Store:
         room = self._spool.make_room(ROOM_BYTES, unheard)
         if not room:
             self._full = True
-            raise SpoolError(self.folder, "the memory for notes is full", "bring the box to a network")
+            raise StorageError(self.folder, "the memory for notes is full", "bring the box to a network")
         full = self._spool.nearly_full
         if full != self._full:
             self._full = full
@@ -373,7 +374,7 @@ class Store:
                     then(future.result())
                 return
             otherwise()
-            if not isinstance(error, JournalError | SpoolError | OSError | LookupError | sqlite3.IntegrityError):
+            if not isinstance(error, StorageError | OSError | LookupError | sqlite3.IntegrityError):
                 raise error
             self._report(str(error))
 

@@ -63,7 +63,7 @@ def load(folder: Path, device: str) -> Tuning | None:
 
 
 def save(folder: Path, tuning: Tuning) -> None:
-    """Put ``tuning`` in the place of what there was of its device. Raises ConfigError, SpoolError."""
+    """Put ``tuning`` in the place of what there was of its device. Raises ConfigError, StorageError."""
     entry = asdict(tuning)
     del entry["device"]
     content = {"schema": SCHEMA, "devices": _read(folder) | {tuning.device: entry}}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from agent.simulator.memory import Utterance
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from tests.support.stage import Stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.store.journal import Journal, JournalError
+from agent.store.errors import StorageError
+from agent.store.journal import Journal
 from agent.store.spool import HEADER, Spool
 from tests.support.crash_workload import LIMIT_BYTES, Script, speech
 from tests.support.power_cut import Disk, Expected, Log, Zygote, checkpointed, image, page_size, tables
@@ -191,7 +192,7 @@ def test_a_database_in_which_a_bit_is_wrong_is_set_aside_or_read(database: bytes
         spoilt[place] ^= 1 << chance.randrange(8)
         try:
             journal = Journal(image(ram / str(number), bytes(spoilt)))
-        except JournalError as error:
+        except StorageError as error:
             newer.append((place, error.problem))
             continue
         aside += journal.set_aside is not None

@@ -27,7 +27,7 @@ from tests.support.matrix import GO_AWAY, MEMORY, RESET, answered, awake, serves
 from tests.support.stage import question, stage
 
 if TYPE_CHECKING:
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from tests.support.stage import Stage
 
 AWAY = Fault("handshake", at_s=0.0, times=0, options={"status": 503})

@@ -16,9 +16,8 @@ import pytest
 from agent.commands.run import end_once
 from agent.errors import AgentError, ConfigError
 from agent.store import folder, store
+from agent.store.errors import StorageError
 from agent.store.folder import locked
-from agent.store.journal import JournalError
-from agent.store.spool import SpoolError
 from agent.store.store import Store
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.stage import ASSETS
@@ -203,17 +202,17 @@ def test_a_full_or_failing_disk_is_no_matter_of_configuration(
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(folder, "private_folder", refuse)
-    with pytest.raises(SpoolError if code == 74 else ConfigError, match=os.strerror(number)) as caught:
+    with pytest.raises(StorageError if code == 74 else ConfigError, match=os.strerror(number)) as caught:
         locked(tmp_path)
     assert caught.value.exit_code == code
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Spool", SpoolError), ("Journal", JournalError)])
-def test_a_disk_that_fails_while_the_archive_is_opened_is_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[SpoolError | JournalError]
+@pytest.mark.parametrize("name", ["Spool", "Journal"])
+def test_a_disk_that_fails_while_the_store_is_opened_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def refuse(path: Path, *_: object) -> None:
-        raise kind(path, "No space left on device", "make room")
+        raise StorageError(path, "No space left on device", "make room")
 
     async def opened() -> None:
         Store(tmp_path, limit_mb=100)

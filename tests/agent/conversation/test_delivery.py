@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.simulator import Scenario
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from tests.support.stage import Stage
 
 AWAY = {"url": "ws://127.0.0.1:9"}

@@ -13,7 +13,9 @@ import pytest
 from agent.errors import AgentError
 from agent.store import database
 from agent.store.database import MIGRATIONS, migrate
-from agent.store.journal import CallRow, EventRow, Journal, JournalError, StillRow, TurnRow
+from agent.store.errors import StorageError
+from agent.store.journal import Journal
+from agent.store.rows import CallRow, EventRow, StillRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -292,7 +294,7 @@ def type_much(journal: Journal, talk: int) -> None:
 def test_a_full_disk_is_told_with_what_to_do_and_takes_nothing_along(journal: Journal, talk: int) -> None:
     pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
     journal._database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(JournalError, match=r"full.*free some space") as failed:
+    with pytest.raises(StorageError, match=r"full.*free some space") as failed:
         type_much(journal, talk)
     kept = len(journal.turns(talk))
     assert [turn.number for turn in journal.turns(talk)] == list(range(1, kept + 1))
@@ -303,13 +305,14 @@ def test_a_full_disk_is_told_with_what_to_do_and_takes_nothing_along(journal: Jo
 
 def test_a_reader_sees_what_another_process_writes_and_cannot_write(journal: Journal, talk: int) -> None:
     script = (
-        "import sys; from pathlib import Path; from agent.store.journal import Journal, JournalError\n"
+        "import sys; from pathlib import Path; from agent.store.journal import Journal; "
+        "from agent.store.errors import StorageError\n"
         "journal = Journal(Path(sys.argv[1]), read_only=True)\n"
         "print([turn.text for turn in journal.unsent()], flush=True)\n"
         "sys.stdin.readline()\n"
         "print([turn.text for turn in journal.unsent()])\n"
         "try: journal.touch(1, 2.0)\n"
-        "except JournalError as error: print(error.problem)\n"
+        "except StorageError as error: print(error.problem)\n"
         "journal.close()\n"
     )
     journal.begin_turn(1, talk, "typed", 101.0, text="first")
@@ -341,12 +344,12 @@ def test_a_reader_opens_a_journal_that_nobody_writes_to_and_one_whose_writer_was
 
 
 def test_a_reader_says_why_it_cannot_read(path: Path) -> None:
-    with pytest.raises(JournalError, match=r"there is no journal.*the agent makes it"):
+    with pytest.raises(StorageError, match=r"there is no journal.*the agent makes it"):
         Journal(path, read_only=True)
     assert not path.parent.exists()
     path.parent.mkdir()
     path.write_bytes(b"no database " * 1000)
-    with pytest.raises(JournalError, match=r"not a database.*sets a damaged journal aside"):
+    with pytest.raises(StorageError, match=r"not a database.*sets a damaged journal aside"):
         Journal(path, read_only=True)
     assert path.read_bytes().startswith(b"no database")
 
@@ -418,7 +421,7 @@ def test_what_was_half_made_when_the_power_went_is_made_again(path: Path) -> Non
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(JournalError, match="check its folder"):
+    with pytest.raises(StorageError, match="check its folder"):
         Journal(tmp_path / "file" / "journal.db")
 
 
@@ -427,7 +430,7 @@ def test_a_journal_that_another_process_holds_is_not_set_aside(
 ) -> None:
     monkeypatch.setattr(database, "BUSY_S", 0.01)
     journal._database.execute("BEGIN IMMEDIATE")
-    with pytest.raises(JournalError, match=r"locked.*end the other process"):
+    with pytest.raises(StorageError, match=r"locked.*end the other process"):
         Journal(journal.path)
     journal._database.execute("ROLLBACK")
     assert journal.conversation(talk) is not None
@@ -450,7 +453,7 @@ def test_an_older_journal_is_brought_up_to_date_and_keeps_what_it_holds(
     journal.add_event(101.0, "network", "away", talk)
     journal.close()
     monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, SECOND))
-    with pytest.raises(JournalError, match=r"of version 1 and version 2 is needed \(start the agent once"):
+    with pytest.raises(StorageError, match=r"of version 1 and version 2 is needed \(start the agent once"):
         Journal(journal.path, read_only=True)
     for _ in range(2):
         with closing(Journal(journal.path)) as later:
@@ -464,7 +467,7 @@ def test_a_migration_that_fails_leaves_the_journal_as_it_was(
 ) -> None:
     journal.close()
     monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, SECOND, SPOILT))
-    with pytest.raises(JournalError, match="already exists"):
+    with pytest.raises(StorageError, match="already exists"):
         Journal(journal.path)
     monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, SECOND))
     with closing(Journal(journal.path)) as later:
@@ -477,7 +480,7 @@ def test_a_newer_journal_is_refused_and_left_alone(journal: Journal) -> None:
     journal._database.execute("PRAGMA user_version = 9")
     journal.close()
     for read_only in (False, True):
-        with pytest.raises(JournalError, match="version 9 and this program knows up to 1") as refused:
+        with pytest.raises(StorageError, match="version 9 and this program knows up to 1") as refused:
             Journal(journal.path, read_only=read_only)
         assert str(journal.path) in str(refused.value)
         assert "install the newer program" in refused.value.fix

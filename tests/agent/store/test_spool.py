@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from agent.errors import AgentError
-from agent.store.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool, SpoolError, free_bytes
+from agent.store.errors import StorageError
+from agent.store.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool, free_bytes
 
 SECOND = bytes(range(256)) * 125
 LIMIT = 10 * (len(SECOND) + HEADER.size)
@@ -119,7 +120,7 @@ def test_sending_ends_a_recording_that_is_open(spool: Spool, tmp_path: Path) -> 
 
 def test_what_is_not_there_is_said_so_with_what_to_do(spool: Spool, tmp_path: Path) -> None:
     for call in (spool.read, spool.read_answer, spool.sent):
-        with pytest.raises(SpoolError, match=r"No such file.*nothing, if it was deleted to make room") as missing:
+        with pytest.raises(StorageError, match=r"No such file.*nothing, if it was deleted to make room") as missing:
             call(7)
         assert missing.value.path.parent.parent == tmp_path / "spool"
         assert isinstance(missing.value, AgentError)
@@ -128,7 +129,7 @@ def test_what_is_not_there_is_said_so_with_what_to_do(spool: Spool, tmp_path: Pa
 
 def test_a_recording_is_never_written_over(spool: Spool) -> None:
     recorded(spool, 1)
-    with pytest.raises(SpoolError, match=r"exists.*above the highest"):
+    with pytest.raises(StorageError, match=r"exists.*above the highest"):
         spool.open(1)
     assert spool.read(1) == SECOND
     assert spool.highest() == 1
@@ -266,7 +267,7 @@ def test_a_chunk_that_does_not_fit_is_left_out_whole_so_that_what_follows_is_in_
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(SpoolError, match=r"No space left on device \(free some space"):
+        with pytest.raises(StorageError, match=r"No space left on device \(free some space"):
             spool.append(1, SECOND[100:200])
     assert spool.read(1) == SECOND[:100]
     spool.append(1, SECOND[200:300])
@@ -280,9 +281,9 @@ def test_a_full_disk_leaves_no_half_file(spool: Spool, tmp_path: Path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(SpoolError, match="free some space"):
+        with pytest.raises(StorageError, match="free some space"):
             spool.open(1)
-        with pytest.raises(SpoolError, match="free some space"):
+        with pytest.raises(StorageError, match="free some space"):
             spool.write_answer(1, SECOND)
         assert listed(tmp_path) == []
     spool.open(1)
@@ -302,14 +303,14 @@ def test_a_disk_that_fails_is_told_with_what_to_do(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdatasync", fails)
-        with pytest.raises(SpoolError, match=f"it fails.*{fix}"):
+        with pytest.raises(StorageError, match=f"it fails.*{fix}"):
             spool.sync(1)
     spool.close(1)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(SpoolError, match="is in the way"):
+    with pytest.raises(StorageError, match="is in the way"):
         Spool(tmp_path / "file" / "spool", LIMIT)
 
 
