@@ -9,13 +9,14 @@ import sys
 import tempfile
 import wave
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.errors import ConfigError
 from agent.record.html import data_uri, page
 from agent.record.record import NotKeptError, as_json, local
+from agent.store.files import PARTIAL, replacing
 from agent.store.spool import ANSWER_RATE, HEADER, SPEECH_RATE
 
 if TYPE_CHECKING:
@@ -142,20 +143,16 @@ def written(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     if target.exists() and not force:
         raise ConfigError(f"{target}: is there already (name another with --out, or replace it with --force)")
     try:
-        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent)
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written: {error.strerror} (name another with --out)") from None
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        # Not write_whole: the content is large and made piece by piece, its name must not take that of a file of the
+        # user's, and a folder on a stick or a share may not be one that can be synced.
+        with replacing(target, Path(partial), descriptor), os.fdopen(descriptor, "wb", closefd=False) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(target)
     except IsADirectoryError:
         raise ConfigError(f"{target}: is a folder (name a file with --out)") from None
     except OSError as error:
         error.filename = str(target)
         raise
-    finally:
-        with suppress(OSError):
-            Path(partial).unlink()

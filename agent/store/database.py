@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from agent.store.errors import StorageError
-from agent.store.spool import private_folder, sync_folder
+from agent.store.files import private_folder, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,7 @@
-"""The folder in which a box keeps things: where it is, whose it is, and files in it that are whole or not there."""
+"""The folder in which a box keeps things: where it is, and whose it is.
+
+The lock is tested by tests/agent/commands/test_run.py, the rest by test_store.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.store.errors import StorageError
-from agent.store.spool import private_folder, sync_folder
+from agent.store.files import private_folder
 
 if TYPE_CHECKING:
     from typing import IO
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from agent.errors import AgentError
 
 FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""The disk's fault and not the configuration's: another start may find it mended."""
+"""The disk's fault and not the configuration's: another start may find it fixed."""
 
 
 def folder_of(settings: Settings) -> Path:
@@ -28,19 +31,6 @@ def folder_of(settings: Settings) -> Path:
     if chosen:
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "field-agent"
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write ``file``, for this user alone, so that after a power cut it is there as a whole or not at all."""
-    partial = file.with_suffix(".part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as writing:
-        os.fchmod(descriptor, 0o600)  # one may be left from a power cut
-        writing.write(content)
-        writing.flush()
-        os.fsync(writing.fileno())
-    partial.replace(file)
-    sync_folder(file.parent)
 
 
 def locked(folder: Path) -> IO[str]:
@@ -67,7 +57,7 @@ def storage_error(path: Path, error: OSError) -> AgentError:
     """Return what to raise where ``path`` cannot be written: StorageError for the disk's fault, else ConfigError."""
     if error.errno in FAILING:
         return StorageError(path, str(error.strerror), "make room, or replace the card: see dmesg")
-    return ConfigError(f"{path}: cannot be written: {error} (mend it, or name another as [paths] state)")
+    return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another as [paths] state)")
 
 
 def _lock_file(path: Path) -> IO[str]:

@@ -11,7 +11,6 @@ import errno
 import logging
 import os
 import re
-import shutil
 import struct
 import sys
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.store.errors import StorageError
+from agent.store.files import PARTIAL, free_bytes, private_folder, sync_folder, write, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -35,7 +35,6 @@ UNKNOWN = 0xFFFFFFFF
 """The length in the header of a file that is being written, or was when the power went."""
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _NAME = re.compile(r"(\d{6,})(-answer)?\.wav")
-_PARTIAL = ".part"
 
 log = logging.getLogger(__name__)
 
@@ -63,28 +62,6 @@ RATES = range(4_000, 192_001)
 """What a header can say; else it is damaged."""
 
 
-def private_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it that are missing, for this user alone, and for good."""
-    if not folder.is_dir():
-        private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in ``folder`` are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def free_bytes(folder: Path) -> int:
-    """Return what this user may still write to the disk of ``folder``."""
-    return shutil.disk_usage(folder).free
-
-
 class Spool:
     """The recordings and answers in one folder; numbers are those of turns. Every method may raise StorageError."""
 
@@ -104,7 +81,7 @@ class Spool:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             recording = _Recording(path, os.open(path, flags, 0o600), rate)
             try:
-                _write(recording.descriptor, _header(rate, None))
+                write(recording.descriptor, _header(rate, None))
                 os.fsync(recording.descriptor)
                 sync_folder(self._unsent)
             except BaseException:
@@ -118,7 +95,7 @@ class Spool:
         recording = self._open[number]
         with _described(recording.path):
             try:
-                _write(recording.descriptor, pcm)
+                write(recording.descriptor, pcm)
             except OSError:
                 os.ftruncate(recording.descriptor, recording.size)
                 os.lseek(recording.descriptor, recording.size, os.SEEK_SET)
@@ -172,20 +149,8 @@ class Spool:
     def write_answer(self, number: int, pcm: bytes, rate: int = ANSWER_RATE) -> None:
         """Keep an answer; on the disk, and whole, when this returns."""
         path = self._answer(number)
-        partial = path.with_name(path.name + _PARTIAL)
         with _described(path):
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                _write(descriptor, _header(rate, len(pcm)))
-                _write(descriptor, pcm)
-                os.fsync(descriptor)
-            except OSError:
-                partial.unlink(missing_ok=True)
-                raise
-            finally:
-                os.close(descriptor)
-            os.replace(partial, path)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
-            sync_folder(self._sent)
+            write_whole(path, _header(rate, len(pcm)), pcm)
 
     def read_answer(self, number: int) -> bytes:
         """Return the samples of an answer."""
@@ -220,7 +185,7 @@ class Spool:
         """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed."""
         with _described(self._folder):
             for folder in (self._unsent, self._sent):
-                for partial in folder.glob(f"*{_PARTIAL}"):
+                for partial in folder.glob(f"*{PARTIAL}"):
                     partial.unlink()
             for each in (*_stored(self._unsent), *_stored(self._sent)):
                 _make_good(each)
@@ -280,7 +245,7 @@ def _header(rate: int, size: int | None) -> bytes:
 def _complete(descriptor: int, rate: int) -> None:
     size = (os.fstat(descriptor).st_size - HEADER.size) // 2 * 2
     os.lseek(descriptor, 0, os.SEEK_SET)
-    _write(descriptor, _header(rate, size))
+    write(descriptor, _header(rate, size))
     os.fsync(descriptor)
 
 
@@ -312,12 +277,6 @@ def _repair(each: _Stored) -> None:
 
 def _without_lengths(header: bytes) -> bytes:
     return header[:4] + header[8:40]
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _sync_data(descriptor: int) -> None:

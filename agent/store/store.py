@@ -16,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.store.errors import StorageError
-from agent.store.folder import locked, write_whole
+from agent.store.files import private_folder, write_whole
+from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.recovery import recover
-from agent.store.spool import Spool, private_folder
+from agent.store.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.store.folder import storage_error, write_whole
-from agent.store.spool import private_folder
+from agent.store.files import private_folder, write_whole
+from agent.store.folder import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ import pytest
 
 from agent.errors import AgentError
 from agent.store.errors import StorageError
-from agent.store.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool, free_bytes
+from agent.store.files import free_bytes
+from agent.store.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool
 
 SECOND = bytes(range(256)) * 125
 LIMIT = 10 * (len(SECOND) + HEADER.size)

@@ -33,7 +33,7 @@ def test_the_newest_of_each_pair_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_file_is_for_this_user_alone_and_says_its_version(tmp_path: Path) -> None:
-    (tmp_path / "devices.part").write_text("left by a power cut")
+    (tmp_path / "devices.json.part").write_text("left by a power cut")
     save(tmp_path, HEADSET)
     assert [each.name for each in tmp_path.iterdir()] == [NAME]
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
