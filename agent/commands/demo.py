@@ -23,6 +23,7 @@ from agent.screen.lines import Lines, Panel, can_be_drawn_on, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.plot import Diary, Look
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
+from agent.store.layout import Layout
 from agent.terminal import printable
 from hardware.ports import SPEAKER_FORMAT, Devices
 from hardware.simulated.technician import Technician
@@ -113,7 +114,7 @@ class Demo:
 
         loop = asyncio.get_running_loop()
         state = self.arguments.out / "state"
-        if (state / "journal.db").exists():  # each demo begins a conversation of its own
+        if Layout(state).journal.exists():  # each demo begins a conversation of its own
             shutil.rmtree(state)
         chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}, "paths": {"state": str(state)}}
         settings = config.override(config.Settings(), chosen, where="demo")

@@ -17,8 +17,9 @@ from agent.cli import positive
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.record import files, text
-from agent.record.record import NotKeptError, Record, answer_recording, load, open_journal, recording
+from agent.record.record import NotKeptError, Record, load, open_journal
 from agent.store.folder import folder_of
+from agent.store.layout import Layout
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
 
 if TYPE_CHECKING:
@@ -170,11 +171,12 @@ def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) ->
     name = f"turn {arguments.number}"
     if turn is None:
         raise NotKeptError(f"{name}: not in the log (turns are numbered by: field-agent log show N)")
-    path = recording(folder, turn.number)
+    layout = Layout(folder)
+    path = layout.recording(turn.number)
     if arguments.answer:
         if not turn.answer_audio:
             raise NotKeptError(f"{name}: its answer was not kept (answers to notes are, others are only in words)")
-        path = answer_recording(folder, turn.number)
+        path = layout.answer(turn.number)
     elif not turn.audio:
         raise NotKeptError(f"{name}: was {turn.kind}, there is no recording (its words: field-agent log show N)")
     if not path.exists():

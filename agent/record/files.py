@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from agent.errors import ConfigError
 from agent.record.html import data_uri, page
 from agent.record.record import NotKeptError, as_json, local
+from agent.store import wav
 from agent.store.files import PARTIAL, replacing
-from agent.store.spool import ANSWER_RATE, HEADER, SPEECH_RATE
+from agent.store.layout import sound_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from agent.record.record import Record
 
 STDOUT = Path("-")
-HIGHEST_RATE = 192_000
-"""A header that says more is a damaged one."""
 ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """DEL and C1 may stand in JSON, but not on a terminal; the other controls are escaped anyway."""
 FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
@@ -44,11 +43,8 @@ def sound(path: Path) -> tuple[bytes, int]:
         raise NotKeptError(f"{path}: was deleted to make room for newer recordings") from None
     except OSError as error:
         raise NotKeptError(f"{path}: cannot be read: {error.strerror}") from None
-    pcm = content[HEADER.size :]
-    rate = HEADER.unpack(content[: HEADER.size])[7] if len(content) >= HEADER.size else 0
-    if not 0 < rate <= HIGHEST_RATE:
-        rate = ANSWER_RATE if path.stem.endswith("-answer") else SPEECH_RATE
-    return pcm[: len(pcm) // 2 * 2], rate
+    named = sound_of(path.name)
+    return wav.read(content, wav.ANSWER_RATE if named is not None and named.answer else wav.SPEECH_RATE)
 
 
 def whole_wav(pcm: bytes, rate: int) -> bytes:

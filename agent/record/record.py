@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError, ConfigError
+from agent.store import layout
 from agent.store.errors import StorageError
 from agent.store.journal import Journal
+from agent.store.layout import Layout
 from agent.store.rows import CallRow, EventRow, StillRow, TurnRow
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from agent.store.rows import ConversationRow
 
 Item = TurnRow | StillRow | CallRow | EventRow
-JOURNAL = "journal.db"
 FORMAT, VERSION = "field-agent-job-record", 1
 """What a program looks for; the version grows when a key changes its meaning or goes, not when one is added."""
 MOMENTS = ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at", "spoken_at")
@@ -67,11 +68,12 @@ class Record:
 
     def named(self) -> dict[str, Path]:
         """Return every file that belongs to it, by its name in a job record, be it still on disk or not."""
-        named = {still_name(still): self.folder / "stills" / Path(still.file).name for still in self.stills}
+        kept = Layout(self.folder)
+        named = {still_name(still): kept.still(still.file) for still in self.stills}
         for turn in self.turns:
-            named[recording_name(turn)] = recording(self.folder, turn.number)
-            named[answer_name(turn)] = answer_recording(self.folder, turn.number)
-            named[picture_name(turn)] = self.folder / "spool" / Path(turn.still).name
+            named[recording_name(turn)] = kept.recording(turn.number)
+            named[answer_name(turn)] = kept.answer(turn.number)
+            named[picture_name(turn)] = kept.picture(turn.still)
         return {name: path for name, path in named.items() if name}
 
     def files(self) -> dict[str, Path]:
@@ -84,9 +86,10 @@ class Record:
 
 def open_journal(folder: Path) -> Journal:
     """Open the journal in ``folder`` for reading. Raises ConfigError if there is none, else StorageError."""
+    journal = Layout(folder).journal
     try:
-        if JOURNAL in os.listdir(folder):  # noqa: PTH208 - the names are enough
-            return Journal(folder / JOURNAL, read_only=True)
+        if journal.name in os.listdir(folder):  # noqa: PTH208 - the names are enough
+            return Journal(journal, read_only=True)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{folder}: there is no such folder, so no log either ({_elsewhere()})") from None
     except PermissionError:
@@ -94,7 +97,7 @@ def open_journal(folder: Path) -> Journal:
         raise StorageError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
     except OSError as error:
         raise StorageError(folder, str(error.strerror), "the disk may be failing: see dmesg") from error
-    raise ConfigError(f"{folder}: holds no log: {JOURNAL} is not there ({_elsewhere()})")
+    raise ConfigError(f"{folder}: holds no log: {journal.name} is not there ({_elsewhere()})")
 
 
 def _elsewhere() -> str:
@@ -119,30 +122,19 @@ def load(folder: Path, journal: Journal, number: int) -> Record:
     return Record(folder, conversation, turns, stills, calls, journal.events(number))
 
 
-def recording(folder: Path, number: int) -> Path:
-    """Return where a turn's recording is, or would be."""
-    unsent, sent = (folder / "spool" / part / f"{number:06}.wav" for part in ("unsent", "sent"))
-    return unsent if unsent.is_file() else sent  # it moves from the one to the other
-
-
-def answer_recording(folder: Path, number: int) -> Path:
-    """Return where a turn's kept answer is, or would be."""
-    return folder / "spool" / "sent" / f"{number:06}-answer.wav"
-
-
 def recording_name(turn: TurnRow) -> str:
     """Return the name of a turn's recording in a job record; '' if it never had one."""
-    return f"recordings/{turn.number:06}.wav" if turn.audio else ""
+    return f"recordings/{layout.recording_name(turn.number)}" if turn.audio else ""
 
 
 def answer_name(turn: TurnRow) -> str:
     """Return the same of a kept answer."""
-    return f"recordings/{turn.number:06}-answer.wav" if turn.answer_audio else ""
+    return f"recordings/{layout.answer_name(turn.number)}" if turn.answer_audio else ""
 
 
 def picture_name(turn: TurnRow) -> str:
     """Return the same of the picture of a note."""
-    return f"pictures/{turn.number:06}.jpg" if turn.still else ""
+    return f"pictures/{layout.picture_name(turn.number)}" if turn.still else ""
 
 
 def still_name(still: StillRow) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent.config import Settings
     from agent.errors import AgentError
+    from agent.store.layout import Layout
 
 FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """The disk's fault and not the configuration's: another start may find it fixed."""
@@ -33,22 +34,22 @@ def folder_of(settings: Settings) -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "field-agent"
 
 
-def locked(folder: Path) -> IO[str]:
-    """Return the open lock file of ``folder``.
+def locked(layout: Layout) -> IO[str]:
+    """Return the open lock file of a state folder.
 
     Raises ConfigError if another process has it or it cannot be written, StorageError if the disk is full or failing.
     """
     try:
-        private_folder(folder)
-        file = _lock_file(folder / "lock")
+        private_folder(layout.folder)
+        file = _lock_file(layout.lock)
     except OSError as error:
-        raise storage_error(folder, error) from None
+        raise storage_error(layout.folder, error) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         raise ConfigError(
-            f"{folder}: another field-agent is using it (stop that one, or name another folder as [paths] state)"
+            f"{layout.folder}: another field-agent is using it (stop that one, or name another folder as [paths] state)"
         ) from None
     return file
 

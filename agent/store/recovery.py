@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.store.errors import StorageError
+from agent.store.layout import recording_name
+from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
     from agent.store.journal import Journal
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SETTLED = ("answered", "cut", "unanswered")
-BYTES_PER_S = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
     if row is None:
         latest, at = journal.latest_conversation(), spool.recorded_at(number)
         conversation = latest.number if latest else journal.begin_conversation("", at)
-        journal.begin_turn(number, conversation, "spoken", at, audio=f"{number:06}.wav")
+        journal.begin_turn(number, conversation, "spoken", at, audio=recording_name(number))
     if row is None or row.state == "recording":
         journal.update_turn(number, state="waiting", audio_s=_length(spool, number))
     elif row.state in SETTLED:
@@ -79,7 +80,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
 def _length(spool: Spool, number: int) -> float:
     """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
     try:
-        return len(spool.read(number)) / BYTES_PER_S
+        return MICROPHONE_FORMAT.seconds_in(len(spool.read(number)))
     except StorageError as error:
         log.warning("spool: %s", error)
         return 0.0

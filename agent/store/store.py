@@ -19,6 +19,7 @@ from agent.store.errors import StorageError
 from agent.store.files import private_folder, write_whole
 from agent.store.folder import locked
 from agent.store.journal import Journal
+from agent.store.layout import Layout, answer_name, picture_name, recording_name
 from agent.store.recovery import recover
 from agent.store.spool import Spool
 
@@ -62,15 +63,14 @@ class Store:
         Blocks for some milliseconds. Raises ConfigError if another process has it or it may not be written,
         StorageError if the disk fails.
         """
-        self.folder = folder
-        self.stills = folder / "stills"
+        self.layout = Layout(folder)
         self.wall = wall
         self.on_problem = on_problem
         self._loop = asyncio.get_running_loop()
-        self._lock = locked(folder)
+        self._lock = locked(self.layout)
         try:
-            self._spool = Spool(folder / "spool", limit_mb * MB)
-            self._journal = Journal(folder / "journal.db")
+            self._spool = Spool(self.layout, limit_mb * MB)
+            self._journal = Journal(self.layout.journal)
         except StorageError:
             self._lock.close()
             raise
@@ -103,11 +103,11 @@ class Store:
             if count:
                 log.info("store: %d conversations and events older than %d days are forgotten", count, days)
             for file in stills:
-                (self.stills / file).unlink(missing_ok=True)
+                self.layout.still(file).unlink(missing_ok=True)
             for row in turns:
                 self._spool.forget(row.number)
                 if row.still:
-                    (self.folder / "spool" / row.still).unlink(missing_ok=True)
+                    self.layout.picture(row.still).unlink(missing_ok=True)
 
         if days:
             self._write(job)
@@ -136,7 +136,7 @@ class Store:
             if not typed:
                 self._make_room()
                 self._spool.open(number)
-            kind, audio = ("typed", "") if typed else ("spoken", f"{number:06}.wav")
+            kind, audio = ("typed", "") if typed else ("spoken", recording_name(number))
             self._journal.begin_turn(number, self._conversation, kind, at, audio=audio, text=typed)
             self._journal.touch(self._conversation, at)
 
@@ -184,7 +184,7 @@ class Store:
 
     def picture(self, number: int, jpeg: bytes) -> None:
         """Keep what the camera saw when an utterance began that could not be sent."""
-        file = self.folder / "spool" / f"{number:06}.jpg"
+        file = self.layout.picture(picture_name(number))
 
         def job() -> None:
             write_whole(file, jpeg)
@@ -201,7 +201,7 @@ class Store:
             row = self._journal.turn(number)
             if row is None:
                 raise LookupError(f"no turn {number}")
-            file = self.folder / "spool" / row.still
+            file = self.layout.picture(row.still)
             jpeg = file.read_bytes() if row.still and file.exists() else b""
             return row, self._spool.read(number) if row.audio else b"", jpeg
 
@@ -247,8 +247,9 @@ class Store:
 
         def job() -> None:
             self._spool.write_answer(number, pcm)
-            file = f"{number:06}-answer.wav"
-            self._journal.update_turn(number, state="answered", answered_at=at, answer_audio=file, **columns)
+            self._journal.update_turn(
+                number, state="answered", answered_at=at, answer_audio=answer_name(number), **columns
+            )
             self._settle_recording(number)
 
         self._write(job, lambda _: then(), otherwise)
@@ -292,8 +293,8 @@ class Store:
         at = self.wall()
 
         def job() -> None:
-            private_folder(self.stills)
-            write_whole(self.stills / name, jpeg)
+            private_folder(self.layout.stills)
+            write_whole(self.layout.still(name), jpeg)
             self._journal.add_still(self._conversation, self._known(turn), at, name, len(jpeg))
 
         self._write(job, lambda _: then())
@@ -302,7 +303,7 @@ class Store:
         """Forget a photo that was taken by mistake."""
 
         def job() -> None:
-            (self.stills / name).unlink(missing_ok=True)
+            self.layout.still(name).unlink(missing_ok=True)
             self._journal.drop_still(name)
 
         self._write(job)
@@ -352,11 +353,13 @@ class Store:
         room = self._spool.make_room(ROOM_BYTES, unheard)
         if not room:
             self._full = True
-            raise StorageError(self.folder, "the memory for notes is full", "bring the box to a network")
+            raise StorageError(self.layout.folder, "the memory for notes is full", "bring the box to a network")
         full = self._spool.nearly_full
         if full != self._full:
             self._full = full
-            problem = f"{self.folder}: memory for notes is nearly full (bring the box to a network)" if full else ""
+            problem = (
+                f"{self.layout.folder}: memory for notes is nearly full (bring the box to a network)" if full else ""
+            )
             self._loop.call_soon_threadsafe(self._report, problem)
 
     def _write(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.store.journal import Journal
+from agent.store.layout import Layout
 from agent.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def speech(number: int, chunk: int) -> bytes:
 
 
 def opened(folder: Path) -> tuple[Journal, Spool]:
-    return Journal(folder / "state" / "journal.db"), Spool(folder / "spool", LIMIT_BYTES)
+    return Journal(folder / "state" / "journal.db"), Spool(Layout(folder), LIMIT_BYTES)
 
 
 def die_before_call(last: int, *, torn: bool) -> None:

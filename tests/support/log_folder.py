@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from agent.store.journal import Journal
+from agent.store.layout import Layout
 from agent.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class LogFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = Journal(path / "journal.db")
-        self.spool = Spool(path / "spool", 100_000_000, lambda _: 1_000_000_000)
+        self.spool = Spool(Layout(path), 100_000_000, lambda _: 1_000_000_000)
         (path / "stills").mkdir(mode=0o700)
 
     def spoken(self, number: int, conversation: int, at: float, **columns: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agent.store.spool import HEADER
+from agent.store.wav import HEADER
 from tests.support.crash_workload import Operation, Script, opened
 
 if TYPE_CHECKING:

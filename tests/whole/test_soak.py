@@ -145,7 +145,7 @@ async def happen(what: str, s: Stage, log: Log, day: Day) -> None:
             if s.agent.conversation.link.ready:
                 s.simulator.strike(GO_AWAY)
         case "look":
-            look(s, log, Path(s.agent.store.folder))
+            look(s, log, s.agent.store.layout.folder)
         case "question" | "drop and question":
             if what != "question":
                 fault = random.choice([RESET, RESET, HANG])

@@ -18,6 +18,7 @@ from agent.errors import AgentError, ConfigError
 from agent.store import folder, store
 from agent.store.errors import StorageError
 from agent.store.folder import locked
+from agent.store.layout import Layout
 from agent.store.store import Store
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.stage import ASSETS
@@ -188,7 +189,7 @@ def test_the_lock_is_for_this_user_alone(tmp_path: Path) -> None:
     try:
         (tmp_path / "lock").touch(0o666)  # as an earlier version left it
         for folder in (tmp_path, tmp_path / "new"):
-            locked(folder).close()
+            locked(Layout(folder)).close()
             assert (folder / "lock").stat().st_mode & 0o777 == 0o600
     finally:
         os.umask(umask)
@@ -203,7 +204,7 @@ def test_a_full_or_failing_disk_is_no_matter_of_configuration(
 
     monkeypatch.setattr(folder, "private_folder", refuse)
     with pytest.raises(StorageError if code == 74 else ConfigError, match=os.strerror(number)) as caught:
-        locked(tmp_path)
+        locked(Layout(tmp_path))
     assert caught.value.exit_code == code
 
 
@@ -211,8 +212,8 @@ def test_a_full_or_failing_disk_is_no_matter_of_configuration(
 def test_a_disk_that_fails_while_the_store_is_opened_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    def refuse(path: Path, *_: object) -> None:
-        raise StorageError(path, "No space left on device", "make room")
+    def refuse(*_: object) -> None:
+        raise StorageError(tmp_path, "No space left on device", "make room")
 
     async def opened() -> None:
         Store(tmp_path, limit_mb=100)
@@ -220,5 +221,5 @@ def test_a_disk_that_fails_while_the_store_is_opened_is_one(
     monkeypatch.setattr(store, name, refuse)
     with pytest.raises(AgentError) as caught:
         asyncio.run(opened())
-    locked(tmp_path).close()
+    locked(Layout(tmp_path)).close()
     assert caught.value.exit_code == 74

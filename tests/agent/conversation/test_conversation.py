@@ -265,7 +265,7 @@ def test_a_frame_of_what_cannot_be_sent_is_kept_with_it_and_one_is_enough() -> N
             rig.talk.save()
             await rig.written()
             (row,) = rig.store._journal.unsent()
-            assert (rig.store.folder / "spool" / row.still).read_bytes() == b"jpeg"
+            assert rig.store.layout.picture(row.still).read_bytes() == b"jpeg"
 
     play(scene())
 

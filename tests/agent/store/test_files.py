@@ -1,4 +1,4 @@
-"""A file is whole or not there, and this user's alone; tests/whole/test_power_loss.py shows that it survives a power cut."""
+"""A file is whole or not there, and is this user's alone; tests/whole/test_power_loss.py adds the power cuts."""
 
 from __future__ import annotations
 

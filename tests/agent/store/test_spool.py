@@ -11,7 +11,9 @@ import pytest
 from agent.errors import AgentError
 from agent.store.errors import StorageError
 from agent.store.files import free_bytes
-from agent.store.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool
+from agent.store.layout import Layout
+from agent.store.spool import NEARLY_BYTES, RESERVE_BYTES, Spool
+from agent.store.wav import HEADER, UNKNOWN
 
 SECOND = bytes(range(256)) * 125
 LIMIT = 10 * (len(SECOND) + HEADER.size)
@@ -37,7 +39,7 @@ def disk() -> FakeDisk:
 
 @pytest.fixture
 def spool(tmp_path: Path, disk: FakeDisk) -> Spool:
-    return Spool(tmp_path / "spool", LIMIT, disk)
+    return Spool(Layout(tmp_path), LIMIT, disk)
 
 
 def recorded(spool: Spool, number: int, pcm: bytes = SECOND, *, sent: bool = False) -> None:
@@ -170,7 +172,7 @@ def test_starting_up_repairs_what_was_open_and_tidies_what_was_half_written(spoo
     recorded(spool, 4, sent=True)
     (tmp_path / "spool" / "sent" / "000004-answer.wav.part").write_bytes(b"RIFF")
     (tmp_path / "spool" / "unsent" / "notes.txt").write_bytes(b"mine")
-    later = Spool(tmp_path / "spool", LIMIT)
+    later = Spool(Layout(tmp_path), LIMIT)
     assert later.recover() == [1, 3]
     assert listed(tmp_path) == ["sent/000004.wav", "unsent/000001.wav", "unsent/000003.wav", "unsent/notes.txt"]
     with wave.open(str(tmp_path / "spool" / "unsent" / "000003.wav")) as file:
@@ -249,7 +251,7 @@ def test_it_is_nearly_full_when_little_of_the_limit_or_of_the_disk_is_left(spool
 
 def test_the_free_space_is_that_of_the_disk_unless_a_test_says_otherwise(tmp_path: Path) -> None:
     assert free_bytes(tmp_path) > 0
-    assert Spool(tmp_path, LIMIT)._free is free_bytes
+    assert Spool(Layout(tmp_path), LIMIT)._free is free_bytes
 
 
 def test_a_chunk_that_does_not_fit_is_left_out_whole_so_that_what_follows_is_in_step(
@@ -312,13 +314,13 @@ def test_a_disk_that_fails_is_told_with_what_to_do(
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="is in the way"):
-        Spool(tmp_path / "file" / "spool", LIMIT)
+        Spool(Layout(tmp_path / "file"), LIMIT)
 
 
 def test_a_bad_sector_in_one_recording_keeps_nobody_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = Spool(tmp_path, 10_000_000)
+    spool = Spool(Layout(tmp_path), 10_000_000)
     for number in (1, 2):
         spool.open(number)
         spool.append(number, bytes(3200))
@@ -331,5 +333,5 @@ def test_a_bad_sector_in_one_recording_keeps_nobody_from_starting(
         return read(descriptor, size)
 
     monkeypatch.setattr(os, "read", unreadable)
-    assert Spool(tmp_path, 10_000_000).recover() == [1, 2]
+    assert Spool(Layout(tmp_path), 10_000_000).recover() == [1, 2]
     assert "000001.wav cannot be repaired" in caplog.text
