@@ -87,6 +87,7 @@ class Agent:
             devices.speaker,
             self.counters,
             self.store,
+            wall=wall,
             emit=self.dispatch,
             mark=self._on_mark,
             on_record=self._record,

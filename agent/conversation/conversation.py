@@ -61,6 +61,7 @@ class Conversation:
         counters: Counters,
         store: Store,
         *,
+        wall: Callable[[], float],
         emit: Callable[[events.Event], None],
         mark: Callable[..., None],
         on_record: Callable[[TurnRecord], None],
@@ -87,6 +88,7 @@ class Conversation:
         self._lost_at: float | None = None  # when the connection was, or the first attempt failed
         self._frames = self._dropped = 0  # sent since the last question; dropped until then
         self._store = store
+        self._wall = wall
         self.session = Session(settings)
         self.delivery = Delivery(
             settings,
@@ -94,6 +96,7 @@ class Conversation:
             self.session.history,
             counters,
             clock=self._loop.time,
+            wall=wall,
             emit=self._on_note,
             on_record=on_record,
         )
@@ -119,7 +122,7 @@ class Conversation:
             self.delivery.begin_conversation()
         else:
             self.delivery.continue_conversation()
-            age_s = max(0.0, self._store.wall() - past.handle_at)
+            age_s = max(0.0, self._wall() - past.handle_at)
             if past.model == self.delivery.counterpart and age_s < HANDLE_LIFE_S:
                 position = self.delivery.answered_before(past.handle_at)
                 self.session.restore(past.handle, age_s, self._loop.time(), position)

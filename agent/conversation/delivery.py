@@ -49,15 +49,17 @@ class Delivery:
         counters: Counters,
         *,
         clock: Callable[[], float],
+        wall: Callable[[], float],
         emit: Callable[[events.Event], None],
         on_record: Callable[[TurnRecord], None],
     ) -> None:
-        """Take up what ``store`` found at the start; ``clock`` is the loop's."""
+        """Take up what ``store`` found at the start; ``clock`` is the loop's, ``wall`` tells the time of day."""
         self._settings = settings
         self._store = store
         self._history = history
         self._counters = counters
         self._clock = clock
+        self._wall = wall
         self._emit = emit
         self._on_record = on_record
         self._local_detection = settings.turn.detection == "local"
@@ -87,12 +89,12 @@ class Delivery:
         if self._last_at is None:
             return True
         # A clock that was set back says nothing about age, and a box without one starts in the past.
-        return self._store.wall() - self._last_at > self._settings.conversation.resume_within_s
+        return self._wall() - self._last_at > self._settings.conversation.resume_within_s
 
     def begin_conversation(self) -> None:
         """Begin a new one."""
         self._store.begin_conversation(self.counterpart)
-        self._last_at, self.greeted = self._store.wall(), False
+        self._last_at, self.greeted = self._wall(), False
         self._history.clear()
 
     def continue_conversation(self) -> None:
@@ -116,7 +118,7 @@ class Delivery:
         """Begin an utterance."""
         number = self.ledger.open(pre_roll)
         assert self.ledger.recording is not None
-        self._last_at = self.ledger.recording.recorded_at = self._store.wall()
+        self._last_at = self.ledger.recording.recorded_at = self._wall()
         if self._local_detection:  # else only the service knows where an utterance begins
             self._store.begin(number, pre_roll)
 
@@ -137,7 +139,7 @@ class Delivery:
     def ask(self, text: str) -> None:
         """Take a typed utterance."""
         number = self.ledger.add_text(text, self._clock())
-        self._last_at = self.ledger.over[-1].recorded_at = self._store.wall()
+        self._last_at = self.ledger.over[-1].recorded_at = self._wall()
         self._store.begin(number, typed=text)
 
     def picture(self, jpeg: bytes) -> None:
@@ -157,7 +159,7 @@ class Delivery:
     def sent(self, utterance: Utterance, connections: int) -> None:
         """Note that all of it was handed to the service, over its ``connections``-th connection."""
         if not utterance.withdrawn:
-            at = self._store.wall()
+            at = self._wall()
             state = {"state": "asked", "delivered_at": at, "attempts": utterance.attempts, "connections": connections}
             self._store.update(utterance.number, **state)
 
@@ -183,7 +185,7 @@ class Delivery:
             self.report_notes()
 
         def lost() -> None:
-            self.notes.add(number, self._store.wall())
+            self.notes.add(number, self._wall())
             self.notes.failed(number, self._clock())
             self.report_notes()
 
@@ -219,7 +221,7 @@ class Delivery:
             self._store.update(record.utterance, **columns)
         elif record.answer.text or record.answer.audio_s:  # else only the end of what a half-sent utterance began
             self._store.unasked(self.ledger.take_number(), **columns)
-        self._last_at = self._store.wall()
+        self._last_at = self._wall()
         self._on_record(record)
 
     def _remember(self, record: TurnRecord) -> None:
@@ -306,7 +308,7 @@ class Delivery:
 
     def _restored(self, row: TurnRow, pcm: bytes, picture: bytes) -> Utterance:
         said = time.strftime("%H:%M", time.localtime(row.began_at))
-        remark = label(said, self._store.wall() - row.began_at)
+        remark = label(said, self._wall() - row.began_at)
         remark += f" {rest_wanted(row.said)}" if row.said else ""
         return Utterance(
             row.number,

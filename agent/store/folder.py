@@ -1,7 +1,4 @@
-"""The folder in which a box keeps things: where it is, and whose it is.
-
-The lock is tested by tests/agent/commands/test_run.py, the rest by test_store.py.
-"""
+"""The folder in which a box keeps things: where it is, and whose it is."""
 
 from __future__ import annotations
 

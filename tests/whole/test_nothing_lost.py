@@ -330,6 +330,7 @@ class Promise(RuleBasedStateMachine):
                 cast("Any", Speaker()),
                 Counters(),
                 cast("Any", self.disk),
+                wall=self.disk.wall,
                 emit=self.events.append,
                 mark=lambda *_, **__: None,
                 on_record=self.records.append,
