@@ -102,15 +102,15 @@ class Delivery:
         for row in self._settled_rows():
             calls = [call for call in self._store.past.calls if call.turn == row.number]
             tools = tuple(f"{call.name} returned {call.result}" for call in calls)
-            self._history.add(PastTurn(row.heard or row.text, row.played or row.said, tools, row.number))
+            self._history.add(PastTurn(row.question or row.text, row.played or row.answer, tools, row.number))
 
     def answered_before(self, at: float) -> int:
         """Return how many turns of the last conversation had been answered at a time of the wall."""
         return sum(answered_at(row) <= at for row in self._settled_rows())
 
     def _settled_rows(self) -> list[TurnRow]:
-        rows = [row for row in self._store.past.turns if row.state in SETTLED and (row.heard or row.text or row.said)]
-        return sorted(rows, key=answered_at)
+        rows = (row for row in self._store.past.turns if row.state in SETTLED)
+        return sorted((row for row in rows if row.question or row.text or row.answer), key=answered_at)
 
     # what the technician says
 
@@ -178,7 +178,8 @@ class Delivery:
         """Keep the answer to a note (24 kHz mono s16le)."""
         self.ledger.forget(number)
         self.notes.remove(number)
-        columns = {"heard": record.question_text.strip(), "said": record.answer.text, "answer_s": record.answer.audio_s}
+        answer = record.answer
+        columns = {"question": record.question_text.strip(), "answer": answer.text, "answer_s": answer.audio_s}
 
         def kept() -> None:
             self.unplayed += 1
@@ -211,7 +212,7 @@ class Delivery:
         now = self._clock()
         if record.utterance is not None and now - self._progress_at >= PROGRESS_S:
             self._progress_at = now
-            self._store.update(record.utterance, heard=record.question_text.strip(), said=record.answer.text)
+            self._store.update(record.utterance, question=record.question_text.strip(), answer=record.answer.text)
 
     def settle(self, record: TurnRecord) -> None:
         """Write down a turn that is over."""
@@ -309,7 +310,7 @@ class Delivery:
     def _restored(self, row: TurnRow, pcm: bytes, picture: bytes) -> Utterance:
         said = time.strftime("%H:%M", time.localtime(row.began_at))
         remark = label(said, self._wall() - row.began_at)
-        remark += f" {rest_wanted(row.said)}" if row.said else ""
+        remark += f" {rest_wanted(row.answer)}" if row.answer else ""
         return Utterance(
             row.number,
             marked=self._local_detection,
@@ -317,7 +318,7 @@ class Delivery:
             quiet=bytearray(len(pcm) // 640),
             text=row.text,
             remark=remark,
-            answer_text=row.said,
+            answer_text=row.answer,
             picture=picture,
             recorded_at=row.began_at,
         )

@@ -105,11 +105,11 @@ def _turn(record: Record, turn: TurnRow, image: Source, sound: Source) -> Iterat
         caption = "What the camera saw, kept with the question"
         yield _figure(image(picture_name(turn)), caption, "Picture: not kept any more")
     yield from (_call(call) for call in record.calls_of(turn))
-    if turn.said or turn.interrupted:
+    if turn.answer or turn.interrupted:
         yield _answer(turn, sound)
     yield from (_still(still, image) for still in record.stills_of(turn))
     if fate(turn):
-        quiet = " quiet" if turn.state == "answered" and (turn.saved_at is None or turn.spoken_at is not None) else ""
+        quiet = " quiet" if turn.state == "answered" and (turn.saved_at is None or turn.played_at is not None) else ""
         yield f'<p class="fate{quiet}">{_sentence(fate(turn))}</p>\n'
     yield f'<p class="meta">{"".join(f"<span>{_shown(fact)}</span>" for fact in facts(turn))}</p>\n'
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Item = TurnRow | StillRow | CallRow | EventRow
 FORMAT, VERSION = "field-agent-job-record", 1
 """What a program looks for; the version grows when a key changes its meaning or goes, not when one is added."""
-MOMENTS = ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at", "spoken_at")
+MOMENTS = {name: name for name in ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at")}
+MOMENTS["spoken_at"] = "played_at"  # the name that version 1 of the format gave it
+"""The times of a turn in JSON, and as the journal has them."""
 FIGURES = ("tokens", "attempts", "connections", "frames", "frames_dropped", "reason")
 
 
@@ -148,12 +150,12 @@ def still_name(still: StillRow) -> str:
 
 def question(turn: TurnRow) -> str:
     """Return what the technician said, as far as it is known."""
-    return turn.heard.strip() or turn.text.strip()
+    return turn.question.strip() or turn.text.strip()
 
 
 def answer(turn: TurnRow) -> str:
     """Return what the technician was told: of an interrupted answer only what was played."""
-    return (turn.played if turn.interrupted else turn.said).strip()
+    return (turn.played if turn.interrupted else turn.answer).strip()
 
 
 def length(conversation: ConversationRow) -> float:
@@ -163,7 +165,7 @@ def length(conversation: ConversationRow) -> float:
 
 def unheard(turn: TurnRow) -> bool:
     """Whether the answer to a turn has come and waits for somebody."""
-    return bool(turn.answer_audio) and turn.state == "answered" and turn.spoken_at is None
+    return bool(turn.answer_audio) and turn.state == "answered" and turn.played_at is None
 
 
 def local(at: float) -> datetime | None:
@@ -196,13 +198,13 @@ def as_json(record: Record, kept: Collection[str], made_at: float) -> dict[str, 
 
 def _turn(turn: TurnRow, kept: Collection[str]) -> dict[str, Any]:
     asked = {"text": question(turn), "seconds": round(turn.audio_s, 3)}
-    told = {"text": answer(turn), "full_text": turn.said.strip(), "seconds": round(turn.answer_s, 3)}
+    told = {"text": answer(turn), "full_text": turn.answer.strip(), "seconds": round(turn.answer_s, 3)}
     told |= {"played_seconds": round(turn.played_s, 3), "interrupted": turn.interrupted}
     return {
         "number": turn.number,
         "kind": turn.kind,
         "state": turn.state,
-        **{name: _iso(getattr(turn, name)) for name in MOMENTS},
+        **{name: _iso(getattr(turn, column)) for name, column in MOMENTS.items()},
         "question": {**asked, "recording": _file(recording_name(turn), kept)},
         "answer": {**told, "recording": _file(answer_name(turn), kept)},
         "picture": _file(picture_name(turn), kept),

@@ -146,7 +146,7 @@ def _turn(record: Record, turn: TurnRow, kept: Collection[str], width: int) -> I
     asked = question(turn) or ("" if turn.kind == "unasked" else "(no transcript)")
     if asked:
         yield from _labelled("technician", plain(asked), width)
-    if turn.said or turn.interrupted:
+    if turn.answer or turn.interrupted:
         words = plain(answer(turn))
         yield from _labelled("box", f"{words} {stopped(turn)}".strip(), width)
     for call in record.calls_of(turn):
@@ -201,7 +201,7 @@ def fate(turn: TurnRow) -> str:
     if turn.state in ENDS:
         told.insert(0, ENDS[turn.state])
     if turn.state == "answered" and turn.answered_at is not None and (turn.answer_audio or turn.saved_at is not None):
-        heard = "not heard yet" if turn.spoken_at is None else f"heard {_later(turn.spoken_at, turn)}"
+        heard = "not heard yet" if turn.played_at is None else f"heard {_later(turn.played_at, turn)}"
         told[:0] = [f"answered {_later(turn.answered_at, turn)}", *([heard] if turn.answer_audio else [])]
     saved = [] if turn.saved_at is None else [f"saved {_later(turn.saved_at, turn)}"]
     return ", ".join([*saved, *told])

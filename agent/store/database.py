@@ -92,7 +92,12 @@ CREATE TABLE event (
 CREATE INDEX event_by_time ON event (at);
 CREATE INDEX event_by_conversation ON event (conversation);
 """
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+SECOND = """
+ALTER TABLE turn RENAME COLUMN heard TO question;
+ALTER TABLE turn RENAME COLUMN said TO answer;
+ALTER TABLE turn RENAME COLUMN spoken_at TO played_at;
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)
 """Each makes of version n version n + 1. What has been in a release is never edited: another is added."""
 _COLUMNS = """
 SELECT made.name, part.name FROM sqlite_schema AS made JOIN pragma_table_info(made.name) AS part

@@ -111,7 +111,7 @@ class Journal:
         """Return the notes whose answer has come and was not yet played, in order."""
         return self._all(
             TurnRow,
-            "SELECT * FROM turn WHERE state = 'answered' AND saved_at IS NOT NULL AND spoken_at IS NULL"
+            "SELECT * FROM turn WHERE state = 'answered' AND saved_at IS NOT NULL AND played_at IS NULL"
             " AND answer_audio != '' ORDER BY number",
         )
 

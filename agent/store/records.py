@@ -158,7 +158,7 @@ class Records:
                 pcm = self._spool.read_answer(row.number)
             except StorageError as error:
                 log.warning("store: an answer is lost: %s", error)
-                self._journal.update_turn(row.number, spoken_at=at, reason="its recording is lost")
+                self._journal.update_turn(row.number, played_at=at, reason="its recording is lost")
                 continue
             if found and sum(len(each) for _, each in found) + len(pcm) > READ_BYTES:
                 break
@@ -168,7 +168,7 @@ class Records:
     def played(self, numbers: list[int], at: float) -> None:
         """Note that these answers were played."""
         for number in numbers:
-            self._journal.update_turn(number, spoken_at=at)
+            self._journal.update_turn(number, played_at=at)
 
     # photos and function calls
 

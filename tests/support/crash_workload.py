@@ -97,7 +97,8 @@ class Script:
     def answer(self, number: int) -> None:
         """The journal first: a cut in between leaves a recording that is owed to nobody, and start-up moves it."""
         words = "The pressure is four bar. " * 8
-        self.journal("update_turn", number, state="answered", answered_at=self.at, said=words, heard=words, tokens=120)
+        texts = {"question": words, "answer": words}
+        self.journal("update_turn", number, state="answered", answered_at=self.at, tokens=120, **texts)
         self.spool("sent", number)
 
     def false_start(self, number: int, conversation: int) -> None:
@@ -118,7 +119,7 @@ class Script:
         self.spool("write_answer", number, speech(number, 7) * 2)
         self.journal("update_turn", number, answer_audio=f"{number:06}-answer.wav", answer_s=0.2)
         self.answer(number)
-        self.journal("update_turn", number, spoken_at=self.at, played="The pressure", interrupted=True)
+        self.journal("update_turn", number, played_at=self.at, played="The pressure", interrupted=True)
         self.spool("drop_answer", number)
 
 

@@ -330,8 +330,8 @@ def check_log(outcome: Run) -> None:
     assert [row.state for row in spoken] == ["answered"] * len(QUESTIONS), [(r.number, r.state) for r in outcome.rows]
     for row, name in zip(spoken, QUESTIONS, strict=True):
         wanted = "" if outcome.empty(name) else answer_of(name)
-        assert " ".join(row.said.split()) == wanted, f"{name}: {row.said!r}"
-        assert question_of(name) == row.heard or not wanted, f"{name}: {row.heard!r}"
+        assert " ".join(row.answer.split()) == wanted, f"{name}: {row.answer!r}"
+        assert question_of(name) == row.question or not wanted, f"{name}: {row.question!r}"
         assert not row.interrupted, f"{name} was interrupted"
     assert outcome.unsent == []
 

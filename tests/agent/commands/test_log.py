@@ -151,9 +151,9 @@ def test_an_empty_log_is_no_error(tmp_path: Path, said: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        ({"text": "", "said": "Battery low."}, "(told) Battery low."),
+        ({"text": "", "answer": "Battery low."}, "(told) Battery low."),
         ({"text": "", "audio": "000001.wav"}, "(not heard yet by the service)"),
-        ({"heard": "Heard."}, "Heard."),
+        ({"question": "Heard."}, "Heard."),
     ],
 )
 def test_a_conversation_without_a_question_says_what_there_is(
@@ -241,7 +241,7 @@ def test_what_became_of_a_turn_is_said(tmp_path: Path, said: Any) -> None:
         talk = made.journal.begin_conversation("", BEGAN)
         made.spoken(1, talk, BEGAN, state="unanswered", reason="connection lost")
         made.spoken(2, talk, BEGAN, state="asked")
-        late = {"saved_at": BEGAN + 9, "answered_at": BEGAN + 90_000, "spoken_at": BEGAN + 90_060}
+        late = {"saved_at": BEGAN + 9, "answered_at": BEGAN + 90_000, "played_at": BEGAN + 90_060}
         made.spoken(3, talk, BEGAN, state="answered", answer_audio="a.wav", **late)
         made.journal.begin_turn(4, talk, "unasked", BEGAN)
         made.journal.update_turn(4, interrupted=True, answer_s=3.0)
@@ -269,7 +269,7 @@ def test_nothing_that_was_said_commands_the_terminal(tmp_path: Path, said: Any) 
     with closing(LogFolder(folder)) as made:
         talk = made.journal.begin_conversation(evil, BEGAN)
         made.journal.begin_turn(1, talk, "typed", BEGAN, text=evil)
-        made.journal.update_turn(1, state="cut", said=evil, reason=evil)
+        made.journal.update_turn(1, state="cut", answer=evil, reason=evil)
         made.journal.begin_call(talk, 1, evil, evil, {evil: evil}, BEGAN)
         made.journal.add_still(talk, 1, BEGAN, evil, 1)
         made.journal.add_event(BEGAN, evil, evil, talk)

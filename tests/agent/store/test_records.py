@@ -144,9 +144,9 @@ def test_a_question_that_is_settled_is_owed_no_more_and_the_conversation_goes_on
 
 def test_what_nobody_asked_for_is_noted_as_answered(tmp_path: Path) -> None:
     with talking(tmp_path) as store:
-        store.unasked(1, 101.0, said="Hello.")
+        store.unasked(1, 101.0, answer="Hello.")
         row = turn(tmp_path, 1)
-        assert (row.kind, row.state, row.began_at, row.said) == ("unasked", "answered", 101.0, "Hello.")
+        assert (row.kind, row.state, row.began_at, row.answer) == ("unasked", "answered", 101.0, "Hello.")
 
 
 def test_a_full_memory_is_told_and_no_note_is_deleted_for_it(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_the_answer_to_a_note_is_kept_until_it_is_played(tmp_path: Path) -> None
         assert store.load_answers(104.0) == [(1, bytes(48_000))]
         store.played([1], 105.0)
         assert store.load_answers(106.0) == []
-        assert turn(tmp_path, 1).spoken_at == 105.0
+        assert turn(tmp_path, 1).played_at == 105.0
 
 
 def test_answers_are_read_as_many_as_the_speaker_holds_and_one_in_any_case(tmp_path: Path) -> None:

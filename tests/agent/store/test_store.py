@@ -116,7 +116,7 @@ def test_a_time_is_that_of_the_asking_and_not_of_the_writing(tmp_path: Path) -> 
     play(scene())
     note = row(tmp_path, 1)
     assert (note.began_at, note.ended_at, note.saved_at) == (100.0, 101.0, 102.0)
-    assert (note.answered_at, note.spoken_at) == (103.0, 104.0)
+    assert (note.answered_at, note.played_at) == (103.0, 104.0)
     assert row(tmp_path, 2).began_at == 108.0
 
 
