@@ -15,7 +15,6 @@ class TurnRecord:
 
     utterance: int | None = None  # None: the service spoke of its own accord, or detects speech itself
     speech_ended_at: float | None = None
-    delivered_at: float | None = None  # end of the utterance handed to the socket
     first_byte_at: float | None = None  # first answer audio received
     first_sample_at: float | None = None  # first answer sample handed to the sound card
     question_text: str = ""  # the service's transcript of the utterance

@@ -82,7 +82,7 @@ class Dialogue:
         if utterance.note and utterance.answer_text:
             answer.record.answer.add_text(utterance.answer_text + " ")
         if rest is None:
-            answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now
+            answer.record.speech_ended_at = utterance.ended_at
 
     def feed(self, event: ServerEvent, now: float) -> list[events.Event]:
         """Take one thing the service said; return what the turn machine must know."""

@@ -128,16 +128,6 @@ class Spool:
             sync_folder(self._sent)
             sync_folder(self._unsent)
 
-    def discard(self, number: int) -> None:
-        """Delete a recording in which nobody spoke; synced, or it would be sent after a power cut."""
-        recording = self._open.pop(number, None)
-        path = self._layout.unsent_recording(number)
-        with _described(path):
-            if recording is not None:
-                os.close(recording.descriptor)
-            path.unlink(missing_ok=True)
-            sync_folder(self._unsent)
-
     def write_answer(self, number: int, pcm: bytes, rate: int = ANSWER_RATE) -> None:
         """Keep an answer; on the disk, and whole, when this returns."""
         path = self._layout.answer(number)
@@ -147,11 +137,6 @@ class Spool:
     def read_answer(self, number: int) -> bytes:
         """Return the samples of an answer."""
         return _samples(self._layout.answer(number))
-
-    def drop_answer(self, number: int) -> None:
-        """Delete an answer, if there is one; not synced: one that comes back after a power cut does no harm."""
-        with _described(self._layout.answer(number)):
-            self._layout.answer(number).unlink(missing_ok=True)
 
     def forget(self, number: int) -> None:
         """Delete what is kept of a settled turn."""

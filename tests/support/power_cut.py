@@ -84,7 +84,7 @@ class Expected:
             pcm, least, most = (each.files.get(name, b"") for each in (now, before, after))
             growing = operation.method == "append" and pcm.startswith(least) and most.startswith(pcm)
             assert growing or pcm in (least, most), name
-        for name in (name for name in before.files if name.startswith("unsent/") and operation.method != "discard"):
+        for name in (name for name in before.files if name.startswith("unsent/")):
             assert name in now.files or name.replace("unsent", "sent") in now.files
         assert all(spool.read(number) for number in owed)
         self.differences |= differences(journal, owed, now.files)

@@ -38,7 +38,7 @@ VERSION = range(60, 64)
 MADE_GOOD = {
     "recording and without audio": "the power went before a sample was kept: there is nothing to send",
     "owed and answered": "the journal is written first: the recording is moved to sent/",
-    "owed and cut": "a false start that was to be discarded: it is discarded",
+    "owed and cut": "the same for what nobody wants any more",
 }
 """How journal and folders may disagree after a power cut, and what start-up does about it."""
 
@@ -238,13 +238,11 @@ def test_what_the_spool_promised_is_on_the_disk_and_not_only_written(
             case "sent":
                 promised[f"sent/{name}.wav"] = promised.pop(f"unsent/{name}.wav")
                 gone.add(f"unsent/{name}.wav")
-            case "discard":
-                promised.pop(f"unsent/{name}.wav", None)
-                gone.add(f"unsent/{name}.wav")
-            case "write_answer" | "drop_answer":
+            case "write_answer":
+                promised[f"sent/{name}-answer.wav"] = operation.arguments[1]
+            case "forget":
+                promised.pop(f"sent/{name}.wav", None)
                 promised.pop(f"sent/{name}-answer.wav", None)
-                if operation.method == "write_answer":
-                    promised[f"sent/{name}-answer.wav"] = operation.arguments[1]
         left = disk.after_a_power_cut(tmp_path / str(step))
         Spool(Layout(left), LIMIT_BYTES).recover()
         for path, pcm in promised.items():

@@ -131,6 +131,7 @@ def test_what_is_not_there_is_said_so_with_what_to_do(spool: Spool, tmp_path: Pa
 
 
 def test_a_recording_is_never_written_over(spool: Spool) -> None:
+    assert spool.highest() == 0
     recorded(spool, 1)
     with pytest.raises(StorageError, match=r"exists.*above the highest"):
         spool.open(1)
@@ -140,19 +141,7 @@ def test_a_recording_is_never_written_over(spool: Spool) -> None:
     assert spool.highest() == 9
 
 
-def test_a_false_start_is_deleted_open_or_closed(spool: Spool, tmp_path: Path) -> None:
-    assert spool.highest() == 0
-    spool.open(1)
-    spool.append(1, SECOND)
-    recorded(spool, 2)
-    for number in (1, 2, 3):
-        spool.discard(number)
-    assert listed(tmp_path) == []
-    spool.open(1)
-    spool.close(1)
-
-
-def test_an_answer_is_kept_until_it_is_dropped(spool: Spool, tmp_path: Path) -> None:
+def test_an_answer_is_kept_until_its_turn_is_forgotten(spool: Spool, tmp_path: Path) -> None:
     spool.write_answer(1, SECOND[:10])
     spool.write_answer(1, SECOND)
     with wave.open(str(tmp_path / "spool" / "sent" / "000001-answer.wav")) as file:
@@ -160,7 +149,7 @@ def test_an_answer_is_kept_until_it_is_dropped(spool: Spool, tmp_path: Path) -> 
     assert spool.read_answer(1) == SECOND
     assert spool.unsent() == []
     for _ in range(2):
-        spool.drop_answer(1)
+        spool.forget(1)
     assert listed(tmp_path) == []
 
 
