@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import config
-from agent.cli import positive
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.record import files, text
 from agent.record.record import NotKeptError, Record, load, open_journal
 from agent.store.folder import folder_of
 from agent.store.layout import Layout
+from agent.terminal import positive
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
 
 if TYPE_CHECKING:

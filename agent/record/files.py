@@ -19,6 +19,7 @@ from agent.record.record import NotKeptError, as_json, local
 from agent.store import wav
 from agent.store.files import PARTIAL, replacing
 from agent.store.layout import sound_of
+from agent.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from agent.record.record import Record
 
 STDOUT = Path("-")
-ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""DEL and C1 may stand in JSON, but not on a terminal; the other controls are escaped anyway."""
 FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 """No archive tells an earlier time; a box without a clock starts earlier."""
 
@@ -101,7 +100,7 @@ def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
 
 def _told(record: Record, kept: Collection[str], made_at: float) -> bytes:
     told = json.dumps(as_json(record, kept, made_at), ensure_ascii=False, indent=2)
-    return told.translate(ESCAPED).encode("utf-8", "replace") + b"\n"
+    return json_text(told).encode("utf-8", "replace") + b"\n"
 
 
 def _entry(name: str, made_at: float) -> zipfile.ZipInfo:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from agent.cli import CANNOT_WRITE, CLOSED_PIPE, fail, silence
 from agent.errors import ConfigError
 from agent.metrics import TurnRecord
-from agent.terminal import printable
+from agent.terminal import CANNOT_WRITE, CLOSED_PIPE, fail, printable, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

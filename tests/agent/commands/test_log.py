@@ -17,7 +17,7 @@ import pytest
 from agent import cli
 from agent.commands import log
 from agent.record.files import sound
-from agent.record.text import plain, shortened, span
+from agent.record.text import span
 from agent.store.journal import Journal
 from hardware.ports import DeviceError
 from hardware.simulated.clock import run_virtual
@@ -527,21 +527,3 @@ def test_sound_keeps_its_length_and_its_shape_at_the_speakers_rate() -> None:
 )
 def test_how_long(seconds: float, words: str) -> None:
     assert span(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "short"),
-    [
-        ("as it is", 8, "as it is"),
-        ("cut between words", 14, "cut between…"),
-        ("Donaudampfschiff", 8, "Donauda…"),
-        ("一二三四", 8, "一二三四"),
-        ("一二三四", 7, "一二三…"),
-    ],
-)
-def test_a_text_that_is_too_long_is_shortened(text: str, columns: int, short: str) -> None:
-    assert shortened(text, columns) == short
-
-
-def test_plain_text_keeps_letters_of_all_languages() -> None:
-    assert plain("  Größe\u00a0à ça 温度 ") == "Größe à ça 温度"
