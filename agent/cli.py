@@ -10,25 +10,18 @@ any more.
 from __future__ import annotations
 
 import argparse
-import atexit
 import errno
 import importlib
-import io
-import logging
-import math
-import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import DEVICE_EXIT_CODE, STUCK_EXIT_CODE, AgentError
-from agent.terminal import printable
+from agent.terminal import CANNOT_WRITE, CLOSED_PIPE, fail, fix_streams, silence, written
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
 COMMANDS = {
     "run": "be the daemon: real devices, the real service, until stopped",
@@ -41,10 +34,7 @@ COMMANDS = {
     "log": "conversations and notes: list, show, play, export",
 }
 BUG = 70
-CANNOT_WRITE = 74
 INTERRUPTED = 130
-CLOSED_PIPE = 141
-"""What a shell makes of SIGPIPE."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -109,86 +99,6 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name in arguments:
             command(name).options(sub)
     return top
-
-
-def config_option(sub: argparse.ArgumentParser, otherwise: object) -> None:
-    """Add --config; ``otherwise`` is what counts without."""
-    sub.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (TOML; default: {otherwise})")
-
-
-def positive(text: str) -> float:
-    """Read a finite number above 0; an option's type."""
-    number = _finite(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
-    return number
-
-
-def not_negative(text: str) -> float:
-    """Read a finite number from 0; an option's type."""
-    number = _finite(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
-    return number
-
-
-def _finite(text: str) -> float:
-    with suppress(ValueError):
-        number = float(text)
-        if math.isfinite(number):
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-
-
-def start_log(level: str) -> None:
-    """Log to stderr; under systemd the journal adds the time."""
-    logging.basicConfig(level=level, format="%(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("websockets").setLevel(logging.WARNING)
-
-
-def fail(error: Exception | str, code: int) -> int:
-    """Print an error as one line."""
-    with suppress(OSError):
-        print(f"field-agent: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
-    return code
-
-
-# standard output and standard error
-
-
-def fix_streams() -> None:
-    """See that whatever is printed can be: to closed streams as to nowhere, what the encoding lacks as ``?``."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program
-            atexit.register(nowhere.close)
-            setattr(sys, name, nowhere)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-
-
-def written(code: int) -> int:
-    """Write what is still in the buffer; returns ``code``, or what keeps it from being written."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout)
-        return CLOSED_PIPE
-    except OSError as error:
-        silence(sys.stdout)
-        return fail(f"standard output: {error.strerror}", CANNOT_WRITE)
-    except ValueError:  # it is closed
-        pass
-    return code
-
-
-def silence(stream: TextIO) -> None:
-    """Let everything that is still printed to ``stream``, and what its buffer holds, go nowhere."""
-    with suppress(OSError, ValueError):
-        descriptor = stream.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, descriptor)
-        os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@
 
     Exception
     ├── AgentError
-    │   ├── ConfigError        the integrator: a setting, a file or a key is wrong       exit 78
-    │   ├── JournalError       the disk: the shadow log cannot be read or written            exit 74
-    │   ├── SpoolError         the disk: a recording cannot be                               exit 74
-    │   └── LinkError          the connection to the service
-    │       ├── Unreachable    nobody: the network or the service is away, try again    exit 69
-    │       └── Refused        the integrator: the service will not have us as we are   exit 77
-    └── hardware.ports.DeviceError   a device is away or unusable; retried by the daemon exit 74
-                           ``fatal``: its driver hangs, only a new process can use it    exit 75
+    │   ├── ConfigError     the integrator: a setting, a file or a key is wrong              exit 78
+    │   ├── StorageError    the disk: the journal or a recording cannot be read or written   exit 74
+    │   ├── NotKeptError    whoever asked: the log has no such conversation or recording     exit 66
+    │   └── LinkError       the connection to the service
+    │       ├── Unreachable nobody: the network or the service is away, try again            exit 69
+    │       └── Refused     the integrator: the service refuses our key, model or quota      exit 77
+    └── DeviceError         a device is away or unusable; retried by the daemon              exit 74
+                            ``fatal``: its driver hangs, only a new process can use it       exit 75
+
+StorageError is in :mod:`agent.store.errors`, NotKeptError in :mod:`agent.record.record`, DeviceError in
+:mod:`hardware.ports`: each beside what raises it.
 
 Messages are one line and say what, where and what to do. What a peer sends and we cannot read is not an exception: the
 codec reports it as an event (:class:`agent.wire.protocol.Unreadable`), because the conversation goes on.

@@ -136,8 +136,8 @@ class TurnRecord:
     def columns(self) -> dict[str, Any]:
         """Return what the journal keeps of it; the names are those of :class:`agent.store.rows.TurnRow`."""
         return {
-            "heard": self.question_text.strip(),
-            "said": self.answer.text,
+            "question": self.question_text.strip(),
+            "answer": self.answer.text,
             "played": self.played_text,
             "answer_s": round(self.answer.audio_s, 3),
             "played_s": round(self.played_s, 3),

@@ -1,12 +1,151 @@
-"""Text from elsewhere on its way to somebody's screen: nothing in it commands a terminal or spoils a page."""
+"""What every command needs of a terminal: text that commands nothing, errors in one line, streams, option types."""
 
 from __future__ import annotations
 
+import argparse
+import atexit
+import io
+import logging
+import math
+import os
+import sys
+import unicodedata
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+CANNOT_WRITE = 74
+CLOSED_PIPE = 141
+"""What a shell makes of SIGPIPE."""
+C0, DEL_C1 = range(0x20), range(0x7F, 0xA0)
+"""Control characters: what a terminal obeys, and what HTML forbids."""
 KEPT = "\n\t"
-CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in KEPT}
-"""C0, DEL and C1: what a terminal obeys, and what HTML forbids."""
+LEFT_OUT = {code: None for code in (*C0, *DEL_C1) if chr(code) not in KEPT}
+MARKUP = {ord(char): f"&{name};" for char, name in zip("&<>\"'", ("amp", "lt", "gt", "quot", "#x27"), strict=True)}
+JSON = {code: f"\\u{code:04x}" for code in DEL_C1}
+
+
+# text from elsewhere
 
 
 def printable(text: str) -> str:
     """Return ``text`` without control characters other than line break and tab."""
-    return text.translate(CONTROLS)
+    return text.translate(LEFT_OUT)
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` in one line without what a terminal obeys: control characters, changes of direction."""
+    spaced = "".join(" " if char.isspace() else char for char in text)
+    return " ".join("".join(char for char in spaced if char.isprintable()).split())
+
+
+def markup(text: str) -> str:
+    """Return ``text`` as HTML that shows it and nothing else, also within quotes; without control characters."""
+    return printable(text).translate(MARKUP)
+
+
+def json_text(encoded: str) -> str:
+    """Return JSON with DEL and C1 escaped, which it may hold and a terminal obeys; C0 is escaped in it anyway."""
+    return encoded.translate(JSON)
+
+
+def shortened(text: str, columns: int) -> str:
+    """Return ``text`` in at most this many columns of a terminal, ending between words where that costs little."""
+    if _columns(text) <= columns:
+        return text
+    short = text
+    while _columns(short) >= columns:
+        short = short[:-1]
+    whole = short.rpartition(" ")[0]
+    return f"{whole if len(whole) > len(short) * 3 // 4 else short}…"
+
+
+def _columns(text: str) -> int:
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+
+
+# standard output and standard error
+
+
+def fail(error: Exception | str, code: int) -> int:
+    """Print an error as one line; returns ``code``."""
+    with suppress(OSError):
+        print(f"field-agent: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
+    return code
+
+
+def start_log(level: str) -> None:
+    """Log to stderr; under systemd the journal adds the time."""
+    logging.basicConfig(level=level, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+def fix_streams() -> None:
+    """Ensure that whatever is printed can be: to closed streams as to nowhere, what the encoding lacks as ``?``."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program
+            atexit.register(nowhere.close)
+            setattr(sys, name, nowhere)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def written(code: int) -> int:
+    """Write what is still in the buffer; returns ``code``, or what keeps it from being written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return CLOSED_PIPE
+    except OSError as error:
+        silence(sys.stdout)
+        return fail(f"standard output: {error.strerror}", CANNOT_WRITE)
+    except ValueError:  # it is closed
+        pass
+    return code
+
+
+def silence(stream: TextIO) -> None:
+    """Discard everything that is still printed to ``stream``, and what its buffer holds."""
+    with suppress(OSError, ValueError):
+        descriptor = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+# options
+
+
+def config_option(sub: argparse.ArgumentParser, otherwise: object) -> None:
+    """Add --config; ``otherwise`` is what counts without."""
+    sub.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (TOML; default: {otherwise})")
+
+
+def positive(text: str) -> float:
+    """Read a finite number above 0; an option's type."""
+    number = _finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """Read a finite number from 0; an option's type."""
+    number = _finite(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return number
+
+
+def _finite(text: str) -> float:
+    with suppress(ValueError):
+        number = float(text)
+        if math.isfinite(number):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from agent import config
 from agent.auth import api_key
-from agent.cli import config_option, fail
 from agent.commands.tune import phrases_of
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.store.folder import folder_of
+from agent.terminal import config_option, fail
 from hardware.settings import SoundKind
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
-from agent.cli import fail, start_log
 from agent.commands.simulate import load_scenario
 from agent.commands.talk import until_first
 from agent.errors import ConfigError, LinkError
@@ -25,7 +24,8 @@ from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.panel import Panel, can_be_drawn_on
 from agent.screen.plot import Diary, Look
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
-from agent.terminal import printable
+from agent.store.layout import Layout
+from agent.terminal import fail, printable, shortened, start_log
 from hardware.ports import SPEAKER_FORMAT, Devices
 from hardware.simulated.technician import Technician
 
@@ -117,7 +117,7 @@ class Demo:
 
         loop = asyncio.get_running_loop()
         state = self.arguments.out / "state"
-        if (state / "journal.db").exists():  # each demo begins a conversation of its own
+        if Layout(state).journal.exists():  # each demo begins a conversation of its own
             shutil.rmtree(state)
         chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}, "paths": {"state": str(state)}}
         settings = config.override(config.Settings(), chosen, where="demo")
@@ -242,11 +242,6 @@ def summary(turns: list[TurnSummary], report: dict[str, Any], width: int = 80) -
         f"{frames['count']} frames ({frames['bytes'] / 1000:.0f} kB)"
     )
     return "\n".join(lines)
-
-
-def shortened(text: str, width: int) -> str:
-    """Return ``text`` in at most ``width`` characters."""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def faults(report: dict[str, Any], *, due: bool) -> list[str]:

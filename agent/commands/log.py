@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import config
-from agent.cli import positive
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.record import files, text
-from agent.record.record import NotKeptError, Record, answer_recording, load, open_journal, recording
+from agent.record.record import NotKeptError, Record, load, open_journal
 from agent.store.folder import folder_of
+from agent.store.layout import Layout
+from agent.terminal import positive
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
 from hardware.settings import SoundKind
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.config import Settings
-    from agent.store.journal import Journal, TurnRow
+    from agent.store.journal import Journal
+    from agent.store.rows import TurnRow
     from hardware.ports import DeviceError, Speaker
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
@@ -85,7 +87,7 @@ def number(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked for. Raises ConfigError, JournalError, NotKeptError, DeviceError."""
+    """Do what was asked for. Raises ConfigError, StorageError, NotKeptError, DeviceError."""
     path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     settings = config.load(path)
     folder = arguments.state.expanduser() if arguments.state else folder_of(settings)
@@ -170,11 +172,12 @@ def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) ->
     name = f"turn {arguments.number}"
     if turn is None:
         raise NotKeptError(f"{name}: not in the log (turns are numbered by: field-agent log show N)")
-    path = recording(folder, turn.number)
+    layout = Layout(folder)
+    path = layout.recording(turn.number)
     if arguments.answer:
         if not turn.answer_audio:
             raise NotKeptError(f"{name}: its answer was not kept (answers to notes are, others are only in words)")
-        path = answer_recording(folder, turn.number)
+        path = layout.answer(turn.number)
     elif not turn.audio:
         raise NotKeptError(f"{name}: was {turn.kind}, there is no recording (its words: field-agent log show N)")
     if not path.exists():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent import config
 from agent.auth import api_key
-from agent.cli import config_option, fail, start_log
 from agent.config import DEFAULT_PATH
 from agent.errors import STUCK_EXIT_CODE
+from agent.terminal import config_option, fail, start_log
 from hardware import hanging
 from hardware.ports import DeviceError
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import simulator
-from agent.cli import positive, start_log
 from agent.errors import ConfigError
+from agent.terminal import positive, start_log
 
 if TYPE_CHECKING:
     from agent.simulator import Scenario, SimulatorSettings

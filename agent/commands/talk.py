@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.auth import api_key
-from agent.cli import config_option, fail, not_negative, positive, start_log
 from agent.commands.run import to_the_end
 from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
+from agent.terminal import config_option, fail, not_negative, positive, start_log
 from agent.turn.phase import Phase
 from hardware.panel.keyboard import KeyboardButton
 

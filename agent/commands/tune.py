@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
-from agent.cli import config_option
 from agent.config import DEFAULT_PATH
 from agent.errors import DEVICE_EXIT_CODE, ConfigError
 from agent.store import tunings
 from agent.store.folder import folder_of
+from agent.terminal import config_option
 from agent.voice.recordings import Recordings
 
 if TYPE_CHECKING:

@@ -128,7 +128,7 @@ class Continuity:
     def _past_turn(self, row: TurnRow) -> PastTurn:
         calls = [call for call in self._store.past.calls if call.turn == row.number]
         tools = tuple(f"{call.name} returned {call.result}" for call in calls)
-        return PastTurn(row.heard or row.text, row.played or row.said, tools, row.number)
+        return PastTurn(row.question or row.text, row.played or row.answer, tools, row.number)
 
     def _forget_old(self, now: float) -> None:
         """Forget what is too old, once a day: a certificate was valid just now, so the clock is about right."""
@@ -139,7 +139,7 @@ class Continuity:
 
 def settled_rows(turns: list[TurnRow]) -> list[TurnRow]:
     """Return the turns that can be told again, in the order in which they were answered."""
-    told = [row for row in turns if row.state in SETTLED and (row.heard or row.text or row.said)]
+    told = [row for row in turns if row.state in SETTLED and (row.question or row.text or row.answer)]
     return sorted(told, key=answered_at)
 
 

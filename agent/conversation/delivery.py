@@ -127,7 +127,8 @@ class Delivery:
         """Keep the answer to a note (24 kHz mono s16le)."""
         self.ledger.forget(number)
         self.notes.remove(number)
-        columns = {"heard": record.question_text.strip(), "said": record.answer.text, "answer_s": record.answer.audio_s}
+        answer = record.answer
+        columns = {"question": record.question_text.strip(), "answer": answer.text, "answer_s": answer.audio_s}
 
         def lost() -> None:
             self.notes.add(number, self._wall())
@@ -232,7 +233,7 @@ class Delivery:
     def _restored(self, row: TurnRow, pcm: bytes, picture: bytes) -> Utterance:
         said = time.strftime("%H:%M", time.localtime(row.began_at))
         remark = label(said, self._wall() - row.began_at)
-        remark += f" {rest_wanted(row.said)}" if row.said else ""
+        remark += f" {rest_wanted(row.answer)}" if row.answer else ""
         return Utterance(
             row.number,
             marked=self.local_detection,
@@ -240,7 +241,7 @@ class Delivery:
             quiet=bytearray(len(pcm) // 640),
             text=row.text,
             remark=remark,
-            answer_text=row.said,
+            answer_text=row.answer,
             picture=picture,
             recorded_at=row.began_at,
         )

@@ -42,7 +42,7 @@ class TurnLog:
         now = self._clock()
         if record.utterance is not None and now - self._progress_at >= PROGRESS_S:
             self._progress_at = now
-            self._store.update(record.utterance, heard=record.question_text.strip(), said=record.answer.text)
+            self._store.update(record.utterance, question=record.question_text.strip(), answer=record.answer.text)
 
     def settle(self, record: TurnRecord) -> None:
         """Write down a turn that is over."""

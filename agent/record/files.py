@@ -9,14 +9,17 @@ import sys
 import tempfile
 import wave
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.errors import ConfigError
 from agent.record.html import data_uri, page
 from agent.record.record import NotKeptError, as_json, local
-from agent.store.spool import ANSWER_RATE, HEADER, SPEECH_RATE
+from agent.store import wav
+from agent.store.files import PARTIAL, replacing
+from agent.store.layout import sound_of
+from agent.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -24,10 +27,6 @@ if TYPE_CHECKING:
     from agent.record.record import Record
 
 STDOUT = Path("-")
-HIGHEST_RATE = 192_000
-"""A header that says more is a damaged one."""
-ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""DEL and C1 may stand in JSON, but not on a terminal; the other controls are escaped anyway."""
 FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 """No archive tells an earlier time; a box without a clock starts earlier."""
 
@@ -43,11 +42,8 @@ def sound(path: Path) -> tuple[bytes, int]:
         raise NotKeptError(f"{path}: was deleted to make room for newer recordings") from None
     except OSError as error:
         raise NotKeptError(f"{path}: cannot be read: {error.strerror}") from None
-    pcm = content[HEADER.size :]
-    rate = HEADER.unpack(content[: HEADER.size])[7] if len(content) >= HEADER.size else 0
-    if not 0 < rate <= HIGHEST_RATE:
-        rate = ANSWER_RATE if path.stem.endswith("-answer") else SPEECH_RATE
-    return pcm[: len(pcm) // 2 * 2], rate
+    named = sound_of(path.name)
+    return wav.read(content, wav.ANSWER_RATE if named is not None and named.answer else wav.SPEECH_RATE)
 
 
 def whole_wav(pcm: bytes, rate: int) -> bytes:
@@ -104,7 +100,7 @@ def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
 
 def _told(record: Record, kept: Collection[str], made_at: float) -> bytes:
     told = json.dumps(as_json(record, kept, made_at), ensure_ascii=False, indent=2)
-    return told.translate(ESCAPED).encode("utf-8", "replace") + b"\n"
+    return json_text(told).encode("utf-8", "replace") + b"\n"
 
 
 def _entry(name: str, made_at: float) -> zipfile.ZipInfo:
@@ -142,20 +138,16 @@ def written(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     if target.exists() and not force:
         raise ConfigError(f"{target}: is there already (name another with --out, or replace it with --force)")
     try:
-        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent)
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written: {error.strerror} (name another with --out)") from None
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        # Not write_whole: the content is large and made piece by piece, its name must not take that of a file of the
+        # user's, and a folder on a stick or a share may not be one that can be synced.
+        with replacing(target, Path(partial), descriptor), os.fdopen(descriptor, "wb", closefd=False) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(target)
     except IsADirectoryError:
         raise ConfigError(f"{target}: is a folder (name a file with --out)") from None
     except OSError as error:
         error.filename = str(target)
         raise
-    finally:
-        with suppress(OSError):
-            Path(partial).unlink()

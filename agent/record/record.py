@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import AgentError, ConfigError
-from agent.store.journal import CallRow, EventRow, Journal, JournalError, StillRow, TurnRow
+from agent.store import layout
+from agent.store.errors import StorageError
+from agent.store.journal import Journal
+from agent.store.layout import Layout
+from agent.store.rows import CallRow, EventRow, StillRow, TurnRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from agent.store.journal import ConversationRow
+    from agent.store.rows import ConversationRow
 
 Item = TurnRow | StillRow | CallRow | EventRow
-JOURNAL = "journal.db"
 FORMAT, VERSION = "field-agent-job-record", 1
 """What a program looks for; the version grows when a key changes its meaning or goes, not when one is added."""
-MOMENTS = ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at", "spoken_at")
+MOMENTS = {name: name for name in ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at")}
+MOMENTS["spoken_at"] = "played_at"  # the name that version 1 of the format gave it
+"""The times of a turn in JSON, and as the journal has them."""
 FIGURES = ("tokens", "attempts", "connections", "frames", "frames_dropped", "reason")
 
 
@@ -65,11 +70,12 @@ class Record:
 
     def named(self) -> dict[str, Path]:
         """Return every file that belongs to it, by its name in a job record, be it still on disk or not."""
-        named = {still_name(still): self.folder / "stills" / Path(still.file).name for still in self.stills}
+        kept = Layout(self.folder)
+        named = {still_name(still): kept.still(still.file) for still in self.stills}
         for turn in self.turns:
-            named[recording_name(turn)] = recording(self.folder, turn.number)
-            named[answer_name(turn)] = answer_recording(self.folder, turn.number)
-            named[picture_name(turn)] = self.folder / "spool" / Path(turn.still).name
+            named[recording_name(turn)] = kept.recording(turn.number)
+            named[answer_name(turn)] = kept.answer(turn.number)
+            named[picture_name(turn)] = kept.picture(turn.still)
         return {name: path for name, path in named.items() if name}
 
     def files(self) -> dict[str, Path]:
@@ -81,18 +87,19 @@ class Record:
 
 
 def open_journal(folder: Path) -> Journal:
-    """Open the journal in ``folder`` for reading. Raises ConfigError if there is none, else JournalError."""
+    """Open the journal in ``folder`` for reading. Raises ConfigError if there is none, else StorageError."""
+    journal = Layout(folder).journal
     try:
-        if JOURNAL in os.listdir(folder):  # noqa: PTH208 - the names are enough
-            return Journal(folder / JOURNAL, read_only=True)
+        if journal.name in os.listdir(folder):  # noqa: PTH208 - the names are enough
+            return Journal(journal, read_only=True)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{folder}: there is no such folder, so no log either ({_elsewhere()})") from None
     except PermissionError:
         owner = _owner(folder)
-        raise JournalError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
+        raise StorageError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
     except OSError as error:
-        raise JournalError(folder, str(error.strerror), "the disk may be failing: see dmesg") from error
-    raise ConfigError(f"{folder}: holds no log: {JOURNAL} is not there ({_elsewhere()})")
+        raise StorageError(folder, str(error.strerror), "the disk may be failing: see dmesg") from error
+    raise ConfigError(f"{folder}: holds no log: {journal.name} is not there ({_elsewhere()})")
 
 
 def _elsewhere() -> str:
@@ -107,7 +114,7 @@ def _owner(folder: Path) -> str:
 
 
 def load(folder: Path, journal: Journal, number: int) -> Record:
-    """Return the conversation ``number``. Raises NotKeptError, JournalError."""
+    """Return the conversation ``number``. Raises NotKeptError, StorageError."""
     conversation = journal.conversation(number)
     if conversation is None:
         latest = journal.latest_conversation()
@@ -117,30 +124,19 @@ def load(folder: Path, journal: Journal, number: int) -> Record:
     return Record(folder, conversation, turns, stills, calls, journal.events(number))
 
 
-def recording(folder: Path, number: int) -> Path:
-    """Return where a turn's recording is, or would be."""
-    unsent, sent = (folder / "spool" / part / f"{number:06}.wav" for part in ("unsent", "sent"))
-    return unsent if unsent.is_file() else sent  # it moves from the one to the other
-
-
-def answer_recording(folder: Path, number: int) -> Path:
-    """Return where a turn's kept answer is, or would be."""
-    return folder / "spool" / "sent" / f"{number:06}-answer.wav"
-
-
 def recording_name(turn: TurnRow) -> str:
     """Return the name of a turn's recording in a job record; '' if it never had one."""
-    return f"recordings/{turn.number:06}.wav" if turn.audio else ""
+    return f"recordings/{layout.recording_name(turn.number)}" if turn.audio else ""
 
 
 def answer_name(turn: TurnRow) -> str:
     """Return the same of a kept answer."""
-    return f"recordings/{turn.number:06}-answer.wav" if turn.answer_audio else ""
+    return f"recordings/{layout.answer_name(turn.number)}" if turn.answer_audio else ""
 
 
 def picture_name(turn: TurnRow) -> str:
     """Return the same of the picture of a note."""
-    return f"pictures/{turn.number:06}.jpg" if turn.still else ""
+    return f"pictures/{layout.picture_name(turn.number)}" if turn.still else ""
 
 
 def still_name(still: StillRow) -> str:
@@ -154,12 +150,12 @@ def still_name(still: StillRow) -> str:
 
 def question(turn: TurnRow) -> str:
     """Return what the technician said, as far as it is known."""
-    return turn.heard.strip() or turn.text.strip()
+    return turn.question.strip() or turn.text.strip()
 
 
 def answer(turn: TurnRow) -> str:
     """Return what the technician was told: of an interrupted answer only what was played."""
-    return (turn.played if turn.interrupted else turn.said).strip()
+    return (turn.played if turn.interrupted else turn.answer).strip()
 
 
 def length(conversation: ConversationRow) -> float:
@@ -169,7 +165,7 @@ def length(conversation: ConversationRow) -> float:
 
 def unheard(turn: TurnRow) -> bool:
     """Whether the answer to a turn has come and waits for somebody."""
-    return bool(turn.answer_audio) and turn.state == "answered" and turn.spoken_at is None
+    return bool(turn.answer_audio) and turn.state == "answered" and turn.played_at is None
 
 
 def local(at: float) -> datetime | None:
@@ -202,13 +198,13 @@ def as_json(record: Record, kept: Collection[str], made_at: float) -> dict[str, 
 
 def _turn(turn: TurnRow, kept: Collection[str]) -> dict[str, Any]:
     asked = {"text": question(turn), "seconds": round(turn.audio_s, 3)}
-    told = {"text": answer(turn), "full_text": turn.said.strip(), "seconds": round(turn.answer_s, 3)}
+    told = {"text": answer(turn), "full_text": turn.answer.strip(), "seconds": round(turn.answer_s, 3)}
     told |= {"played_seconds": round(turn.played_s, 3), "interrupted": turn.interrupted}
     return {
         "number": turn.number,
         "kind": turn.kind,
         "state": turn.state,
-        **{name: _iso(getattr(turn, name)) for name in MOMENTS},
+        **{name: _iso(getattr(turn, column)) for name, column in MOMENTS.items()},
         "question": {**asked, "recording": _file(recording_name(turn), kept)},
         "answer": {**told, "recording": _file(answer_name(turn), kept)},
         "picture": _file(picture_name(turn), kept),

@@ -1,13 +1,13 @@
 """The log as text: the list of conversations and notes, and one conversation, for a terminal or a pipe.
 
-What the service and people said goes to a terminal, so nothing in it may command that: see :func:`plain`.
+What the service and people said goes to a terminal, so nothing in it may command that: all of it passes
+:func:`agent.terminal.one_line`.
 """
 
 from __future__ import annotations
 
 import json
 import textwrap
-import unicodedata
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,15 @@ from agent.record.record import (
     still_name,
     unheard,
 )
-from agent.store.journal import CallRow, StillRow, TurnRow
+from agent.store.rows import CallRow, StillRow, TurnRow
+from agent.terminal import one_line, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from agent.record.record import Item, Record
-    from agent.store.journal import ConversationRow, Journal
+    from agent.store.journal import Journal
+    from agent.store.rows import ConversationRow
 
 HEAD = f"{'no':>5}  {'began':<16}  {'length':>7}  {'turns':>5}  first question"
 BEFORE_QUESTION = 42
@@ -84,12 +86,12 @@ def _conversation(row: ConversationRow, turns: list[TurnRow], width: int) -> str
 
 def first_question(turns: list[TurnRow]) -> str:
     """Return what a conversation is about, or what there is instead."""
-    asked = next((text for turn in turns if (text := plain(question(turn)))), "")
+    asked = next((text for turn in turns if (text := one_line(question(turn)))), "")
     if asked or not turns:
         return asked or "(nothing was said)"
-    return (
-        "(not heard yet by the service)" if any(turn.audio for turn in turns) else f"(told) {plain(answer(turns[0]))}"
-    )
+    if any(turn.audio for turn in turns):
+        return "(not heard yet by the service)"
+    return f"(told) {one_line(answer(turns[0]))}"
 
 
 def _note(turn: TurnRow) -> str:
@@ -114,7 +116,7 @@ def story(record: Record, kept: Collection[str], width: int) -> Iterator[str]:
     width = min(MOST_WIDTH, max(LEAST_WIDTH, width))
     row = record.conversation
     yield f"Conversation {row.number}, {day(row.began_at)} {clock(row.began_at)} to {clock(row.last_at)}"
-    yield f"{span(length(row))}, {count(len(record.turns), 'turn')}, {plain(row.model) or 'model unknown'}"
+    yield f"{span(length(row))}, {count(len(record.turns), 'turn')}, {one_line(row.model) or 'model unknown'}"
     today = day(row.began_at)
     for at, item in record.timeline():
         if isinstance(item, TurnRow):
@@ -135,7 +137,7 @@ def _told(record: Record, at: float, item: Item, kept: Collection[str], width: i
     elif isinstance(item, CallRow):
         yield from _labelled("call", f"{clock(at, seconds=True)}  {call_line(item)}", width)
     else:
-        told = f"{clock(at, seconds=True)}  {plain(item.kind)}: {plain(item.text)}"
+        told = f"{clock(at, seconds=True)}  {one_line(item.kind)}: {one_line(item.text)}"
         yield from _labelled("event", told, width)
 
 
@@ -144,9 +146,9 @@ def _turn(record: Record, turn: TurnRow, kept: Collection[str], width: int) -> I
     yield from textwrap.wrap(f"{title}  {', '.join(facts(turn))}", width, subsequent_indent=" " * LABEL)
     asked = question(turn) or ("" if turn.kind == "unasked" else "(no transcript)")
     if asked:
-        yield from _labelled("technician", plain(asked), width)
-    if turn.said or turn.interrupted:
-        words = plain(answer(turn))
+        yield from _labelled("technician", one_line(asked), width)
+    if turn.answer or turn.interrupted:
+        words = one_line(answer(turn))
         yield from _labelled("box", f"{words} {stopped(turn)}".strip(), width)
     for call in record.calls_of(turn):
         yield from _labelled("call", call_line(call), width)
@@ -169,7 +171,7 @@ def _labelled(label: str, text: str, width: int) -> list[str]:
 
 def _picture(still: StillRow, kept: Collection[str]) -> str:
     gone = "" if still_name(still) in kept else ", not kept any more"
-    return f"{plain(still.file)}, {still.size / 1000:.0f} kB{gone}"
+    return f"{one_line(still.file)}, {still.size / 1000:.0f} kB{gone}"
 
 
 # the same words for terminal and page
@@ -196,11 +198,11 @@ def facts(turn: TurnRow) -> list[str]:
 
 def fate(turn: TurnRow) -> str:
     """Return what became of a turn that was not simply answered, or ''."""
-    told = [plain(turn.reason)] if turn.reason.strip() else []
+    told = [one_line(turn.reason)] if turn.reason.strip() else []
     if turn.state in ENDS:
         told.insert(0, ENDS[turn.state])
     if turn.state == "answered" and turn.answered_at is not None and (turn.answer_audio or turn.saved_at is not None):
-        heard = "not heard yet" if turn.spoken_at is None else f"heard {_later(turn.spoken_at, turn)}"
+        heard = "not heard yet" if turn.played_at is None else f"heard {_later(turn.played_at, turn)}"
         told[:0] = [f"answered {_later(turn.answered_at, turn)}", *([heard] if turn.answer_audio else [])]
     saved = [] if turn.saved_at is None else [f"saved {_later(turn.saved_at, turn)}"]
     return ", ".join([*saved, *told])
@@ -222,39 +224,17 @@ def call_line(call: CallRow) -> str:
     """Return a function call and what it gave in one line."""
     end = compact(call.result) if call.result is not None else "cancelled" if call.ended_at else "no result"
     took = "" if call.ended_at is None else f" ({max(0.0, call.ended_at - call.began_at):.1f} s)"
-    return f"{plain(call.name)}({compact(call.arguments)}) -> {end}{took}"
+    return f"{one_line(call.name)}({compact(call.arguments)}) -> {end}{took}"
 
 
 def compact(value: dict[str, Any]) -> str:
     """Return an object as JSON in one line."""
-    return plain(json.dumps(value, ensure_ascii=False)) if value else ""
+    return one_line(json.dumps(value, ensure_ascii=False)) if value else ""
 
 
 def count(number: int, thing: str) -> str:
     """Return a number of things in words."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def plain(text: str) -> str:
-    """Return ``text`` in one line without what a terminal obeys: control characters, changes of direction."""
-    spaced = "".join(" " if char.isspace() else char for char in text)
-    return " ".join("".join(char for char in spaced if char.isprintable()).split())
-
-
-def shortened(text: str, columns: int) -> str:
-    """Return ``text`` in at most so many columns of a terminal, ending between words where that costs little."""
-    if _columns(text) <= columns:
-        return text
-    short = text
-    while _columns(short) >= columns:
-        short = short[:-1]
-    whole = short.rpartition(" ")[0]
-    return f"{whole if len(whole) > len(short) * 3 // 4 else short}…"
-
-
-def _columns(text: str) -> int:
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
 def day(at: float) -> str:

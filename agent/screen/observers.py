@@ -10,9 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 from agent import notices
-from agent.cli import CANNOT_WRITE, CLOSED_PIPE, fail, silence
 from agent.errors import ConfigError
-from agent.terminal import printable
+from agent.terminal import CANNOT_WRITE, CLOSED_PIPE, fail, printable, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from agent.errors import AgentError
-from agent.store.spool import private_folder, sync_folder
+from agent.store.errors import StorageError
+from agent.store.files import private_folder, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,12 @@ CREATE TABLE event (
 CREATE INDEX event_by_time ON event (at);
 CREATE INDEX event_by_conversation ON event (conversation);
 """
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+SECOND = """
+ALTER TABLE turn RENAME COLUMN heard TO question;
+ALTER TABLE turn RENAME COLUMN said TO answer;
+ALTER TABLE turn RENAME COLUMN spoken_at TO played_at;
+"""
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)
 """Each makes of version n version n + 1. What has been in a release is never edited: another is added."""
 _COLUMNS = """
 SELECT made.name, part.name FROM sqlite_schema AS made JOIN pragma_table_info(made.name) AS part
@@ -113,26 +118,15 @@ _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """What SQLite says of a file that it cannot read; the last when a format or a schema is unknown to it."""
 
 
-class JournalError(AgentError):
-    """The journal cannot be opened, read or written."""
-
-    exit_code = 74
-
-    def __init__(self, path: Path, problem: str, fix: str) -> None:
-        """Say which file, what is wrong and what to do."""
-        super().__init__(f"{path}: {problem} ({fix})")
-        self.path, self.problem, self.fix = path, problem, fix
-
-
 class _Damaged(Exception):
     """The file is no journal, or not whole; ``database`` is what opened it."""
 
     database: sqlite3.Connection | None = None
 
 
-def described(path: Path, error: sqlite3.Error) -> JournalError:
+def described(path: Path, error: sqlite3.Error) -> StorageError:
     """Return what SQLite said of the file at ``path``, with what to do about it."""
-    return JournalError(path, f"the journal: {error}", _FIXES.get(_code(error), "see the log, and report it"))
+    return StorageError(path, f"the journal: {error}", _FIXES.get(_code(error), "see the log, and report it"))
 
 
 def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
@@ -147,11 +141,11 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
                 damaged.database.close()  # only now: SQLite deletes a log that it cannot read
             return _opened(path), aside
     except OSError as error:
-        raise JournalError(path, str(error.strerror), "check its folder's owner and its disk") from error
+        raise StorageError(path, str(error.strerror), "check its folder's owner and its disk") from error
     except sqlite3.Error as error:
         raise described(path, error) from error
     except _Damaged as error:  # made a moment ago
-        raise JournalError(
+        raise StorageError(
             path, f"the journal is damaged as soon as it is made: {error}", "replace the disk"
         ) from error
 
@@ -161,9 +155,9 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     try:
         there, writing = path.exists(), path.with_name(f"{path.name}-wal").exists()
     except OSError as error:
-        raise JournalError(path, str(error.strerror), "run this as the user whose box it is, or as root") from error
+        raise StorageError(path, str(error.strerror), "run this as the user whose box it is, or as root") from error
     if not there:
-        raise JournalError(path, "there is no journal", "the agent makes it when it first runs")
+        raise StorageError(path, "there is no journal", "the agent makes it when it first runs")
     # Without a log nobody writes; SQLite would make one, and could not where the folder is somebody else's.
     still = "" if writing else "&immutable=1"
     try:
@@ -245,10 +239,10 @@ def _version(database: sqlite3.Connection, path: Path, oldest: int | None = None
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
         problem = f"the journal is of version {version} and this program knows up to {len(MIGRATIONS)}"
-        raise JournalError(path, problem, "install the newer program again, or move the file away")
+        raise StorageError(path, problem, "install the newer program again, or move the file away")
     if oldest is not None and version < oldest:
         problem = f"the journal is of version {version} and version {oldest} is needed"
-        raise JournalError(path, problem, "start the agent once, which converts it")
+        raise StorageError(path, problem, "start the agent once, which converts it")
     return version
 
 

@@ -1,4 +1,4 @@
-"""The folder in which a box keeps things: where it is, whose it is, and files in it that are whole or not there."""
+"""The folder in which a box keeps things: where it is, and whose it is."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
-from agent.store.spool import SpoolError, private_folder, sync_folder
+from agent.store.errors import StorageError
+from agent.store.files import private_folder
 
 if TYPE_CHECKING:
     from typing import IO
 
     from agent.config import Settings
     from agent.errors import AgentError
+    from agent.store.layout import Layout
 
 FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""The disk's fault and not the configuration's: another start may find it mended."""
+"""The disk's fault and not the configuration's: another start may find it fixed."""
 
 
 def folder_of(settings: Settings) -> Path:
@@ -29,44 +31,31 @@ def folder_of(settings: Settings) -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "field-agent"
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write ``file``, for this user alone, so that after a power cut it is there as a whole or not at all."""
-    partial = file.with_suffix(".part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as writing:
-        os.fchmod(descriptor, 0o600)  # one may be left from a power cut
-        writing.write(content)
-        writing.flush()
-        os.fsync(writing.fileno())
-    partial.replace(file)
-    sync_folder(file.parent)
+def locked(layout: Layout) -> IO[str]:
+    """Return the open lock file of a state folder.
 
-
-def locked(folder: Path) -> IO[str]:
-    """Return the open lock file of ``folder``.
-
-    Raises ConfigError if another process has it or it cannot be written, SpoolError if the disk is full or failing.
+    Raises ConfigError if another process has it or it cannot be written, StorageError if the disk is full or failing.
     """
     try:
-        private_folder(folder)
-        file = _lock_file(folder / "lock")
+        private_folder(layout.folder)
+        file = _lock_file(layout.lock)
     except OSError as error:
-        raise storage_error(folder, error) from None
+        raise storage_error(layout.folder, error) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         raise ConfigError(
-            f"{folder}: another field-agent is using it (stop that one, or name another folder as [paths] state)"
+            f"{layout.folder}: another field-agent is using it (stop that one, or name another folder as [paths] state)"
         ) from None
     return file
 
 
 def storage_error(path: Path, error: OSError) -> AgentError:
-    """Return what to raise where ``path`` cannot be written: SpoolError for the disk's fault, else ConfigError."""
+    """Return what to raise where ``path`` cannot be written: StorageError for the disk's fault, else ConfigError."""
     if error.errno in FAILING:
-        return SpoolError(path, str(error.strerror), "make room, or replace the card: see dmesg")
-    return ConfigError(f"{path}: cannot be written: {error} (mend it, or name another as [paths] state)")
+        return StorageError(path, str(error.strerror), "make room, or replace the card: see dmesg")
+    return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another as [paths] state)")
 
 
 def _lock_file(path: Path) -> IO[str]:

@@ -12,14 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.store.database import JournalError, described, open_read_only, open_writable
+from agent.store.database import described, open_read_only, open_writable
 from agent.store.rows import CallRow, ConversationRow, EventRow, Json, StillRow, TurnRow, decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["CallRow", "ConversationRow", "EventRow", "Journal", "JournalError", "StillRow", "TurnRow"]
 
 Row = TypeVar("Row")
 TURN_COLUMNS = frozenset(field.name for field in fields(TurnRow)) - {"number"}
@@ -35,7 +33,7 @@ class Journal:
     """The journal at one path."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open it, or begin it; JournalError says why not. A damaged one is renamed, and ``set_aside`` is its name."""
+        """Open it, or begin it; StorageError says why not. A damaged one is renamed, and ``set_aside`` is its name."""
         self.path = path
         self.set_aside: Path | None = None
         self._read_only = read_only
@@ -113,7 +111,7 @@ class Journal:
         """Return the notes whose answer has come and was not yet played, in order."""
         return self._all(
             TurnRow,
-            "SELECT * FROM turn WHERE state = 'answered' AND saved_at IS NOT NULL AND spoken_at IS NULL"
+            "SELECT * FROM turn WHERE state = 'answered' AND saved_at IS NOT NULL AND played_at IS NULL"
             " AND answer_audio != '' ORDER BY number",
         )
 

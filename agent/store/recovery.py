@@ -9,16 +9,18 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.store.spool import SpoolError
+from agent.store.errors import StorageError
+from agent.store.layout import recording_name
+from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
-    from agent.store.journal import CallRow, ConversationRow, Journal, TurnRow
+    from agent.store.journal import Journal
+    from agent.store.rows import CallRow, ConversationRow, TurnRow
     from agent.store.spool import Spool
 
 log = logging.getLogger(__name__)
 
 SETTLED = ("answered", "cut", "unanswered")
-BYTES_PER_S = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
     if row is None:
         latest, at = journal.latest_conversation(), spool.recorded_at(number)
         conversation = latest.number if latest else journal.begin_conversation("", at)
-        journal.begin_turn(number, conversation, "spoken", at, audio=f"{number:06}.wav")
+        journal.begin_turn(number, conversation, "spoken", at, audio=recording_name(number))
     if row is None or row.state == "recording":
         journal.update_turn(number, state="waiting", audio_s=_length(spool, number))
     elif row.state in SETTLED:
@@ -78,7 +80,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
 def _length(spool: Spool, number: int) -> float:
     """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
     try:
-        return len(spool.read(number)) / BYTES_PER_S
-    except SpoolError as error:
+        return MICROPHONE_FORMAT.seconds_in(len(spool.read(number)))
+    except StorageError as error:
         log.warning("spool: %s", error)
         return 0.0

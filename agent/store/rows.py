@@ -43,11 +43,11 @@ class TurnRow:
     saved_at: float | None  # when it became a note: saved, not sent
     delivered_at: float | None
     answered_at: float | None
-    spoken_at: float | None  # when the answer was played to the technician
+    played_at: float | None  # when the answer was played to the technician
     attempts: int
-    heard: str
-    said: str
-    played: str
+    question: str  # as the service heard it
+    answer: str
+    played: str  # of the answer
     answer_s: float
     played_s: float
     interrupted: bool

@@ -10,19 +10,22 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import re
-import shutil
-import struct
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.errors import AgentError
+from agent.store import wav
+from agent.store.errors import StorageError
+from agent.store.files import PARTIAL, free_bytes, private_folder, sync_folder, write, write_whole
+from agent.store.layout import sound_of
+from agent.store.wav import ANSWER_RATE, HEADER, SPEECH_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
+
+    from agent.store.layout import Layout
 
 RESERVE_BYTES = 50_000_000
 """Left free on the disk: the system's own logs, the journal and an update need room."""
@@ -30,25 +33,7 @@ NEARLY_BYTES = 20_000_000
 """How much above the reserve is near it: ten minutes of speech, time enough to say so."""
 NEARLY_FULL = 0.9
 """The part of the limit that recordings still owed may take before there is a warning."""
-SPEECH_RATE, ANSWER_RATE = 16_000, 24_000
-UNKNOWN = 0xFFFFFFFF
-"""The length in the header of a file that is being written, or was when the power went."""
-HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-_NAME = re.compile(r"(\d{6,})(-answer)?\.wav")
-_PARTIAL = ".part"
-
 log = logging.getLogger(__name__)
-
-
-class SpoolError(AgentError):
-    """A recording or an answer cannot be written or read."""
-
-    exit_code = 74
-
-    def __init__(self, path: Path, problem: str, fix: str) -> None:
-        """Say which file, what is wrong and what to do."""
-        super().__init__(f"{path}: {problem} ({fix})")
-        self.path, self.problem, self.fix = path, problem, fix
 
 
 @dataclass(slots=True)
@@ -70,52 +55,26 @@ class _Stored(NamedTuple):
     size: int
 
 
-RATES = range(4_000, 192_001)
-"""What a header can say; else it is damaged."""
-
-
-def private_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it that are missing, for this user alone, and for good."""
-    if not folder.is_dir():
-        private_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in ``folder`` are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def free_bytes(folder: Path) -> int:
-    """Return what this user may still write to the disk of ``folder``."""
-    return shutil.disk_usage(folder).free
-
-
 class Spool:
-    """The recordings and answers in one folder; numbers are those of turns. Every method may raise SpoolError."""
+    """Recordings and answers in one state folder; numbers are those of turns. Every method may raise StorageError."""
 
-    def __init__(self, folder: Path, limit_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
-        """Use ``folder``, at most ``limit_bytes`` of it, and leave the reserve of what ``free`` says."""
-        self._folder, self._limit, self._free = folder, limit_bytes, free
-        self._unsent, self._sent = folder / "unsent", folder / "sent"
+    def __init__(self, layout: Layout, limit_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
+        """Use at most ``limit_bytes`` of the disk, and leave the reserve of what ``free`` says is free on it."""
+        self._layout, self._limit, self._free = layout, limit_bytes, free
+        self._unsent, self._sent = layout.unsent, layout.sent
         self._open: dict[int, _Recording] = {}
-        with _described(folder):
+        with _described(layout.spool):
             for each in (self._unsent, self._sent):
                 private_folder(each)
 
     def open(self, number: int, rate: int = SPEECH_RATE) -> None:
         """Begin a recording, on the disk when this returns."""
-        path = self._unsent / f"{number:06}.wav"
+        path = self._layout.unsent_recording(number)
         with _described(path):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             recording = _Recording(path, os.open(path, flags, 0o600), rate)
             try:
-                _write(recording.descriptor, _header(rate, None))
+                write(recording.descriptor, wav.header(rate, None))
                 os.fsync(recording.descriptor)
                 sync_folder(self._unsent)
             except BaseException:
@@ -129,7 +88,7 @@ class Spool:
         recording = self._open[number]
         with _described(recording.path):
             try:
-                _write(recording.descriptor, pcm)
+                write(recording.descriptor, pcm)
             except OSError:
                 os.ftruncate(recording.descriptor, recording.size)
                 os.lseek(recording.descriptor, recording.size, os.SEEK_SET)
@@ -149,20 +108,19 @@ class Spool:
             return
         with _described(recording.path):
             try:
-                _complete(recording.descriptor, recording.rate)
+                size = os.fstat(recording.descriptor).st_size
+                _complete(recording.descriptor, wav.header(recording.rate, wav.whole(size)))
             finally:
                 os.close(recording.descriptor)
 
     def read(self, number: int) -> bytes:
         """Return the samples of a recording, also of one that is open or was cut short."""
-        name = f"{number:06}.wav"
-        path = self._unsent / name
-        return _samples(path if path.exists() else self._sent / name)
+        return _samples(self._layout.recording(number))
 
     def sent(self, number: int) -> None:
         """Note that a recording is not owed any more; nothing if it was noted before."""
         self.close(number)
-        source, target = self._unsent / f"{number:06}.wav", self._sent / f"{number:06}.wav"
+        source, target = self._layout.unsent_recording(number), self._layout.sent_recording(number)
         with _described(source):
             if not source.exists() and target.exists():
                 return
@@ -170,46 +128,19 @@ class Spool:
             sync_folder(self._sent)
             sync_folder(self._unsent)
 
-    def discard(self, number: int) -> None:
-        """Delete a recording in which nobody spoke; synced, or it would be sent after a power cut."""
-        recording = self._open.pop(number, None)
-        path = self._unsent / f"{number:06}.wav"
-        with _described(path):
-            if recording is not None:
-                os.close(recording.descriptor)
-            path.unlink(missing_ok=True)
-            sync_folder(self._unsent)
-
     def write_answer(self, number: int, pcm: bytes, rate: int = ANSWER_RATE) -> None:
         """Keep an answer; on the disk, and whole, when this returns."""
-        path = self._answer(number)
-        partial = path.with_name(path.name + _PARTIAL)
+        path = self._layout.answer(number)
         with _described(path):
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                _write(descriptor, _header(rate, len(pcm)))
-                _write(descriptor, pcm)
-                os.fsync(descriptor)
-            except OSError:
-                partial.unlink(missing_ok=True)
-                raise
-            finally:
-                os.close(descriptor)
-            os.replace(partial, path)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
-            sync_folder(self._sent)
+            write_whole(path, wav.header(rate, len(pcm)), pcm)
 
     def read_answer(self, number: int) -> bytes:
         """Return the samples of an answer."""
-        return _samples(self._answer(number))
-
-    def drop_answer(self, number: int) -> None:
-        """Delete an answer, if there is one; not synced: one that comes back after a power cut does no harm."""
-        with _described(self._answer(number)):
-            self._answer(number).unlink(missing_ok=True)
+        return _samples(self._layout.answer(number))
 
     def forget(self, number: int) -> None:
         """Delete what is kept of a settled turn."""
-        for path in (self._sent / f"{number:06}.wav", self._answer(number)):
+        for path in (self._layout.sent_recording(number), self._layout.answer(number)):
             with _described(path):
                 path.unlink(missing_ok=True)
 
@@ -219,7 +150,7 @@ class Spool:
 
     def recorded_at(self, number: int) -> float:
         """Return when an unsent recording was last written (wall-clock seconds), which is known without a journal."""
-        path = self._unsent / f"{number:06}.wav"
+        path = self._layout.unsent_recording(number)
         with _described(path):
             return path.stat().st_mtime
 
@@ -229,9 +160,9 @@ class Spool:
 
     def recover(self) -> list[int]:
         """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed."""
-        with _described(self._folder):
+        with _described(self._layout.spool):
             for folder in (self._unsent, self._sent):
-                for partial in folder.glob(f"*{_PARTIAL}"):
+                for partial in folder.glob(f"*{PARTIAL}"):
                     partial.unlink()
             for each in (*_stored(self._unsent), *_stored(self._sent)):
                 _make_good(each)
@@ -246,14 +177,14 @@ class Spool:
     @property
     def nearly_full(self) -> bool:
         """Whether soon nothing can be kept any more, as what is there must not be deleted."""
-        with _described(self._folder):
-            free = self._free(self._folder)
+        with _described(self._layout.spool):
+            free = self._free(self._layout.spool)
         owed = sum(each.size for each in _stored(self._unsent))
         return owed > NEARLY_FULL * self._limit or free < RESERVE_BYTES + NEARLY_BYTES
 
     def make_room(self, needed: int, keep: Collection[int] = ()) -> bool:
         """Delete the oldest that is not owed, and no answer to a turn in ``keep``, until ``needed`` fit; or False."""
-        with _described(self._folder):
+        with _described(self._layout.spool):
             for each in sorted(_stored(self._sent)):
                 if self._fits(needed):
                     return True
@@ -262,36 +193,23 @@ class Spool:
             return self._fits(needed)
 
     def _fits(self, needed: int) -> bool:
-        return self.used_bytes + needed <= self._limit and self._free(self._folder) - needed >= RESERVE_BYTES
-
-    def _answer(self, number: int) -> Path:
-        return self._sent / f"{number:06}-answer.wav"
+        return self.used_bytes + needed <= self._limit and self._free(self._layout.spool) - needed >= RESERVE_BYTES
 
 
 def _stored(folder: Path) -> list[_Stored]:
     with _described(folder):
-        names = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
-        return sorted(
-            _Stored(int(name[1]), bool(name[2]), path, path.stat().st_size) for name, path in names if name is not None
-        )
+        sounds = ((sound_of(path.name), path) for path in folder.iterdir())
+        return sorted(_Stored(*sound, path, path.stat().st_size) for sound, path in sounds if sound is not None)
 
 
 def _samples(path: Path) -> bytes:
-    """Return what follows the header, whatever that says: its lengths are not known until the end."""
     with _described(path):
-        pcm = path.read_bytes()[HEADER.size :]
-    return pcm[: len(pcm) // 2 * 2]
+        return wav.read(path.read_bytes())[0]
 
 
-def _header(rate: int, size: int | None) -> bytes:
-    riff, data = (UNKNOWN, UNKNOWN) if size is None else (HEADER.size - 8 + size, size)
-    return HEADER.pack(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16, b"data", data)
-
-
-def _complete(descriptor: int, rate: int) -> None:
-    size = (os.fstat(descriptor).st_size - HEADER.size) // 2 * 2
+def _complete(descriptor: int, header: bytes) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    _write(descriptor, _header(rate, size))
+    write(descriptor, header)
     os.fsync(descriptor)
 
 
@@ -307,28 +225,15 @@ def _make_good(each: _Stored) -> None:
 
 
 def _repair(each: _Stored) -> None:
-    """Write the header that the file ought to have, if it has another; the rate is kept where it can be read."""
+    """Write the header that the file ought to have, if it has another."""
     descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC)
     try:
         found = os.read(descriptor, HEADER.size)
-        rate = HEADER.unpack(found)[7]
-        size = (each.size - HEADER.size) // 2 * 2
-        if rate in RATES and found == _header(rate, size):
-            return
-        known = rate in RATES and _without_lengths(found) == _without_lengths(_header(rate, None))
-        _complete(descriptor, rate if known else ANSWER_RATE if each.answer else SPEECH_RATE)
+        right = wav.repaired(found, each.size, ANSWER_RATE if each.answer else SPEECH_RATE)
+        if found != right:
+            _complete(descriptor, right)
     finally:
         os.close(descriptor)
-
-
-def _without_lengths(header: bytes) -> bytes:
-    return header[:4] + header[8:40]
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _sync_data(descriptor: int) -> None:
@@ -354,4 +259,4 @@ def _described(path: Path) -> Iterator[None]:
             errno.EEXIST: "it is in the way: move it, and number turns from above the highest",
         }
         fix = fixes.get(error.errno or 0, "check its folder and its disk")
-        raise SpoolError(path, str(error.strerror or error), fix) from error
+        raise StorageError(path, str(error.strerror or error), fix) from error

@@ -8,14 +8,14 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.store.folder import storage_error, write_whole
-from agent.store.spool import private_folder
+from agent.store.files import private_folder, write_whole
+from agent.store.folder import storage_error
+from agent.store.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-NAME = "devices.json"
 SCHEMA = 1
 LEVELS = ("capture_percent", "playback_percent", "volume_db", "microphone_channel", "speaker_channel")
 """Settings of ``[audio]`` that figures depend on, as far as this version has them."""
@@ -58,20 +58,21 @@ def load(folder: Path, device: str) -> Tuning | None:
     try:
         return None if entry is None else Tuning(device, **entry)
     except TypeError:
-        log.warning("%s: what is stored of '%s' cannot be read", folder / NAME, device)
+        log.warning("%s: what is stored of '%s' cannot be read", Layout(folder).devices, device)
         return None
 
 
 def save(folder: Path, tuning: Tuning) -> None:
-    """Put ``tuning`` in the place of what there was of its device. Raises ConfigError, SpoolError."""
+    """Put ``tuning`` in the place of what there was of its device. Raises ConfigError, StorageError."""
     entry = asdict(tuning)
     del entry["device"]
     content = {"schema": SCHEMA, "devices": _read(folder) | {tuning.device: entry}}
+    file = Layout(folder).devices
     try:
         private_folder(folder)
-        write_whole(folder / NAME, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+        write_whole(file, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
     except OSError as error:
-        raise storage_error(folder / NAME, error) from None
+        raise storage_error(file, error) from None
 
 
 def first_boot(folder: Path, device: str) -> bool:
@@ -87,7 +88,7 @@ def warning(folder: Path, device: str, levels: Mapping[str, float]) -> str:
 
 def _read(folder: Path) -> dict[str, Any]:
     """Return the stored entries by device; none if there is no file, or one that is not ours."""
-    file = folder / NAME
+    file = Layout(folder).devices
     try:
         content = json.loads(file.read_bytes())
         schema, devices = content["schema"], content["devices"]

@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from agent import cli
+from agent.terminal import CANNOT_WRITE, CLOSED_PIPE
 from hardware.ports import DeviceError
 from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating
 
@@ -214,14 +215,14 @@ def shell(line: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_reader_who_goes_away_ends_the_demo_quietly() -> None:
     done = shell("$AGENT demo --plain --out demo | head -2")  # in real time: it does not go on for a minute
-    assert (done.returncode, done.stderr) == (cli.CLOSED_PIPE, "")
+    assert (done.returncode, done.stderr) == (CLOSED_PIPE, "")
     assert done.stdout.count("\n") == 2
 
 
 @pytest.mark.parametrize("command", ["demo --fast --out demo", "check-config --defaults", "devices"])
 def test_a_full_disk_is_said_once(command: str) -> None:
     done = shell(f"$AGENT {command} >/dev/full")
-    assert done.returncode == cli.CANNOT_WRITE
+    assert done.returncode == CANNOT_WRITE
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith(": No space left on device\n")
 

@@ -54,8 +54,8 @@ def test_the_journal_keeps_what_was_heard_said_and_played() -> None:
     turn.question_text, turn.reason, turn.frames, turn.frames_dropped = " What? ", "why", 3, 1
     turn.played_s = 1.00049
     assert turn.columns() == {
-        "heard": "What?",
-        "said": "Four bar, in the green.",
+        "question": "What?",
+        "answer": "Four bar, in the green.",
         "played": "Four bar,",
         "answer_s": 2.5,
         "played_s": 1.0,

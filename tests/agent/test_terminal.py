@@ -1,9 +1,13 @@
-"""Text from elsewhere commands nobody's screen."""
+"""Text from elsewhere commands nobody's screen. Streams are tested by test_cli.py, in a process of their own."""
+
+import argparse
+import json
+import unicodedata
+from html import escape, unescape
 
 import pytest
 
-from agent.cli import fail
-from agent.terminal import printable
+from agent.terminal import fail, json_text, markup, not_negative, one_line, positive, printable, shortened
 
 
 def test_what_a_terminal_obeys_is_left_out_and_what_people_read_stays() -> None:
@@ -13,3 +17,54 @@ def test_what_a_terminal_obeys_is_left_out_and_what_people_read_stays() -> None:
 def test_an_error_that_quotes_the_service_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert fail("closed: \x1b]0;owned\x07", 69) == 69
     assert capsys.readouterr().err == "field-agent: closed: ]0;owned\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "short"),
+    [
+        ("as it is", 8, "as it is"),
+        ("cut between words", 14, "cut between…"),
+        ("Donaudampfschiff", 8, "Donauda…"),
+        ("一二三四", 8, "一二三四"),
+        ("一二三四", 7, "一二三…"),
+    ],
+)
+def test_a_text_that_is_too_long_is_shortened(text: str, columns: int, short: str) -> None:
+    assert shortened(text, columns) == short
+
+
+def test_one_line_keeps_letters_of_all_languages() -> None:
+    assert one_line("  Größe\u00a0à ça 温度 ") == "Größe à ça 温度"
+
+
+EVIL = "".join(map(chr, range(0x100))) + "\u202e\u2028 <b title='x'>\"&"
+
+
+def test_one_line_leaves_nothing_that_a_terminal_obeys() -> None:
+    assert not [char for char in one_line(EVIL) if unicodedata.category(char)[0] in "CZ" and char != " "]
+
+
+def test_html_shows_a_text_and_nothing_else() -> None:
+    assert markup(EVIL) == escape(printable(EVIL))
+    assert unescape(markup(EVIL)) == printable(EVIL)
+
+
+def test_json_says_the_same_without_a_control_character() -> None:
+    encoded = json_text(json.dumps({"it": EVIL}, ensure_ascii=False, indent=1))
+    assert json.loads(encoded) == {"it": EVIL}
+    assert not [char for char in encoded if unicodedata.category(char) == "Cc" and char != "\n"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "x", ""])
+def test_a_number_is_finite(text: str) -> None:
+    for kind in (positive, not_negative):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a number"):
+            kind(text)
+
+
+def test_a_number_is_in_its_range() -> None:
+    assert (positive("0.5"), not_negative("0"), not_negative("2")) == (0.5, 0.0, 2.0)
+    with pytest.raises(argparse.ArgumentTypeError, match="0 is not more than 0"):
+        positive("0")
+    with pytest.raises(argparse.ArgumentTypeError, match="-1 is less than 0"):
+        not_negative("-1")

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from agent.errors import DEVICE_EXIT_CODE, AgentError, ConfigError, LinkError, Refused, Unreachable
+from agent.store.errors import StorageError
 from hardware.ports import DeviceError
 
 
@@ -25,3 +28,11 @@ def test_an_error_says_who_must_act_by_its_class_and_its_exit_code(
 def test_a_device_error_is_none_of_ours_and_has_an_exit_code_all_the_same() -> None:
     assert not issubclass(DeviceError, AgentError)
     assert DEVICE_EXIT_CODE == 74
+
+
+def test_a_storage_error_says_which_file_what_is_wrong_and_what_to_do() -> None:
+    error = StorageError(Path("/state/journal.db"), "disk I/O error", "see dmesg")
+    assert str(error) == "/state/journal.db: disk I/O error (see dmesg)"
+    assert (error.path, error.problem, error.fix) == (Path("/state/journal.db"), "disk I/O error", "see dmesg")
+    assert isinstance(error, AgentError)
+    assert error.exit_code == 74

@@ -115,3 +115,7 @@ def test_no_driver_is_imported_before_it_is_chosen() -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {name: {each.module for each in IMPORTS[name] if each.at_once} & set(SOURCES) for name in SOURCES}
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_nobody_imports_the_command_line() -> None:
+    assert not [name for name in SOURCES for each in IMPORTS[name] if each.module == "agent.cli"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.store.journal import Journal
+from agent.store.layout import Layout
 from agent.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -71,13 +72,15 @@ class Script:
         self.journal("begin_turn", first + 1, conversation, "typed", self.at, text="What is this? " * 5)
         self.ask(first + 1)
         self.journal("update_turn", first + 1, state="unanswered", reason="the line went away")
-        self.false_start(first + 2, conversation)
+        self.given_up(first + 2, conversation)
         self.journal("drop_still", f"{first:06}.jpg")
         self.journal("keep_handle", conversation, "", self.at)
         self.journal("begin_conversation", "a-model", self.at)
         self.note(first + 3, first + 4, conversation + 1)
         self.journal("touch", conversation + 1, self.at)
         self.journal("forget", self.at - 30.0)  # the first conversation, and its event
+        for number in range(first, first + 3):
+            self.spool("forget", number)
 
     def record(self, number: int, conversation: int, chunks: int = 4) -> None:
         self.journal("begin_turn", number, conversation, "spoken", self.at, audio=f"{number:06}.wav")
@@ -96,16 +99,17 @@ class Script:
     def answer(self, number: int) -> None:
         """The journal first: a cut in between leaves a recording that is owed to nobody, and start-up moves it."""
         words = "The pressure is four bar. " * 8
-        self.journal("update_turn", number, state="answered", answered_at=self.at, said=words, heard=words, tokens=120)
+        texts = {"question": words, "answer": words}
+        self.journal("update_turn", number, state="answered", answered_at=self.at, tokens=120, **texts)
         self.spool("sent", number)
 
-    def false_start(self, number: int, conversation: int) -> None:
+    def given_up(self, number: int, conversation: int) -> None:
         self.journal("begin_turn", number, conversation, "spoken", self.at, audio=f"{number:06}.wav")
         self.spool("open", number)
         self.spool("append", number, speech(number, 0))
         self.spool("sync", number)
-        self.journal("update_turn", number, state="cut", reason="false start")
-        self.spool("discard", number)
+        self.journal("update_turn", number, state="cut", reason="nobody wants it any more")
+        self.spool("sent", number)
 
     def note(self, number: int, beside: int, conversation: int) -> None:
         """A note that is answered later, while the next utterance is recorded."""
@@ -117,8 +121,7 @@ class Script:
         self.spool("write_answer", number, speech(number, 7) * 2)
         self.journal("update_turn", number, answer_audio=f"{number:06}-answer.wav", answer_s=0.2)
         self.answer(number)
-        self.journal("update_turn", number, spoken_at=self.at, played="The pressure", interrupted=True)
-        self.spool("drop_answer", number)
+        self.journal("update_turn", number, played_at=self.at, played="The pressure", interrupted=True)
 
 
 def speech(number: int, chunk: int) -> bytes:
@@ -127,7 +130,7 @@ def speech(number: int, chunk: int) -> bytes:
 
 
 def opened(folder: Path) -> tuple[Journal, Spool]:
-    return Journal(folder / "state" / "journal.db"), Spool(folder / "spool", LIMIT_BYTES)
+    return Journal(folder / "state" / "journal.db"), Spool(Layout(folder), LIMIT_BYTES)
 
 
 def die_before_call(last: int, *, torn: bool) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from agent.store.journal import Journal
+from agent.store.layout import Layout
 from agent.store.spool import Spool
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class LogFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = Journal(path / "journal.db")
-        self.spool = Spool(path / "spool", 100_000_000, lambda _: 1_000_000_000)
+        self.spool = Spool(Layout(path), 100_000_000, lambda _: 1_000_000_000)
         (path / "stills").mkdir(mode=0o700)
 
     def spoken(self, number: int, conversation: int, at: float, **columns: Any) -> None:
@@ -53,11 +54,11 @@ def filled(path: Path) -> LogFolder:
     made = LogFolder(path)
     journal = made.journal
     old = journal.begin_conversation("a-model", BEGAN - 3 * DAY_S)
-    made.spoken(1, old, BEGAN - 3 * DAY_S, heard="Wie spanne ich die Kette?", said="Mit der Schraube.", **ANSWERED)
+    made.spoken(1, old, BEGAN - 3 * DAY_S, question="Wie spanne ich die Kette?", answer="Mit der Schraube.", **ANSWERED)
     journal.touch(old, BEGAN - 3 * DAY_S + 95)
     talk = journal.begin_conversation("a-model", BEGAN)
     figures = {"answer_s": 13.1, "played_s": 6.2, "ttfab_s": 0.77, "tokens": 1390, "frames": 7, "frames_dropped": 2}
-    told = {"heard": "Which way do I turn this valve?", "said": "Clockwise. Then wait.", "played": "Clockwise."}
+    told = {"question": "Which way do I turn this valve?", "answer": "Clockwise. Then wait.", "played": "Clockwise."}
     made.spoken(2, talk, BEGAN, **ANSWERED, **told, **figures, interrupted=True)
     call = journal.begin_call(talk, 2, "c1", "order_part", {"part": "11-204-7"}, BEGAN + 4)
     journal.end_call(call, {"status": "ordered"}, BEGAN + 4.8)
@@ -66,12 +67,12 @@ def filled(path: Path) -> LogFolder:
     journal.add_still(talk, None, BEGAN + 20, LOST, 411_204)
     journal.add_event(BEGAN + 31, "network", "lost for 4 s", talk)
     kept = {"saved_at": BEGAN + 45, "answered_at": BEGAN + 900, "answer_audio": "000003-answer.wav", "attempts": 2}
-    made.spoken(3, talk, BEGAN + 40, heard="Is it the same seal?", said="Yes.", answer_s=0.1, **ANSWERED | kept)
+    made.spoken(3, talk, BEGAN + 40, question="Is it the same seal?", answer="Yes.", answer_s=0.1, **ANSWERED | kept)
     made.spool.write_answer(3, ANSWER)
     (path / "spool" / PICTURE).write_bytes(JPEG)
     journal.update_turn(3, still=PICTURE)
     journal.begin_turn(4, talk, "typed", BEGAN + 60, text="And the torque?")
-    journal.update_turn(4, state="answered", said="45 newton metres.", played="45 newton metres.")
+    journal.update_turn(4, state="answered", answer="45 newton metres.", played="45 newton metres.")
     made.spoken(5, talk, BEGAN + 80, saved_at=BEGAN + 88)
     journal.touch(talk, BEGAN + 88)
     return made

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from agent.simulator.memory import Utterance
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from tests.support.stage import Stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -331,8 +331,8 @@ def check_log(outcome: Run) -> None:
     assert [row.state for row in spoken] == ["answered"] * len(QUESTIONS), [(r.number, r.state) for r in outcome.rows]
     for row, name in zip(spoken, QUESTIONS, strict=True):
         wanted = "" if outcome.empty(name) else answer_of(name)
-        assert " ".join(row.said.split()) == wanted, f"{name}: {row.said!r}"
-        assert question_of(name) == row.heard or not wanted, f"{name}: {row.heard!r}"
+        assert " ".join(row.answer.split()) == wanted, f"{name}: {row.answer!r}"
+        assert question_of(name) == row.question or not wanted, f"{name}: {row.question!r}"
         assert not row.interrupted, f"{name} was interrupted"
     assert outcome.unsent == []
 

@@ -74,7 +74,7 @@ def leave_a_row_open(outcome: Run) -> None:
 
 
 def leave_a_hole_in_an_answer(outcome: Run) -> None:
-    outcome.rows = [replace(row, said=row.said[:10] + row.said[20:]) for row in outcome.rows]
+    outcome.rows = [replace(row, answer=row.answer[:10] + row.answer[20:]) for row in outcome.rows]
 
 
 def leave_a_recording(outcome: Run) -> None:

@@ -98,12 +98,12 @@ class Row:
     began_at: float
     audio: bytearray = field(default_factory=bytearray)
     text: str = ""
-    said: str = ""
-    heard: str = ""
+    answer: str = ""
+    question: str = ""
     state: str = "recording"
     settled: int = 0  # how often
-    answer: bytes = b""
-    spoken: bool = False
+    answer_audio: bytes = b""
+    played: bool = False
 
 
 class Disk:
@@ -130,7 +130,7 @@ class Disk:
 
     def update(self, number: int, **columns: Any) -> None:
         for name, value in columns.items():
-            if name in ("said", "heard") or (name == "state" and self.rows[number].state not in SETTLED):
+            if name in ("answer", "question") or (name == "state" and self.rows[number].state not in SETTLED):
                 setattr(self.rows[number], name, value)
 
     def settled(self, number: int, state: str) -> None:
@@ -143,7 +143,7 @@ class Disk:
         del lost  # as below
         self.settled(number, "answered")
         self.update(number, **columns)
-        self.rows[number].answer = pcm
+        self.rows[number].answer_audio = pcm
         self.jobs.append(then)
 
     def save(self, number: int, then: Callable[[], None], lost: object = None) -> None:
@@ -156,13 +156,13 @@ class Disk:
         self.jobs.append(lambda: then(self.rows[number], bytes(self.rows[number].audio), b""))
 
     def load_answers(self, then: Callable[[list[tuple[int, bytes]]], None]) -> None:
-        found = [row for row in self.rows.values() if row.answer and not row.spoken]
-        self.jobs.append(lambda: then([(row.number, row.answer) for row in found]))
+        found = [row for row in self.rows.values() if row.answer_audio and not row.played]
+        self.jobs.append(lambda: then([(row.number, row.answer_audio) for row in found]))
 
-    def spoken(self, numbers: list[int]) -> None:
+    def played(self, numbers: list[int]) -> None:
         for number in numbers:
-            assert not self.rows[number].spoken, f"the answer to {number} was played twice"
-            self.rows[number].spoken = True
+            assert not self.rows[number].played, f"the answer to {number} was played twice"
+            self.rows[number].played = True
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None  # conversations, handles, events: not looked at
@@ -480,7 +480,7 @@ class Promise(RuleBasedStateMachine):
     @invariant()
     def what_was_said_is_whole(self) -> None:
         for number in self.answered() - self.spoilt:
-            said = self.disk.rows[number].said.split()
+            said = self.disk.rows[number].answer.split()
             assert said == whole(number)[: len(said)], f"{number}: {said}"
 
     def teardown(self) -> None:
@@ -497,7 +497,7 @@ class Promise(RuleBasedStateMachine):
         self.nothing_is_lost()
         self.nothing_is_answered_twice()
         for number in set(self.disk.rows) - self.spoilt:
-            assert self.disk.rows[number].said.split() == whole(number), f"{number}: {self.disk.rows[number].said}"
+            assert self.disk.rows[number].answer.split() == whole(number), f"{number}: {self.disk.rows[number].answer}"
 
     # parts of the above
 
@@ -650,7 +650,7 @@ class Promise(RuleBasedStateMachine):
     def check_known(self, number: int) -> None:
         """What was answered before this connection is in the memory of its session, or it was told."""
         for earlier in self.before - self.server.known - {number}:
-            said = self.disk.rows[earlier].said.split()
+            said = self.disk.rows[earlier].answer.split()
             if said:
                 assert said[-1] in self.server.told, f"{earlier} is forgotten when {number} is asked"
 

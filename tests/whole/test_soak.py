@@ -27,7 +27,7 @@ from tests.support.matrix import GO_AWAY, MEMORY, RESET, answered, awake, serves
 from tests.support.stage import question, stage
 
 if TYPE_CHECKING:
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from tests.support.stage import Stage
 
 AWAY = Fault("handshake", at_s=0.0, times=0, options={"status": 503})
@@ -145,7 +145,7 @@ async def happen(what: str, s: Stage, log: Log, day: Day) -> None:
             if s.agent.conversation.link.ready:
                 s.simulator.strike(GO_AWAY)
         case "look":
-            look(s, log, Path(s.agent.store.folder))
+            look(s, log, s.agent.store.layout.folder)
         case "question" | "drop and question":
             if what != "question":
                 fault = random.choice([RESET, RESET, HANG])

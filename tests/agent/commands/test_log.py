@@ -17,7 +17,7 @@ import pytest
 from agent import cli
 from agent.commands import log
 from agent.record.files import sound
-from agent.record.text import plain, shortened, span
+from agent.record.text import span
 from agent.store.journal import Journal
 from hardware.ports import DeviceError
 from hardware.simulated.clock import run_virtual
@@ -151,9 +151,9 @@ def test_an_empty_log_is_no_error(tmp_path: Path, said: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        ({"text": "", "said": "Battery low."}, "(told) Battery low."),
+        ({"text": "", "answer": "Battery low."}, "(told) Battery low."),
         ({"text": "", "audio": "000001.wav"}, "(not heard yet by the service)"),
-        ({"heard": "Heard."}, "Heard."),
+        ({"question": "Heard."}, "Heard."),
     ],
 )
 def test_a_conversation_without_a_question_says_what_there_is(
@@ -241,7 +241,7 @@ def test_what_became_of_a_turn_is_said(tmp_path: Path, said: Any) -> None:
         talk = made.journal.begin_conversation("", BEGAN)
         made.spoken(1, talk, BEGAN, state="unanswered", reason="connection lost")
         made.spoken(2, talk, BEGAN, state="asked")
-        late = {"saved_at": BEGAN + 9, "answered_at": BEGAN + 90_000, "spoken_at": BEGAN + 90_060}
+        late = {"saved_at": BEGAN + 9, "answered_at": BEGAN + 90_000, "played_at": BEGAN + 90_060}
         made.spoken(3, talk, BEGAN, state="answered", answer_audio="a.wav", **late)
         made.journal.begin_turn(4, talk, "unasked", BEGAN)
         made.journal.update_turn(4, interrupted=True, answer_s=3.0)
@@ -269,7 +269,7 @@ def test_nothing_that_was_said_commands_the_terminal(tmp_path: Path, said: Any) 
     with closing(LogFolder(folder)) as made:
         talk = made.journal.begin_conversation(evil, BEGAN)
         made.journal.begin_turn(1, talk, "typed", BEGAN, text=evil)
-        made.journal.update_turn(1, state="cut", said=evil, reason=evil)
+        made.journal.update_turn(1, state="cut", answer=evil, reason=evil)
         made.journal.begin_call(talk, 1, evil, evil, {evil: evil}, BEGAN)
         made.journal.add_still(talk, 1, BEGAN, evil, 1)
         made.journal.add_event(BEGAN, evil, evil, talk)
@@ -527,21 +527,3 @@ def test_sound_keeps_its_length_and_its_shape_at_the_speakers_rate() -> None:
 )
 def test_how_long(seconds: float, words: str) -> None:
     assert span(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "short"),
-    [
-        ("as it is", 8, "as it is"),
-        ("cut between words", 14, "cut between…"),
-        ("Donaudampfschiff", 8, "Donauda…"),
-        ("一二三四", 8, "一二三四"),
-        ("一二三四", 7, "一二三…"),
-    ],
-)
-def test_a_text_that_is_too_long_is_shortened(text: str, columns: int, short: str) -> None:
-    assert shortened(text, columns) == short
-
-
-def test_plain_text_keeps_letters_of_all_languages() -> None:
-    assert plain("  Größe\u00a0à ça 温度 ") == "Größe à ça 温度"

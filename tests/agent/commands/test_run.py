@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import signal
 import threading
 import time
@@ -14,12 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.commands.run import end_once
-from agent.errors import AgentError, ConfigError
-from agent.store import folder, store
-from agent.store.folder import locked
-from agent.store.journal import JournalError
-from agent.store.spool import SpoolError
-from agent.store.store import Store
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.stage import ASSETS
 
@@ -179,47 +171,3 @@ def test_a_missing_key_ends_it_before_anything_is_opened(tmp_path: Path) -> None
     assert done.returncode == 78
     assert done.stderr.startswith("field-agent: no API key")
     assert not (tmp_path / "played.wav").exists()
-
-
-# the state folder at the start
-
-
-def test_the_lock_is_for_this_user_alone(tmp_path: Path) -> None:
-    umask = os.umask(0)
-    try:
-        (tmp_path / "lock").touch(0o666)  # as an earlier version left it
-        for folder in (tmp_path, tmp_path / "new"):
-            locked(folder).close()
-            assert (folder / "lock").stat().st_mode & 0o777 == 0o600
-    finally:
-        os.umask(umask)
-
-
-@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 74), (errno.EIO, 74), (errno.EACCES, 78)])
-def test_a_full_or_failing_disk_is_no_matter_of_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
-) -> None:
-    def refuse(path: Path) -> None:
-        raise OSError(number, os.strerror(number), str(path))
-
-    monkeypatch.setattr(folder, "private_folder", refuse)
-    with pytest.raises(SpoolError if code == 74 else ConfigError, match=os.strerror(number)) as caught:
-        locked(tmp_path)
-    assert caught.value.exit_code == code
-
-
-@pytest.mark.parametrize(("name", "kind"), [("Spool", SpoolError), ("Journal", JournalError)])
-def test_a_disk_that_fails_while_the_archive_is_opened_is_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type[SpoolError | JournalError]
-) -> None:
-    def refuse(path: Path, *_: object) -> None:
-        raise kind(path, "No space left on device", "make room")
-
-    async def opened() -> None:
-        Store(tmp_path, limit_mb=100)
-
-    monkeypatch.setattr(store, name, refuse)
-    with pytest.raises(AgentError) as caught:
-        asyncio.run(opened())
-    locked(tmp_path).close()
-    assert caught.value.exit_code == 74

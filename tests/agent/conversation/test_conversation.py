@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from agent.link.verdicts import Next, Verdict
 from agent.metrics import Counters, TurnRecord
 from agent.notices import AnswerText, ConnectionReplaced, ConversationReplayed, LinkStateChanged, QuestionHeard
 from agent.simulator import Simulator, SimulatorSettings, shipped
+from agent.store.journal import Journal
 from agent.store.store import Store
 from agent.turn.events import (
     AnswerBegan,
@@ -52,6 +53,8 @@ from tests.support.stage import play, question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableSequence
+
+    from agent.store.rows import TurnRow
 
 AWAY = Verdict(Next.RESUME, "connection refused", "check service.url")
 LOCKED_OUT = Verdict(Next.REFUSED, "API key refused", "check the API key")
@@ -90,6 +93,11 @@ class Rig:
     async def written(self) -> None:
         """Wait until all is on the disk that was to be, and what follows from it has happened."""
         await asyncio.sleep(0.1)
+
+    def unsent(self) -> list[TurnRow]:
+        """What the service owes an answer by the journal."""
+        with closing(Journal(self.store.layout.journal, read_only=True)) as journal:
+            return journal.unsent()
 
     def drain_outbox(self) -> list[dict[str, Any]]:
         """What would be sent."""
@@ -261,8 +269,8 @@ def test_a_frame_of_what_cannot_be_sent_is_kept_with_it_and_one_is_enough() -> N
             rig.talk.end_utterance(1.0, listening=True)
             rig.talk.save()
             await rig.written()
-            (row,) = rig.store._journal.unsent()
-            assert (rig.store.folder / "spool" / row.still).read_bytes() == b"jpeg"
+            (row,) = rig.unsent()
+            assert rig.store.layout.picture(row.still).read_bytes() == b"jpeg"
 
     play(scene())
 
@@ -409,7 +417,7 @@ def test_a_note_of_which_half_was_sent_when_the_technician_spoke_is_not_answered
             answer(rig)
             await rig.written()
             assert len(rig.talk.delivery.notes) == 1
-            assert len(rig.store._journal.unsent()) == 1
+            assert len(rig.unsent()) == 1
 
     play(scene())
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.simulator import Scenario
-    from agent.store.journal import TurnRow
+    from agent.store.rows import TurnRow
     from tests.support.stage import Stage
 
 AWAY = {"url": "ws://127.0.0.1:9"}
@@ -92,7 +92,7 @@ def test_notes_are_delivered_in_order_after_a_reboot_and_their_answers_wait_for_
             await s.until(Phase.ASLEEP)
             assert s.box.light.rhythm is Rhythm.READY
         assert [row.state for row in rows(tmp_path)] == ["answered", "answered"]
-        assert all(row.spoken_at and row.said and row.answer_audio for row in rows(tmp_path))
+        assert all(row.played_at and row.answer and row.answer_audio for row in rows(tmp_path))
         assert not list((tmp_path / "spool" / "unsent").glob("*.wav"))
 
     play(scene())
@@ -107,7 +107,7 @@ def test_a_box_that_is_awake_when_the_network_returns_answers_aloud(tmp_path: Pa
             await s.until(Phase.ANSWERING)
             await s.rest()
         (row,) = rows(tmp_path)
-        assert row.spoken_at is not None
+        assert row.played_at is not None
 
     play(scene())
 
@@ -126,7 +126,7 @@ def test_the_rest_of_an_answer_that_the_line_cut_is_asked_for_and_the_drop_is_no
             assert record.question_text.strip() == question_of("valve")
             _, _, sound = s.box.speaker.sounds  # earcon, answer, answer: without a break
             assert abs(sound.seconds - seconds_of("valve")) < 1.0  # the simulator finds the place by counting letters
-        assert [(row.state, row.said) for row in rows(tmp_path)][-1] == ("answered", answer)
+        assert [(row.state, row.answer) for row in rows(tmp_path)][-1] == ("answered", answer)
 
     play(scene())
 

@@ -216,7 +216,7 @@ def hostile(tmp_path: Path) -> Path:
         journal = made.journal
         journal.begin_conversation("unused", BEGAN)
         talk = journal.begin_conversation(EVIL, BEGAN)
-        made.spoken(1, talk, BEGAN, heard=EVIL, said=EVIL, reason=EVIL, state="unanswered")
+        made.spoken(1, talk, BEGAN, question=EVIL, answer=EVIL, reason=EVIL, state="unanswered")
         journal.begin_turn(2, talk, "typed", BEGAN, text=EVIL)
         journal.update_turn(2, interrupted=True, played=EVIL, still=EVIL_FILE)
         journal.end_call(journal.begin_call(talk, 1, EVIL, EVIL, {EVIL: EVIL}, BEGAN), {EVIL: [EVIL]}, BEGAN)
@@ -233,7 +233,7 @@ def test_nothing_that_anybody_said_becomes_markup(hostile: Path) -> None:
     assert not [name for _, attributes in shown.tags for name in attributes if name.startswith("on")]
     assert all(source.startswith("data:") for tag in ("img", "audio") for source in shown.sources(tag))
     assert len(shown.sources("img")) == 1
-    # heard, said, reason, model, call, name and value of its argument, name of its result, typed, played, event (2)
+    # question, answer, reason, model, call, its argument's name and value, its result's name, typed, played, event (2)
     assert shown.text.count(EVIL) + shown.text.count(json.dumps(EVIL)) == 12 + 1
     assert f"gone {EVIL_FILE}" in shown.text
 
@@ -243,7 +243,7 @@ def test_no_control_character_gets_into_the_page(tmp_path: Path, here: Path) -> 
     with closing(LogFolder(tmp_path / "state")) as made:
         for _ in range(2):
             talk = made.journal.begin_conversation(evil, BEGAN)
-        made.spoken(1, talk, BEGAN, heard=evil, said=evil, reason=evil, state="unanswered")
+        made.spoken(1, talk, BEGAN, question=evil, answer=evil, reason=evil, state="unanswered")
         made.journal.end_call(made.journal.begin_call(talk, 1, "c", evil, {evil: evil}, BEGAN), {evil: evil}, BEGAN)
         made.journal.add_still(talk, 1, BEGAN, evil, 1)
         made.journal.add_event(BEGAN, evil, evil, talk)

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from agent.errors import AgentError
-from agent.store.spool import HEADER, NEARLY_BYTES, RESERVE_BYTES, UNKNOWN, Spool, SpoolError, free_bytes
+from agent.store.errors import StorageError
+from agent.store.files import free_bytes
+from agent.store.layout import Layout
+from agent.store.spool import NEARLY_BYTES, RESERVE_BYTES, Spool
+from agent.store.wav import HEADER, UNKNOWN
 
 SECOND = bytes(range(256)) * 125
 LIMIT = 10 * (len(SECOND) + HEADER.size)
@@ -35,7 +39,7 @@ def disk() -> FakeDisk:
 
 @pytest.fixture
 def spool(tmp_path: Path, disk: FakeDisk) -> Spool:
-    return Spool(tmp_path / "spool", LIMIT, disk)
+    return Spool(Layout(tmp_path), LIMIT, disk)
 
 
 def recorded(spool: Spool, number: int, pcm: bytes = SECOND, *, sent: bool = False) -> None:
@@ -119,7 +123,7 @@ def test_sending_ends_a_recording_that_is_open(spool: Spool, tmp_path: Path) -> 
 
 def test_what_is_not_there_is_said_so_with_what_to_do(spool: Spool, tmp_path: Path) -> None:
     for call in (spool.read, spool.read_answer, spool.sent):
-        with pytest.raises(SpoolError, match=r"No such file.*nothing, if it was deleted to make room") as missing:
+        with pytest.raises(StorageError, match=r"No such file.*nothing, if it was deleted to make room") as missing:
             call(7)
         assert missing.value.path.parent.parent == tmp_path / "spool"
         assert isinstance(missing.value, AgentError)
@@ -127,8 +131,9 @@ def test_what_is_not_there_is_said_so_with_what_to_do(spool: Spool, tmp_path: Pa
 
 
 def test_a_recording_is_never_written_over(spool: Spool) -> None:
+    assert spool.highest() == 0
     recorded(spool, 1)
-    with pytest.raises(SpoolError, match=r"exists.*above the highest"):
+    with pytest.raises(StorageError, match=r"exists.*above the highest"):
         spool.open(1)
     assert spool.read(1) == SECOND
     assert spool.highest() == 1
@@ -136,19 +141,7 @@ def test_a_recording_is_never_written_over(spool: Spool) -> None:
     assert spool.highest() == 9
 
 
-def test_a_false_start_is_deleted_open_or_closed(spool: Spool, tmp_path: Path) -> None:
-    assert spool.highest() == 0
-    spool.open(1)
-    spool.append(1, SECOND)
-    recorded(spool, 2)
-    for number in (1, 2, 3):
-        spool.discard(number)
-    assert listed(tmp_path) == []
-    spool.open(1)
-    spool.close(1)
-
-
-def test_an_answer_is_kept_until_it_is_dropped(spool: Spool, tmp_path: Path) -> None:
+def test_an_answer_is_kept_until_its_turn_is_forgotten(spool: Spool, tmp_path: Path) -> None:
     spool.write_answer(1, SECOND[:10])
     spool.write_answer(1, SECOND)
     with wave.open(str(tmp_path / "spool" / "sent" / "000001-answer.wav")) as file:
@@ -156,7 +149,7 @@ def test_an_answer_is_kept_until_it_is_dropped(spool: Spool, tmp_path: Path) -> 
     assert spool.read_answer(1) == SECOND
     assert spool.unsent() == []
     for _ in range(2):
-        spool.drop_answer(1)
+        spool.forget(1)
     assert listed(tmp_path) == []
 
 
@@ -168,7 +161,7 @@ def test_starting_up_repairs_what_was_open_and_tidies_what_was_half_written(spoo
     recorded(spool, 4, sent=True)
     (tmp_path / "spool" / "sent" / "000004-answer.wav.part").write_bytes(b"RIFF")
     (tmp_path / "spool" / "unsent" / "notes.txt").write_bytes(b"mine")
-    later = Spool(tmp_path / "spool", LIMIT)
+    later = Spool(Layout(tmp_path), LIMIT)
     assert later.recover() == [1, 3]
     assert listed(tmp_path) == ["sent/000004.wav", "unsent/000001.wav", "unsent/000003.wav", "unsent/notes.txt"]
     with wave.open(str(tmp_path / "spool" / "unsent" / "000003.wav")) as file:
@@ -247,7 +240,7 @@ def test_it_is_nearly_full_when_little_of_the_limit_or_of_the_disk_is_left(spool
 
 def test_the_free_space_is_that_of_the_disk_unless_a_test_says_otherwise(tmp_path: Path) -> None:
     assert free_bytes(tmp_path) > 0
-    assert Spool(tmp_path, LIMIT)._free is free_bytes
+    assert Spool(Layout(tmp_path), LIMIT)._free is free_bytes
 
 
 def test_a_chunk_that_does_not_fit_is_left_out_whole_so_that_what_follows_is_in_step(
@@ -266,7 +259,7 @@ def test_a_chunk_that_does_not_fit_is_left_out_whole_so_that_what_follows_is_in_
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(SpoolError, match=r"No space left on device \(free some space"):
+        with pytest.raises(StorageError, match=r"No space left on device \(free some space"):
             spool.append(1, SECOND[100:200])
     assert spool.read(1) == SECOND[:100]
     spool.append(1, SECOND[200:300])
@@ -280,9 +273,9 @@ def test_a_full_disk_leaves_no_half_file(spool: Spool, tmp_path: Path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(SpoolError, match="free some space"):
+        with pytest.raises(StorageError, match="free some space"):
             spool.open(1)
-        with pytest.raises(SpoolError, match="free some space"):
+        with pytest.raises(StorageError, match="free some space"):
             spool.write_answer(1, SECOND)
         assert listed(tmp_path) == []
     spool.open(1)
@@ -302,21 +295,21 @@ def test_a_disk_that_fails_is_told_with_what_to_do(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdatasync", fails)
-        with pytest.raises(SpoolError, match=f"it fails.*{fix}"):
+        with pytest.raises(StorageError, match=f"it fails.*{fix}"):
             spool.sync(1)
     spool.close(1)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(SpoolError, match="is in the way"):
-        Spool(tmp_path / "file" / "spool", LIMIT)
+    with pytest.raises(StorageError, match="is in the way"):
+        Spool(Layout(tmp_path / "file"), LIMIT)
 
 
 def test_a_bad_sector_in_one_recording_keeps_nobody_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = Spool(tmp_path, 10_000_000)
+    spool = Spool(Layout(tmp_path), 10_000_000)
     for number in (1, 2):
         spool.open(number)
         spool.append(number, bytes(3200))
@@ -329,5 +322,5 @@ def test_a_bad_sector_in_one_recording_keeps_nobody_from_starting(
         return read(descriptor, size)
 
     monkeypatch.setattr(os, "read", unreadable)
-    assert Spool(tmp_path, 10_000_000).recover() == [1, 2]
+    assert Spool(Layout(tmp_path), 10_000_000).recover() == [1, 2]
     assert "000001.wav cannot be repaired" in caplog.text

@@ -1,34 +1,32 @@
-"""What the box keeps on disk, from the loop's side: order, durability, what a restart finds, trouble."""
+"""What the box keeps on disk, from the loop's side: how soon, in which order, stamped when, told to whom."""
 
 from __future__ import annotations
 
 import asyncio
-import wave
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.config import PathSettings, Settings
-from agent.errors import ConfigError
-from agent.store.folder import folder_of
 from agent.store.journal import Journal
+from agent.store.layout import Layout
 from agent.store.store import WRITE_BYTES, Store
+from tests.agent.store.test_records import SPEECH, unsent
 from tests.support.stage import play
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-SPEECH = bytes(range(256)) * 125  # one second at 16 kHz
+    from agent.store.rows import TurnRow
 
 
 @asynccontextmanager
 async def opened(folder: Path, limit_mb: int = 100) -> AsyncIterator[tuple[Store, list[str]]]:
-    troubles: list[str] = []
-    store = Store(folder, limit_mb=limit_mb, on_problem=troubles.append)
+    problems: list[str] = []
+    store = Store(folder, limit_mb=limit_mb, on_problem=problems.append)
     try:
-        yield store, troubles
+        yield store, problems
     finally:
         await store.aclose()
 
@@ -40,17 +38,11 @@ async def written(store: Store) -> None:
     await done.wait()
 
 
-def unsent(folder: Path) -> list[bytes]:
-    found = []
-    for file in sorted((folder / "spool" / "unsent").glob("*.wav")):
-        with wave.open(str(file)) as wav:
-            found.append(wav.readframes(wav.getnframes()))
+def row(folder: Path, number: int) -> TurnRow:
+    with closing(Journal(Layout(folder).journal, read_only=True)) as journal:
+        found = journal.turn(number)
+    assert found is not None
     return found
-
-
-def lose_journal(folder: Path) -> None:
-    for file in folder.glob("journal.db*"):
-        file.unlink()
 
 
 def test_speech_is_on_disk_at_most_half_a_second_after_it_was_spoken(tmp_path: Path) -> None:
@@ -70,11 +62,12 @@ def test_speech_is_on_disk_at_most_half_a_second_after_it_was_spoken(tmp_path: P
     play(scene())
 
 
-def test_what_was_being_said_when_the_power_went_is_owed_at_the_next_start(tmp_path: Path) -> None:
+def test_what_is_being_said_when_the_box_is_switched_off_is_owed_at_the_next_start(tmp_path: Path) -> None:
     async def scene() -> None:
         async with opened(tmp_path) as (store, _):
             store.begin_conversation("model")
-            store.begin(1, SPEECH)
+            store.begin(1, SPEECH[:640])
+            store.hear(1, SPEECH[640:])
             store.begin(2, typed="How hot?")
         async with opened(tmp_path) as (store, _):
             spoken, typed = store.past.owed
@@ -92,6 +85,7 @@ def test_what_was_answered_is_owed_no_more(tmp_path: Path) -> None:
             store.begin_conversation("model")
             store.begin(1, SPEECH)
             store.end(1, 1.0)
+            store.end(1, 1.0)  # nothing is open any more
             store.settled(1, "answered")
         async with opened(tmp_path) as (store, _):
             assert store.past.owed == []
@@ -101,48 +95,44 @@ def test_what_was_answered_is_owed_no_more(tmp_path: Path) -> None:
     play(scene())
 
 
-def test_a_recording_whose_journal_is_lost_is_owed_all_the_same(tmp_path: Path) -> None:
+def test_a_time_is_that_of_the_asking_and_not_of_the_writing(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (store, _):
-            store.begin_conversation("model")
-            store.begin(7, SPEECH)
-            store.end(7, 1.0)
-        lose_journal(tmp_path)
-        async with opened(tmp_path) as (store, _):
-            (row,) = store.past.owed
-            assert (row.number, row.state, row.audio_s) == (7, "waiting", 1.0)
-            assert store.past.next_turn == 8
+        now = 100.0
+        store = Store(tmp_path, limit_mb=100, wall=lambda: now)
+        store.begin_conversation("model")
+        store.begin(1, SPEECH)
+        now = 101.0
+        store.end(1, 1.0)
+        now = 102.0
+        store.save(1, lambda: None)
+        now = 103.0
+        store.keep_answer(1, bytes(100), lambda: None)
+        now = 104.0
+        store.played([1])
+        now = 110.0
+        store.unasked(2, answer_s=2.0)
+        await store.aclose()
 
     play(scene())
+    note = row(tmp_path, 1)
+    assert (note.began_at, note.ended_at, note.saved_at) == (100.0, 101.0, 102.0)
+    assert (note.answered_at, note.played_at) == (103.0, 104.0)
+    assert row(tmp_path, 2).began_at == 108.0
 
 
-@pytest.mark.parametrize("moved", [True, False])
-def test_an_answer_and_the_move_of_its_recording_agree_after_a_power_cut_between_them(
-    tmp_path: Path, *, moved: bool
-) -> None:
+def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (store, _):
+        async with opened(tmp_path) as (store, problems):
+            saved: list[float | None] = []
             store.begin_conversation("model")
             store.begin(1, SPEECH)
             store.end(1, 1.0)
-            store.update(1, state="answered")
-        if moved:
-            (tmp_path / "spool" / "unsent" / "000001.wav").rename(tmp_path / "spool" / "sent" / "000001.wav")
-        async with opened(tmp_path) as (store, _):
-            assert store.past.owed == []
-        assert not unsent(tmp_path)
-
-    play(scene())
-
-
-def test_an_utterance_of_which_nothing_was_recorded_is_not_owed(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with opened(tmp_path) as (store, _):
-            store.begin_conversation("model")
-            store.begin(1)
-        async with opened(tmp_path) as (store, _):
-            assert store.past.owed == []
-            assert store.past.turns[0].reason == "nothing was recorded"
+            store.save(1, lambda: saved.append(row(tmp_path, 1).saved_at))
+            store.save(99, lambda: saved.append(None))
+            await written(store)
+            assert len(saved) == 1
+            assert saved[0] is not None
+            assert "99" in problems[0]
 
     play(scene())
 
@@ -161,155 +151,67 @@ def test_a_note_comes_back_with_its_picture(tmp_path: Path) -> None:
     play(scene())
 
 
-def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Path) -> None:
+def test_a_problem_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (store, troubles):
-            saved: list[float | None] = []
-
-            def now_on_disk() -> None:
-                journal = Journal(tmp_path / "journal.db", read_only=True)
-                row = journal.turn(1)
-                journal.close()
-                saved.append(row.saved_at if row else None)
-
-            store.begin_conversation("model")
-            store.begin(1, SPEECH)
-            store.end(1, 1.0)
-            store.save(1, now_on_disk)
-            store.save(99, lambda: saved.append(None))
-            await written(store)
-            assert len(saved) == 1
-            assert saved[0] is not None
-            assert "99" in troubles[0]
-
-    play(scene())
-
-
-def test_trouble_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with opened(tmp_path) as (store, troubles):
+        async with opened(tmp_path) as (store, problems):
             store.begin_conversation("model")
             store.update(98, reason="no such turn")
             store.update(99, reason="no such turn")
             await written(store)
-            assert [bool(each) for each in troubles] == [True, False]
+            assert [bool(each) for each in problems] == [True, False]
 
     play(scene())
 
 
 def test_a_full_memory_is_told_and_no_note_is_deleted_for_it(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path, limit_mb=5) as (store, troubles):
+        async with opened(tmp_path, limit_mb=5) as (store, problems):
             store.begin_conversation("model")
             for number in (1, 2):
                 store.begin(number, SPEECH * 60)
                 store.end(number, 60.0)
                 await written(store)
-            assert "full" in troubles[-1]
+            assert "full" in problems[-1]
             assert len(unsent(tmp_path)) == 1
             store.settled(1, "answered")
             store.begin(3, SPEECH)
             await written(store)
-            assert troubles[-1] == ""
+            assert problems[-1] == ""
             assert len(unsent(tmp_path)) == 1
 
     play(scene())
 
 
-def test_one_folder_belongs_to_one_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("days", "kept"), [(0, 2), (3, 1)])
+def test_what_is_old_is_forgotten_if_it_is_to_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, days: int, kept: int
+) -> None:
     async def scene() -> None:
-        async with opened(tmp_path):
-            with pytest.raises(ConfigError, match="another field-agent is using it"):
-                Store(tmp_path, limit_mb=100)
-        async with opened(tmp_path):
-            pass
+        now = 0.0
+        store = Store(tmp_path, limit_mb=100, wall=lambda: now)
+        store.begin_conversation("old")
+        now = 4 * 86_400.0
+        store.begin_conversation("new")
+        store.forget(days)
+        await store.aclose()
 
-    play(scene())
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    async def scene() -> None:
-        (tmp_path / "file").write_text("in the way")
-        with pytest.raises(ConfigError, match=r"paths\] state"):
-            Store(tmp_path / "file" / "state", limit_mb=100)
-
-    play(scene())
-
-
-def test_a_damaged_journal_is_kept_and_a_new_one_begun(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async def scene() -> None:
-        (tmp_path / "journal.db").write_bytes(b"no database at all" * 100)
-        async with opened(tmp_path) as (store, _):
-            assert store.past.conversation is None
-
-    play(scene())
-    assert list(tmp_path.glob("journal.db.damaged-*"))
-    assert "was damaged" in caplog.text
-
-
-def test_where_things_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    assert folder_of(Settings()) == tmp_path / ".local" / "state" / "field-agent"
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/x/state")
-    assert str(folder_of(Settings())) == "/home/x/state/field-agent"
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/field-agent:/other")
-    assert str(folder_of(Settings())) == "/var/lib/field-agent"
-    assert str(folder_of(Settings(paths=PathSettings(state="/mnt/ssd")))) == "/mnt/ssd"
-
-
-async def answered(store: Store, number: int, seconds: float = 1.0) -> None:
-    store.begin(number, SPEECH)
-    store.end(number, 1.0)
-    store.save(number, lambda: None)
-    store.keep_answer(number, bytes(round(48_000 * seconds)), lambda: None)
-    await written(store)
-
-
-async def waiting(store: Store) -> list[int]:
-    found: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-    store.load_answers(lambda answers: found.set_result([number for number, _ in answers]))
-    return await found
-
-
-def test_answers_are_read_as_many_as_the_speaker_holds_and_one_in_any_case(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with opened(tmp_path) as (store, _):
-            store.begin_conversation("model")
-            for number, seconds in ((1, 110.0), (2, 60.0), (3, 30.0), (4, 30.0)):
-                await answered(store, number, seconds)
-            assert await waiting(store) == [1]
-            store.played([1])
-            assert await waiting(store) == [2, 3]
-
-    play(scene())
-
-
-def test_an_answer_that_is_gone_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with opened(tmp_path) as (store, _):
-            store.begin_conversation("model")
-            await answered(store, 1)
-            await answered(store, 2)
-            (tmp_path / "spool" / "sent" / "000001-answer.wav").unlink()
-            assert await waiting(store) == [2]
-            store.played([2])
-            assert await waiting(store) == []
-
-    play(scene())
+    with caplog.at_level("INFO", "agent.store"):
+        play(scene())
+    with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
+        assert len(journal.conversations()) == kept
+    assert ("1 conversations and events older than 3 days are forgotten" in caplog.text) == (kept == 1)
 
 
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as (store, troubles):
+        async with opened(tmp_path) as (store, problems):
             store.begin_conversation("model")
             numbers: list[int | None] = []
             store.call(99, "id", "look", {}, numbers.append)
             store.still(99, "photo.jpg", b"jpeg", lambda: numbers.append(-1))
             await written(store)
             assert numbers == [1, -1]
-            assert not troubles
+            assert not problems
 
     play(scene())
 

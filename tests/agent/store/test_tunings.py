@@ -10,7 +10,8 @@ import pytest
 
 from agent.errors import ConfigError
 from agent.store import tunings
-from agent.store.tunings import NAME, Tuning, audio_levels, first_boot, load, save, warning
+from agent.store.layout import Layout
+from agent.store.tunings import Tuning, audio_levels, first_boot, load, save, warning
 from hardware.settings import AudioSettings
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def test_the_newest_of_each_pair_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_file_is_for_this_user_alone_and_says_its_version(tmp_path: Path) -> None:
-    (tmp_path / "devices.part").write_text("left by a power cut")
+    (tmp_path / "devices.json.part").write_text("left by a power cut")
     save(tmp_path, HEADSET)
-    assert [each.name for each in tmp_path.iterdir()] == [NAME]
-    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
-    assert json.loads((tmp_path / NAME).read_text())["schema"] == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["devices.json"]
+    assert Layout(tmp_path).devices.stat().st_mode & 0o777 == 0o600
+    assert json.loads(Layout(tmp_path).devices.read_text())["schema"] == 1
 
 
 @pytest.mark.parametrize(
@@ -46,16 +47,16 @@ def test_the_file_is_for_this_user_alone_and_says_its_version(tmp_path: Path) ->
 def test_a_file_that_cannot_be_read_is_logged_and_then_replaced(
     content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / NAME).write_bytes(content.encode("latin-1"))
+    Layout(tmp_path).devices.write_bytes(content.encode("latin-1"))
     with caplog.at_level(logging.WARNING):
         assert load(tmp_path, HEADSET.device) is None
-    assert NAME in caplog.text
+    assert "devices.json" in caplog.text
     save(tmp_path, HEADSET)
     assert load(tmp_path, HEADSET.device) == HEADSET
 
 
 def test_an_entry_of_another_shape_is_none(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text('{"schema": 1, "devices": {"a": {"x": 1}, "b": 3}}')
+    Layout(tmp_path).devices.write_text('{"schema": 1, "devices": {"a": {"x": 1}, "b": 3}}')
     assert load(tmp_path, "a") is None
     assert load(tmp_path, "b") is None
 

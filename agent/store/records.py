@@ -1,0 +1,210 @@
+"""What is written for each thing that happens: to the journal, to the spool, in which order. No loop, no thread.
+
+The order decides what a power cut between two writes leaves, and :mod:`agent.store.recovery` makes good.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
+
+from agent.store.errors import StorageError
+from agent.store.files import private_folder, write_whole
+from agent.store.folder import locked
+from agent.store.journal import Journal
+from agent.store.layout import answer_name, picture_name, recording_name
+from agent.store.recovery import recover
+from agent.store.spool import Spool
+from hardware.ports import SPEAKER_FORMAT
+
+if TYPE_CHECKING:
+    from agent.store.layout import Layout
+    from agent.store.rows import TurnRow
+
+log = logging.getLogger(__name__)
+
+FAILURES = (StorageError, OSError, LookupError, sqlite3.IntegrityError)
+"""What any method may raise where the disk fails, or where it failed before and a row is missing for it."""
+ROOM_BYTES = 4_000_000
+"""One utterance of the longest kind."""
+READ_BYTES = SPEAKER_FORMAT.bytes_in(100)
+"""100 s of answers at a time: the speaker's buffer holds two minutes."""
+
+
+class Records:
+    """One state folder, which belongs to this process while it is open. Times are wall-clock seconds.
+
+    One thread at a time may use it.
+    """
+
+    def __init__(self, layout: Layout, *, limit_bytes: int, now: float) -> None:
+        """Open the folder, or begin it. Raises ConfigError if another process has it, StorageError."""
+        self._layout = layout
+        with ExitStack() as opened:
+            opened.enter_context(locked(layout))
+            self._spool = Spool(layout, limit_bytes)
+            self._journal = opened.enter_context(closing(Journal(layout.journal)))
+            self.past = recover(self._journal, self._spool, now)
+            self._opened = opened.pop_all()
+        self.warning = ""
+        """What is wrong with the memory for notes although everything has been written; '' if nothing is."""
+        self._conversation = self.past.number
+
+    def close(self) -> None:
+        """Close the journal, and let go of the folder."""
+        self._opened.close()
+
+    # conversations
+
+    def begin_conversation(self, model: str, at: float) -> None:
+        """Begin a conversation, to which belongs what follows."""
+        self._conversation = self._journal.begin_conversation(model, at)
+
+    def forget(self, before: float) -> int:
+        """Forget conversations that ended before then, with their recordings and photos; returns how many rows."""
+        stills, turns = self._journal.stills_before(before), self._journal.turns_before(before)
+        count = self._journal.forget(before)
+        for file in stills:
+            self._layout.still(file).unlink(missing_ok=True)
+        for row in turns:
+            self._spool.forget(row.number)
+            if row.still:
+                self._layout.picture(row.still).unlink(missing_ok=True)
+        return count
+
+    def greeted(self) -> None:
+        """Note that the technician was greeted."""
+        self._journal.greeted(self._conversation)
+
+    def keep_handle(self, handle: str, at: float) -> None:
+        """Keep the handle with which this conversation is resumed; '' forgets it."""
+        self._journal.keep_handle(self._conversation, handle, at)
+
+    def event(self, kind: str, text: str, at: float) -> None:
+        """Note something worth telling later."""
+        self._journal.add_event(at, kind, text, self._conversation or None)
+
+    # questions
+
+    def begin(self, number: int, at: float, *, typed: str = "") -> None:
+        """Begin a question: a typed one is whole, a recording is open."""
+        if typed:
+            self._journal.begin_turn(number, self._conversation, "typed", at, text=typed)
+        else:
+            self._make_room()
+            self._spool.open(number)
+            self._journal.begin_turn(number, self._conversation, "spoken", at, audio=recording_name(number))
+        self._journal.touch(self._conversation, at)
+
+    def append(self, number: int, pcm: bytes) -> None:
+        """Add audio to an open recording (16 kHz mono s16le)."""
+        self._spool.append(number, pcm)
+        self._spool.sync(number)
+
+    def end(self, number: int, audio_s: float, at: float) -> None:
+        """End a recording of ``audio_s`` seconds."""
+        self._spool.close(number)
+        self._journal.update_turn(number, state="waiting", ended_at=at, audio_s=audio_s)
+
+    def update(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - the columns of agent.store.rows.TurnRow
+        """Note how a turn stands."""
+        self._journal.update_turn(number, **columns)
+
+    def picture(self, number: int, jpeg: bytes) -> None:
+        """Keep what the camera saw when a question began."""
+        file = self._layout.picture(picture_name(number))
+        write_whole(file, jpeg)
+        self._journal.update_turn(number, still=file.name)
+
+    def load(self, number: int) -> tuple[TurnRow, bytes, bytes]:
+        """Return a note: its row, its audio, its picture. Raises LookupError where there is none."""
+        row = self._journal.turn(number)
+        if row is None:
+            raise LookupError(f"no turn {number}")
+        file = self._layout.picture(row.still)
+        jpeg = file.read_bytes() if row.still and file.exists() else b""
+        return row, self._spool.read(number) if row.audio else b"", jpeg
+
+    # answers
+
+    def unasked(self, number: int, at: float, **columns: Any) -> None:  # noqa: ANN401 - as above
+        """Note what the service said of its own accord."""
+        self._journal.begin_turn(number, self._conversation, "unasked", at)
+        self._journal.update_turn(number, **columns)
+
+    def settle(self, number: int, state: str, at: float) -> None:
+        """Note that nothing is owed for a question any more, in the end ``state`` of its turn."""
+        self._journal.update_turn(number, state=state, answered_at=at)
+        self._journal.touch(self._conversation, at)
+        self._settle_recording(number)
+
+    def keep_answer(self, number: int, pcm: bytes, at: float, **columns: Any) -> None:  # noqa: ANN401 - as above
+        """Keep the answer to a note (24 kHz mono s16le)."""
+        self._spool.write_answer(number, pcm)
+        file = answer_name(number)
+        self._journal.update_turn(number, state="answered", answered_at=at, answer_audio=file, **columns)
+        self._settle_recording(number)
+
+    def load_answers(self, at: float) -> list[tuple[int, bytes]]:
+        """Return the answers not played yet, oldest first, at most ``READ_BYTES`` of them but one at least.
+
+        What cannot be read any more is passed over for good.
+        """
+        found: list[tuple[int, bytes]] = []
+        for row in self._journal.unplayed():
+            try:
+                pcm = self._spool.read_answer(row.number)
+            except StorageError as error:
+                log.warning("store: an answer is lost: %s", error)
+                self._journal.update_turn(row.number, played_at=at, reason="its recording is lost")
+                continue
+            if found and sum(len(each) for _, each in found) + len(pcm) > READ_BYTES:
+                break
+            found.append((row.number, pcm))
+        return found
+
+    def played(self, numbers: list[int], at: float) -> None:
+        """Note that these answers were played."""
+        for number in numbers:
+            self._journal.update_turn(number, played_at=at)
+
+    # photos and function calls
+
+    def still(self, turn: int | None, name: str, jpeg: bytes, at: float) -> None:
+        """Keep a photo of the job."""
+        private_folder(self._layout.stills)
+        write_whole(self._layout.still(name), jpeg)
+        self._journal.add_still(self._conversation, self._known(turn), at, name, len(jpeg))
+
+    def drop_still(self, name: str) -> None:
+        """Forget a photo."""
+        self._layout.still(name).unlink(missing_ok=True)
+        self._journal.drop_still(name)
+
+    def begin_call(self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], at: float) -> int:
+        """Note a function call before it is made; returns its number."""
+        return self._journal.begin_call(self._conversation, self._known(turn), call_id, name, arguments, at)
+
+    def end_call(self, number: int, result: dict[str, Any], at: float) -> None:
+        """Note what a function gave."""
+        self._journal.end_call(number, result, at)
+
+    def _known(self, turn: int | None) -> int | None:
+        """Return ``turn`` if the journal has it: with a full memory it has not."""
+        return turn if turn is not None and self._journal.turn(turn) is not None else None
+
+    def _settle_recording(self, number: int) -> None:
+        row = self._journal.turn(number)
+        if row is not None and row.audio:  # what was typed has none
+            self._spool.sent(number)
+
+    def _make_room(self) -> None:
+        unplayed = [row.number for row in self._journal.unplayed()]
+        if not self._spool.make_room(ROOM_BYTES, unplayed):
+            full = StorageError(self._layout.folder, "the memory for notes is full", "bring the box to a network")
+            self.warning = str(full)
+            raise full
+        nearly = f"{self._layout.folder}: memory for notes is nearly full (bring the box to a network)"
+        self.warning = nearly if self._spool.nearly_full else ""

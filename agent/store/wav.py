@@ -1,0 +1,56 @@
+"""WAV files as the spool keeps them (16-bit, one channel), also those still being written when the power went.
+
+The header's lengths are only true once a file is closed; what a file holds is what follows its header.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from hardware.ports import BYTES_PER_SAMPLE, MICROPHONE_FORMAT, SPEAKER_FORMAT
+
+SPEECH_RATE, ANSWER_RATE = MICROPHONE_FORMAT.rate, SPEAKER_FORMAT.rate
+RATES = range(4_000, 192_001)
+"""Samples per second that a header can tell; else it is damaged."""
+UNKNOWN = 0xFFFFFFFF
+"""The length in the header of a file that is being written, or was when the power went."""
+HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+_RIFF = 8
+"""Bytes that the first length does not count."""
+
+
+def header(rate: int, size: int | None) -> bytes:
+    """Return the header of ``size`` bytes of samples; None: not known yet."""
+    riff, data = (UNKNOWN, UNKNOWN) if size is None else (HEADER.size - _RIFF + size, size)
+    byte_rate = rate * BYTES_PER_SAMPLE
+    return HEADER.pack(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, byte_rate, BYTES_PER_SAMPLE, 16, b"data", data)
+
+
+def read(content: bytes, otherwise: int = SPEECH_RATE) -> tuple[bytes, int]:
+    """Return the samples in a file's ``content`` and their rate; ``otherwise`` where the header does not tell it."""
+    return content[HEADER.size :][: whole(len(content))], rate_of(content) or otherwise
+
+
+def whole(size: int) -> int:
+    """Return how many bytes of whole samples a file of ``size`` bytes holds."""
+    return max(0, size - HEADER.size) // BYTES_PER_SAMPLE * BYTES_PER_SAMPLE
+
+
+def rate_of(content: bytes) -> int:
+    """Return the rate that the header in ``content`` tells, 0 if it cannot be right."""
+    rate = HEADER.unpack_from(content)[7] if len(content) >= HEADER.size else 0
+    return rate if rate in RATES else 0
+
+
+def repaired(found: bytes, size: int, otherwise: int) -> bytes:
+    """Return the header that a file of ``size`` bytes ought to have which begins with ``found``.
+
+    Its rate is kept if the rest but the lengths is right, else it is ``otherwise``.
+    """
+    rate = rate_of(found)
+    known = rate and _without_lengths(found) == _without_lengths(header(rate, None))
+    return header(rate if known else otherwise, whole(size))
+
+
+def _without_lengths(found: bytes) -> bytes:
+    return found[:4] + found[8:40]

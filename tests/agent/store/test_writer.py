@@ -1,0 +1,159 @@
+"""The thread alone: order, what the loop is told, one word of trouble and one of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent.store.writer import Writer
+from tests.support.stage import play
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+
+@dataclass
+class Rig:
+    """A writer, and what it said."""
+
+    told: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warning: str = ""
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = Writer((LookupError,), warning=lambda: self.warning, on_problem=self.problems.append)
+
+    def works(self, name: str) -> None:
+        self.writer.submit(lambda: name, self.told.append)
+
+    def fails(self, name: str) -> None:
+        def job() -> None:
+            raise LookupError(name)
+
+        self.writer.submit(job, lambda _: self.told.append("never"), lambda: self.told.append(f"no {name}"))
+
+    def warns(self, warning: str) -> None:
+        def job() -> None:
+            self.warning = warning
+
+        self.writer.submit(job)
+
+    async def done(self) -> None:
+        end = asyncio.Event()
+        self.writer.submit(lambda: None, lambda _: end.set())
+        await end.wait()
+
+
+@asynccontextmanager
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    try:
+        yield made
+    finally:
+        await made.writer.aclose(lambda: None)
+
+
+def test_jobs_are_done_in_their_order_by_one_other_thread_and_told_on_the_loop() -> None:
+    async def scene() -> None:
+        threads: list[int] = []
+        told: list[tuple[int, int]] = []
+
+        def job(number: int) -> int:
+            threads.append(threading.get_ident())
+            return number
+
+        async with rig() as made:
+            for number in range(20):
+                made.writer.submit(partial(job, number), lambda number: told.append((number, threading.get_ident())))
+            await made.done()
+        assert told == [(number, threading.get_ident()) for number in range(20)]
+        assert len(set(threads)) == 1
+        assert threading.get_ident() not in threads
+
+    play(scene())
+
+
+def test_a_job_that_fails_is_told_to_whoever_asked_and_takes_no_other_along() -> None:
+    async def scene() -> None:
+        async with rig() as made:
+            made.works("one")
+            made.fails("two")
+            made.works("three")
+            await made.done()
+            assert made.told == ["one", "no two", "three"]
+
+    play(scene())
+
+
+def test_a_problem_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        async with rig() as made:
+            made.works("all well")
+            for name in ("first", "second"):
+                made.fails(name)
+            await asyncio.sleep(0.1)
+            assert made.problems == ["first"]
+            for _ in range(2):
+                made.works("again")
+            await made.done()
+            assert made.problems[1:] == [""]
+
+    with caplog.at_level("INFO", "agent.store"):
+        play(scene())
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "store: first"),
+        ("INFO", "store: is written again"),
+    ]
+
+
+def test_a_warning_lasts_while_jobs_succeed_and_until_a_job_has_lifted_it() -> None:
+    async def scene() -> None:
+        async with rig() as made:
+            made.warns("nearly full")
+            made.works("all the same")
+            made.fails("something else")
+            made.works("and this")
+            await made.done()
+            assert made.problems == ["nearly full"]
+            made.warns("")
+            await made.done()
+            assert made.problems == ["nearly full", ""]
+
+    play(scene())
+
+
+def test_what_is_submitted_before_the_end_is_done_and_nothing_after_it() -> None:
+    async def scene() -> None:
+        made, order = Rig(), list[str]()
+        made.writer.submit(lambda: order.append("job"))
+        for _ in range(2):
+            await made.writer.aclose(lambda: order.append("last"))
+        made.works("too late")
+        made.fails("this too")
+        await asyncio.sleep(0)
+        assert order == ["job", "last"]
+        assert made.told == ["no this too"]
+        assert made.problems == []
+
+    play(scene())
+
+
+def test_anything_else_that_a_job_raises_is_a_bug_and_shown_as_one() -> None:
+    async def scene() -> None:
+        shown: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: shown.append(context.get("exception")))
+        async with rig() as made:
+            made.writer.submit(lambda: 1 // 0, otherwise=lambda: made.told.append("not done"))
+            await made.done()
+            assert made.told == ["not done"]
+            assert made.problems == []
+        assert [type(error) for error in shown] == [ZeroDivisionError]
+
+    play(scene())
