@@ -26,11 +26,11 @@ from agent.turn.gestures import Gestures
 from agent.turn.light import PLAYING
 from agent.turn.machine import Turn
 from agent.turn.phase import Phase
-from agent.uplink.ledger import BYTES_PER_S
+from agent.uplink.utterance import Kind
 from agent.vision.pictures import Pictures
 from agent.voice.announcer import Announcer
 from agent.voice.earcons import Earcon, pcm
-from hardware.ports import Rhythm
+from hardware.ports import MICROPHONE_FORMAT, Rhythm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,7 +292,7 @@ class Agent:
         self._speech_ended_at = self._loop.time() - self._settings.endpointer.end_silence_ms / 1000
         recording = self.conversation.ledger.recording
         if recording is not None:
-            self.acoustics.ended(len(recording.pcm) / BYTES_PER_S, self._loop.time())
+            self.acoustics.ended(MICROPHONE_FORMAT.seconds_in(len(recording.pcm)), self._loop.time())
         self.dispatch(events.SpeechEnded())
         self._speech_ended_at = 0.0
 
@@ -319,7 +319,8 @@ class Agent:
 
     def _keep_still(self, name: str, jpeg: bytes) -> None:
         recording = self.conversation.ledger.recording
-        turn = recording.number if recording is not None and recording.marked else None  # else the journal has no turn
+        # Where the service detects speech, the journal has no turn yet.
+        turn = recording.number if recording is not None and recording.kind is Kind.LIVE else None
         self.store.still(turn, name, jpeg, lambda: self.dispatch(events.StillKept()))
 
     # the button, the speaker, the clock, the disk

@@ -19,6 +19,7 @@ from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
 from agent.turn import events
 from agent.uplink.outbox import Outbox, Outgoing
+from agent.uplink.utterance import Kind
 from agent.wire import protocol
 from agent.wire.events import (
     GenerationComplete,
@@ -275,12 +276,12 @@ class Conversation:
             self._counters.frame_bytes += len(outgoing.message)
         utterance = outgoing.completes
         self.note_sender.progress()
-        if utterance is not None and (utterance.marked or utterance.text):
+        if utterance is not None and utterance.kind is not Kind.STREAM:
             dropped = self._counters.frames_dropped.total()
             self.dialogue.asked(utterance, self._loop.time(), self._frames, dropped - self._dropped)
             self._frames, self._dropped = 0, dropped
             self.delivery.sent(utterance, self.link.connections)
-            if not (utterance.note or utterance.withdrawn):
+            if not (utterance.kind is Kind.NOTE or utterance.withdrawn):
                 self._emit(events.Delivered())
 
     def server_event(self, event: ServerEvent) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.conversation.answers import Answer, Answers
 from agent.turn import events
+from agent.uplink.utterance import Kind, Wants
 from agent.wire.events import (
     AudioOut,
     GenerationComplete,
@@ -25,7 +26,7 @@ from hardware.ports import SPEAKER_FORMAT, AudioFormat
 if TYPE_CHECKING:
     from agent.conversation.delivery import Delivery
     from agent.metrics import Counters, TurnRecord
-    from agent.uplink.ledger import Utterance
+    from agent.uplink.utterance import Utterance
     from agent.wire.events import ServerEvent
     from hardware.ports import Speaker
 
@@ -71,15 +72,17 @@ class Dialogue:
     def asked(self, utterance: Utterance, now: float, frames: int = 0, frames_dropped: int = 0) -> None:
         """Note that the whole of ``utterance`` has been handed to the service, with so many ``frames``."""
         broken = self._broken
-        goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
+        is_note = utterance.kind is Kind.NOTE and not utterance.withdrawn
+        goes_on = broken is not None and broken.utterance == utterance.number and not is_note
         rest = broken if goes_on else None
         number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
-        answer = self._answers.expect(number, now, wanted=utterance.wanted, deferred=utterance.note, record=rest)
+        wanted = utterance.wants is not Wants.NOTHING
+        answer = self._answers.expect(number, now, wanted=wanted, deferred=is_note, record=rest)
         answer.record.typed = utterance.text
         answer.record.frames += frames
         answer.record.frames_dropped += frames_dropped
         self._seam, self._question_again = (" ", True) if rest is not None else ("", False)
-        if utterance.note and utterance.answer_text:
+        if is_note and utterance.answer_text:
             answer.record.answer.add_text(utterance.answer_text + " ")
         if rest is None:
             answer.record.speech_ended_at, answer.record.delivered_at = utterance.ended_at, now

@@ -31,13 +31,14 @@ from agent.metrics import Counters, TurnRecord
 from agent.store.recovery import Recovered
 from agent.turn.events import AnswerBegan, AnswerGenerated, Event
 from agent.uplink.bandwidth import Uplink
+from agent.uplink.utterance import Wants
 from agent.wire import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.uplink.ledger import Utterance
     from agent.uplink.outbox import Outbox, Outgoing
+    from agent.uplink.utterance import Utterance
     from agent.wire.session import Session
 
 PIECES = 4
@@ -542,7 +543,7 @@ class Promise(RuleBasedStateMachine):
         self.spoilt |= {entry.number for entry in self.talk.ledger.over} | {a.number for a in self.server.owed}
 
     def spoil_begun(self) -> None:
-        self.spoilt |= {entry.number for entry in self.talk.ledger.over if entry.answered_in_part}
+        self.spoilt |= {entry.number for entry in self.talk.ledger.over if entry.wants is Wants.REST}
 
     def say(self, message: dict[str, Any]) -> None:
         for event in protocol.decode(json.dumps(message).encode()):

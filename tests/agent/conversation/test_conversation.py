@@ -803,7 +803,7 @@ def test_a_spoken_and_a_typed_question_are_answered_and_recorded() -> None:
             assert first.tokens > 0
             assert second.interrupted
             assert simulator.utterances[1].texts == ["What does the pressure gauge on this pump show?"]
-            assert rig.talk.ledger.waiting == 0
+            assert len(rig.talk.ledger.over) == 0
 
     play(scene())
 

@@ -89,7 +89,7 @@ async def rigged(url: str, key: Callable[[], str] = lambda: KEY, **link: Any) ->
     settings = config.override(
         config.Settings(), {"service": {"url": url}, "link": {"kernel": False} | link}, where="test"
     )
-    ears, ledger, session = Ears(), Ledger(marked=True), Session(settings)
+    ears, ledger, session = Ears(), Ledger(local_detection=True), Session(settings)
     outbox = Outbox(ledger)
     built = Link(settings, key, session, outbox, ears)
     task = asyncio.create_task(built.run())
