@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from agent.conversation.answers import Answer, Answers
+from agent.conversation.answers import Answer, Answers, Arrival, Use
 from agent.turn import events
 from agent.uplink.utterance import Kind, Wants
 from agent.wire.events import (
@@ -76,8 +76,8 @@ class Dialogue:
         goes_on = broken is not None and broken.utterance == utterance.number and not is_note
         rest = broken if goes_on else None
         number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
-        wanted = utterance.wants is not Wants.NOTHING
-        answer = self._answers.expect(number, now, wanted=wanted, deferred=is_note, record=rest)
+        refused = Use.UNWANTED if utterance.wants is Wants.NOTHING else Use.ALOUD
+        answer = self._answers.expect(number, now, Use.DEFERRED if is_note else refused, rest)
         answer.record.typed = utterance.text
         answer.record.frames += frames
         answer.record.frames_dropped += frames_dropped
@@ -155,7 +155,7 @@ class Dialogue:
         answer = self._answers.current
         news: list[events.Event] = []
         self._deferred.clear()
-        if answer is not None and answer.aloud and answer.began and not answer.generated:
+        if answer is not None and answer.aloud and answer.arrival is Arrival.BEGUN:
             number = answer.utterance
             if number is not None and self._delivery.continue_answer(number, answer.record.answer.text):
                 self._broken = answer.record
@@ -189,7 +189,7 @@ class Dialogue:
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
             return news
-        if answer.deferred:
+        if answer.use is Use.DEFERRED:
             answer.record.answer.add_audio(seconds)
             self._deferred += event.pcm
             return news
@@ -249,7 +249,7 @@ class Dialogue:
     def _lost(self, answer: Answer) -> None:
         if answer.record is self._broken and not answer.generated:
             return  # its rest is asked for
-        if answer.began:  # one that never began is asked for again, or was merged into the next
+        if answer.begun:  # one that never began is asked for again, or was merged into the next
             answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 
