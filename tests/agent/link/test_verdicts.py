@@ -7,6 +7,7 @@ from agent.link.verdicts import (
     Next,
     Verdict,
     judge_close,
+    judge_key,
     judge_status,
     judge_unreachable,
 )
@@ -138,3 +139,8 @@ def test_a_verdict_is_one_line() -> None:
 def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
     verdict = judge_close(code, reason, resumed=False, failures=1)
     assert (verdict.fault is not None) is (step is Next.REFUSED)
+
+
+def test_a_key_that_cannot_be_read_is_refused_and_tried_again_slowly() -> None:
+    verdict = judge_key("no API key")
+    assert verdict == Verdict(Next.REFUSED, "no API key", wait_s=REFUSED_WAIT_S, fault=Fault.KEY)
