@@ -23,7 +23,6 @@ from agent.store.folder import folder_of
 from agent.store.store import Store
 from agent.turn import effects, events
 from agent.turn.gestures import Gestures
-from agent.turn.light import PLAYING
 from agent.turn.machine import Turn
 from agent.turn.phase import Phase
 from agent.uplink.utterance import Kind
@@ -189,7 +188,7 @@ class Agent:
                 self.conversation.link.renew()
             case effects.Play():
                 # Words over an answer would spoil both.
-                self._announcer.play(effect.earcon, () if self.turn.phase in PLAYING else effect.words)
+                self._announcer.play(effect.earcon, () if self.turn.phase.playing else effect.words)
             case effects.FinishAnswer():
                 self._devices.speaker.finish()
             case effects.TakeStill():
@@ -275,7 +274,7 @@ class Agent:
             conversation.hear(heard.for_model, quiet=self.ear.quiet)
         if edge is Edge.END:
             self._speech_ended()
-        elif self.turn.utterance_open:
+        elif self.turn.phase.recording:
             self._show()
         conversation.dialogue.watch_playback(self._loop.time())
 
@@ -311,7 +310,7 @@ class Agent:
         self.pictures.stream_frames(on=False)
         self._devices.microphone.speech(on=False)
         self.ear.restart()
-        self.conversation.end_utterance(self._speech_ended_at or self._loop.time(), listening=self.turn.listening)
+        self.conversation.end_utterance(self._speech_ended_at or self._loop.time(), listening=self.turn.phase.listening)
 
     def _picture(self, jpeg: bytes) -> None:
         self._device_works("camera")

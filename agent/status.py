@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.link.state import LinkState
 from agent.voice.phrase import Phrase
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def tally(counters: Counters, conversation: Conversation) -> str:
 
 
 def _network(conversation: Conversation) -> Phrase:
-    if conversation.link.state in (LinkState.OFFLINE, LinkState.REFUSED):
+    if conversation.link.state.away:
         return Phrase.NO_NETWORK
     return Phrase.NETWORK_SLOW if conversation.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD
 

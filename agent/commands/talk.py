@@ -17,7 +17,6 @@ from agent.commands.run import to_the_end
 from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
-from agent.turn.phase import Phase
 from hardware.panel.keyboard import KeyboardButton
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ LAST_ANSWER_S = 2.0
 LAST_RECORD_S = 3.0
 """At the end the service is given so long to begin an answer that it owes, and to close the last turn."""
 GLANCE_S = 0.05
-BUSY = (Phase.HEARING, Phase.TALKING, Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING)
 KEYS = "Enter taps, Space (where the terminal can) or Tab holds; type a line to ask in writing; Ctrl-C ends."
 EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after the other, and the end of them is the end.
 The API key is taken from GEMINI_API_KEY, or from the file that [service] key_file of the configuration names; a ws://
@@ -189,7 +187,7 @@ async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
 
 
 async def _at_rest(agent: Agent) -> None:
-    while agent.turn.phase in BUSY:  # noqa: ASYNC110 - every phase has its own deadline
+    while agent.turn.phase.busy:  # noqa: ASYNC110 - every phase has its own deadline
         await asyncio.sleep(GLANCE_S)
 
 
@@ -197,7 +195,7 @@ async def _over(agent: Agent) -> None:
     """Wait until the box is at rest and nothing more of the last turn can be expected soon."""
     dialogue, patience = agent.conversation.dialogue, LAST_RECORD_S
     while patience > 0:
-        if agent.turn.phase in BUSY:
+        if agent.turn.phase.busy:
             patience = LAST_RECORD_S
         elif dialogue.pending or (dialogue.latest is not None and not dialogue.latest.settled):
             patience -= GLANCE_S

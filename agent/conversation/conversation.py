@@ -48,7 +48,6 @@ log = logging.getLogger(__name__)
 
 FORGET_EVERY_S = 86_400.0
 """How often what is older than ``notes.keep_days`` is looked for, in a box that is never switched off."""
-FAILING = (LinkState.OFFLINE, LinkState.REFUSED)
 
 
 class Conversation:
@@ -320,7 +319,7 @@ class Conversation:
             log.log(logging.DEBUG if repeat else logging.WARNING, "link: %s", verdict)
         elif state is LinkState.UP:
             log.info("link: up, connection %d", self.link.connections)
-        self._failing = state in FAILING or (self._failing and state is LinkState.CONNECTING)
+        self._failing = state.away or (self._failing and state is LinkState.CONNECTING)
         if verdict is not None and self._lost_at is None:
             self._lost_at = self._loop.time()
             self._store.event("network", f"no connection: {verdict}")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from agent.turn.phase import Phase
     from agent.voice.phrase import Words
 
-AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
-
 
 class Condition:
     """Kept by the turn machine."""
@@ -42,7 +40,7 @@ class Condition:
     @property
     def away(self) -> bool:
         """Whether nothing can be sent, for all that is known."""
-        return self._failing or self.link in AWAY
+        return self._failing or self.link.away
 
     @property
     def fault_words(self) -> Words:

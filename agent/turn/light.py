@@ -6,9 +6,6 @@ from agent.link.state import LinkState
 from agent.turn.phase import Phase
 from hardware.ports import Rhythm
 
-PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
-RECORDING = (Phase.HEARING, Phase.TALKING)
-
 
 def rhythm(  # noqa: PLR0913 - the six things that it depends on
     phase: Phase, link: LinkState, *, fault: bool, failing: bool, notes: bool = False, answers: bool = False
@@ -20,7 +17,7 @@ def rhythm(  # noqa: PLR0913 - the six things that it depends on
     """
     if fault or link is LinkState.REFUSED:
         return Rhythm.FAULT
-    if phase in PLAYING:
+    if phase.playing:
         return Rhythm.ANSWERING
     if failing:
         return Rhythm.OFFLINE
@@ -28,7 +25,7 @@ def rhythm(  # noqa: PLR0913 - the six things that it depends on
         return Rhythm.MESSAGE if answers else Rhythm.OFFLINE
     if phase is Phase.ASLEEP:
         return Rhythm.CONNECTING if link is LinkState.CONNECTING else Rhythm.READY
-    if phase in RECORDING:
+    if phase.recording:
         return Rhythm.HEARING
     if link is not LinkState.UP:
         return Rhythm.CONNECTING

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from agent.link.state import LinkState
-from agent.turn.light import PLAYING, RECORDING, rhythm
+from agent.turn.light import rhythm
 from agent.turn.phase import Phase
 from hardware.ports import Rhythm
 
@@ -55,11 +55,11 @@ def test_a_connection_that_fails_beats_an_answer_that_waits() -> None:
 @pytest.mark.parametrize("phase", Phase)
 def test_a_connection_that_fails_shows_whatever_is_tried_meanwhile(phase: Phase) -> None:
     shown = {rhythm(phase, link, fault=False, failing=True) for link in (LinkState.OFFLINE, LinkState.CONNECTING)}
-    assert shown == {Rhythm.ANSWERING if phase in PLAYING else Rhythm.OFFLINE}
+    assert shown == {Rhythm.ANSWERING if phase.playing else Rhythm.OFFLINE}
 
 
 def test_recording_shows_while_the_connection_is_being_made() -> None:
-    for phase in RECORDING:
+    for phase in (phase for phase in Phase if phase.recording):
         assert rhythm(phase, LinkState.CONNECTING, fault=False, failing=False) is Rhythm.HEARING
     assert rhythm(Phase.LISTENING, LinkState.CONNECTING, fault=False, failing=False) is Rhythm.CONNECTING
     assert rhythm(Phase.ASLEEP, LinkState.CONNECTING, fault=False, failing=False) is Rhythm.CONNECTING

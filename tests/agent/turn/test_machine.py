@@ -143,6 +143,23 @@ def answering(**overrides: Any) -> Box:
     return box
 
 
+# what the phases have in common
+
+
+@pytest.mark.parametrize(
+    ("common", "phases"),
+    [
+        ("listening", "LISTENING HEARING TALKING THINKING ANSWERING"),
+        ("recording", "HEARING TALKING"),
+        ("waiting", "THINKING ANSWERING"),
+        ("playing", "ANSWERING SPEAKING"),
+        ("busy", "HEARING TALKING THINKING ANSWERING SPEAKING"),
+    ],
+)
+def test_what_the_phases_have_in_common(common: str, phases: str) -> None:
+    assert " ".join(phase.name for phase in Phase if getattr(phase, common)) == phases
+
+
 # asleep
 
 
@@ -564,7 +581,7 @@ def test_an_answer_for_a_sleeping_box_is_spoken_with_the_microphone_closed() -> 
     box = Box()
     box.send(AnswerBegan())
     assert box.is_in(Phase.SPEAKING)
-    assert not box.turn.listening
+    assert not box.turn.phase.listening
     assert box.press() == [CancelCatchUp(), CutAnswer(), Sensors(on=True), Connect()]
 
 
@@ -630,7 +647,7 @@ def test_answers_may_be_spoken_at_once_to_a_sleeping_box() -> None:
     box = Box(answers_at_once=True, max_answer_s=60.0)
     assert box.send(NotesChanged(waiting=0, answered=1)) == [PlayAnswers()]
     assert box.is_in(Phase.SPEAKING)
-    assert not box.turn.listening
+    assert not box.turn.phase.listening
     box.send(NotesChanged(0, 0), Drained())
     assert box.is_in(Phase.ASLEEP)
 
@@ -664,7 +681,7 @@ def test_speech_that_begins_under_the_tap_that_wakes_is_not_talked_over() -> Non
     box.press()
     box.send(SPEECH)
     box.release()
-    assert box.turn.utterance_open == recording(box.effects)
+    assert box.turn.phase.recording == recording(box.effects)
 
 
 def test_the_connection_made_at_start_up_is_let_go_of_like_any_other() -> None:
@@ -882,8 +899,8 @@ def test_whatever_happens_the_box_comes_to_rest_and_every_gate_it_opened_is_shut
     box = Box(**mode)
     for event, pause in story:
         box.send(event)
-        assert box.turn.listening == sensing(box.effects)
-        assert box.turn.utterance_open == recording(box.effects)
+        assert box.turn.phase.listening == sensing(box.effects)
+        assert box.turn.phase.recording == recording(box.effects)
         box.wait(pause)
     box.send(HoldEnd())
     for _ in range(40):  # nothing but time, and a speaker that reports its end
