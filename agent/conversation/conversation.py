@@ -76,7 +76,7 @@ class Conversation:
         self._mark = mark
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
-        self._local_detection = settings.turn.detection == "local"
+        self._local_detection = settings.turn.local_detection
         self._state = LinkState.IDLE
         self._failing = False  # since the last connection that came up
         self._handle = ""  # as it is on disk

@@ -62,7 +62,7 @@ class Delivery:
         self._clock = clock
         self._emit = emit
         self._on_record = on_record
-        self._local_detection = settings.turn.detection == "local"
+        self._local_detection = settings.turn.local_detection
         self._progress_at = 0.0
         self._reported = events.NotesChanged(0, 0)
         past = store.past

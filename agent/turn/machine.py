@@ -1,7 +1,8 @@
 """PURE: what the box does, as one machine: events in, effects out, time as an argument.
 
 This file knows nothing of wires, threads or devices. ``docs/turn-table.md`` is its (phase x event) table, printed by
-its test. Every phase but ASLEEP has a deadline, so that each reaches rest whatever the world does or fails to do.
+its test. The box rests in ASLEEP, and in LISTENING if it always listens; every other phase has a deadline, so that each
+comes to rest whatever the world does or fails to do.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ class Turn:
         self._settings = settings
         self._answers_at_once = answers_at_once
         self._hands_free = settings.mode == "hands-free"
-        self._server_detects = settings.detection == "server"
         self._timers: dict[_Timer, float] = {}
         self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
         self._pressed = False
@@ -125,14 +125,12 @@ class Turn:
         self._pressed = True
         if gesture.first:
             self._origin = self.phase
-        wanted: list[effects.Effect] = [effects.CancelCatchUp()] if gesture.first else []
+        # Silence comes before anything else that a press does.
+        wanted: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
+        wanted += [effects.CancelCatchUp()] if gesture.first else []
         if not self.phase.listening:
-            wanted += [effects.CutAnswer()] if self.phase is Phase.SPEAKING else []
             return wanted + self._wake(now)
-        if self.phase.waiting:
-            self._listen(now, self._settings.idle_s)
-            return [*wanted, effects.CutAnswer()]
-        if self.phase is Phase.LISTENING:
+        if not self.phase.recording:
             self._listen(now, self._settings.idle_s)
         self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
         return wanted
@@ -195,7 +193,7 @@ class Turn:
         hands_free = self._hands_free and not self.condition.noisy
         if not hands_free or self.phase.recording or not self.phase.listening:
             return []
-        if self._server_detects and self.phase is Phase.ANSWERING:
+        if not self._settings.local_detection and self.phase is Phase.ANSWERING:
             return []  # the service decides whether this was speech, and says so by interrupting
         cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting else []
         self._hear(Phase.HEARING, now)
@@ -257,7 +255,7 @@ class Turn:
         return [effects.FinishAnswer()]
 
     def _interrupted(self, now: float) -> list[effects.Effect]:
-        if self.phase is Phase.ANSWERING and self._server_detects:
+        if self.phase is Phase.ANSWERING and not self._settings.local_detection:
             self._hear(Phase.HEARING, now)
             return [effects.CutAnswer(), effects.OpenUtterance(0.0)]
         if self.phase.playing:
@@ -376,7 +374,7 @@ class Turn:
         if self.phase.playing:
             # What came is played to its end. Where the line took the rest, that is asked for when it is back.
             return [effects.FinishAnswer(), *([] if connected else [effects.SaveNote()])]
-        if self._server_detects:
+        if not self._settings.local_detection:
             return self._rest_after_answer(now)  # what sounded like speech here was none to the service
         if connected and not self._retried:
             self._retried, self._delivered = True, False
@@ -418,7 +416,7 @@ class Turn:
 
     def _expect_answer(self, now: float) -> list[effects.Effect]:
         """Wait for it, or save the question at once where there is nobody to put it to."""
-        if self.condition.away and not self._server_detects:
+        if self.condition.away and self._settings.local_detection:
             return [effects.SaveNote(), *self._rest_after_answer(now)]
         self._think(now)
         return []
@@ -438,7 +436,8 @@ class Turn:
         end: list[effects.Effect] = [effects.EndUtterance()] if self.phase.recording else []
         cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.recording or self.phase.waiting else []
         # What is still to be said must not depend on a connection that nobody may want any more.
-        save: list[effects.Effect] = [] if self.link is LinkState.UP or self._server_detects else [effects.SaveNote()]
+        sent = self.link is LinkState.UP or not self._settings.local_detection
+        save: list[effects.Effect] = [] if sent else [effects.SaveNote()]
         close: list[effects.Effect] = [effects.Sensors(on=False)] if self.phase.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
         return [*end, *cut, *save, *close]
