@@ -83,7 +83,7 @@ class Answer:
         return None if self.use is Use.DROPPED else self.utterance
 
     def refuse(self) -> None:
-        """Take no more of its content."""
+        """Refuse what is still to come of it."""
         self.use = _REFUSED.get(self.use, self.use)
 
 

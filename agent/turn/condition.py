@@ -1,4 +1,4 @@
-"""PURE: how things stand, apart from what the box is doing: link, faults, notes; and how that is shown and said."""
+"""PURE: what is so apart from what the box is doing: link, faults, notes; and how that is shown and said."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class Condition:
-    """Kept by the turn machine."""
+    """What the turn machine knows of link, faults, notes and place."""
 
     def __init__(self) -> None:
         """Begin without a link, a fault or a note."""
         self.link = LinkState.IDLE
         self.faults: set[str] = set()
         self.notes = 0
-        """Waiting to be sent."""
+        """Notes that wait to be sent."""
         self.answers = 0
-        """To notes, not heard yet."""
+        """Answers to notes that nobody has heard yet."""
         self.noisy = False
         """Too loud to listen hands-free."""
         self.trusted = True
@@ -63,7 +63,7 @@ class Condition:
         return Rhythm.ONE_WAY if shown is Rhythm.ANSWERING and not self.trusted else shown
 
     def link_changed(self, event: events.LinkChanged) -> list[effects.Play]:
-        """Take the link's new state; return what is said of it."""
+        """Note the link's new state; return what is said of it."""
         self.link, self._trouble = event.state, event.fault
         news = self._trouble is not None and self._trouble is not self._told
         if event.state is not LinkState.CONNECTING:
@@ -71,20 +71,20 @@ class Condition:
         return [_told(self._trouble)] if news else []
 
     def fault_raised(self, name: str) -> list[effects.Play]:
-        """Take a fault of a part; return what is said of it."""
+        """Note a fault of a part; return what is said of it."""
         news = name not in self.faults
         self.faults.add(name)
         return [_told(Fault.of_part(name))] if news else []
 
     def noise_changed(self, *, noisy: bool) -> list[effects.Play]:
-        """Take whether it is too loud; return what is said of it."""
+        """Note whether it is too loud; return what is said of it."""
         self.noisy = noisy
         if noisy:
             return [effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
         return [effects.Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
 
     def notes_changed(self, event: events.NotesChanged) -> None:
-        """Take the new numbers."""
+        """Note how many notes wait, and how many answers."""
         self.notes, self.answers = event.waiting, event.answered
 
     def note_saved(self, event: events.NoteSaved) -> effects.Play:

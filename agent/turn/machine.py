@@ -30,7 +30,7 @@ THINKING_TICK_S = 1.5
 NOTES_LINGER_S = 60.0
 """While notes wait the connection is kept, and how things stand is looked at this often."""
 AWAY_GRACE_S = 5.0
-"""An attempt to connect has failed: so long it may still be a short gap, then the question is saved for later."""
+"""An attempt to connect has failed: for this long it may still be a short gap, then the question is saved for later."""
 
 
 class _Timer(Enum):
@@ -75,7 +75,7 @@ class Turn:
         return self.condition.link
 
     def handle(self, event: events.Event, now: float) -> list[effects.Effect]:
-        """Take one event at time ``now`` (seconds, monotonic)."""
+        """Handle one event at time ``now`` (seconds, monotonic); return what it asks for."""
         match event:
             case Down() | Hold() | HoldEnd() | Tap() | Settled():
                 return self._gesture(event, now)

@@ -14,7 +14,7 @@ NARROW_AT_S = 0.5
 """Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
 LATE_S = 0.200
 LATE_FOR_S = 0.7
-"""The same when it has been a little late for so long: a queue that does not shrink by itself."""
+"""The same when it has been a little late for this long: a queue that does not shrink by itself."""
 WIDE_BELOW_S = 0.150
 """Earlier than this for long enough, it goes back to 16 kHz."""
 FIRST_PATIENCE_S = 4.0

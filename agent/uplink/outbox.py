@@ -36,7 +36,7 @@ class Outbox:
     """What waits to be sent."""
 
     def __init__(self, ledger: Ledger, *, narrowband: bool = True) -> None:
-        """Take audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
+        """Send the audio of ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
         self._ledger = ledger
         self._degrader = Degrader(narrowband=narrowband)
         self.degradation = Degradation()
@@ -89,7 +89,7 @@ class Outbox:
 
     @property
     def behind(self) -> bool:
-        """Whether so much audio waits that it is being caught up with."""
+        """Whether enough audio waits that it is being caught up with."""
         return self._ledger.backlog_s > BEHIND_S
 
     @property

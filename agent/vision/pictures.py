@@ -145,9 +145,9 @@ class Pictures:
             await self._until_next()
 
     async def _take_frame(self, camera: Camera) -> None:
-        """Take one when the uplink has room for it, within its time and before a still is asked; else drop it."""
+        """Take one frame when the uplink has room for it, within its time and before a still is asked; else drop it."""
         ends = self._due + self._period_s
-        refusal = "late"  # a still took so long that there is no time left
+        refusal = "late"  # a still took long enough that there is no time left
         while self._lens is Lens.FILMING and not self._still_asked and self._loop.time() < ends:
             size, refusal = self._frame_budget()
             if size:

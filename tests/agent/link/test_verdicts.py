@@ -82,7 +82,7 @@ def test_the_second_failure_in_a_row_drops_the_handle() -> None:
     assert judge_close(1011, "Internal error", resumed=False, failures=2).next is Next.RESUME
 
 
-def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_mend() -> None:
+def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_fix() -> None:
     reason = "Request contains an invalid argument."
     assert judge_close(1007, reason, resumed=True, failures=2).next is Next.FRESH
     assert judge_close(1007, reason, resumed=False, failures=1).next is Next.FRESH

@@ -22,7 +22,7 @@ def test_it_is_away_from_the_first_failure_until_a_connection_is_up() -> None:
     assert seen == [False, True, True, False]
 
 
-def test_a_refusal_is_told_once_with_its_code_and_again_after_it_was_mended() -> None:
+def test_a_refusal_is_told_once_with_its_code_and_again_after_it_was_fixed() -> None:
     condition = Condition()
     told = Play(Earcon.FAULT, Fault.KEY.words)
     said = [condition.link_changed(event) for event in (REFUSED, CONNECTING, REFUSED)]

@@ -102,7 +102,7 @@ class Box:
         return self.press() + self.wait(0.1) + self.release()
 
     def wait(self, seconds: float) -> list[Effect]:
-        """Let time pass, firing every deadline at its moment."""
+        """Move time on, firing every deadline at its moment."""
         end = self.now + seconds
         fresh: list[Effect] = []
         while (due := self._due()) is not None and due <= end:

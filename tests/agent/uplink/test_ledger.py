@@ -666,7 +666,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def resume(self, data: st.DataObject) -> None:
-        """Another connection, to a session that has heard so much."""
+        """Another connection, to a session that has heard what came before."""
         self.lose_the_connection()
         self.ledger.known = data.draw(st.integers(0, len(self.said)))
 

@@ -19,7 +19,7 @@ def outbox(*, local_detection: bool = True) -> tuple[Outbox, Ledger]:
 
 
 def queue(seconds: float) -> Uplink:
-    """An uplink with so long a queue."""
+    """An uplink with a queue of this length."""
     uplink = Uplink()
     uplink.written(round(seconds * START_RATE))
     return uplink
