@@ -192,9 +192,11 @@ class Ledger:
     def withdraw(self, entry: Utterance) -> None:
         """Stop sending ``entry``. If it is half sent, its end still goes out, because the service waits for it."""
         assert entry is not self.recording, "what is still being said cannot be withdrawn"
+        if entry.withdrawn or entry not in self._entries:
+            return
         if entry.stage is Stage.SENDING and self._local_detection:
             entry.withdraw()
-        elif not entry.withdrawn and entry in self._entries:
+        else:
             self._entries.remove(entry)
         self._count()
 

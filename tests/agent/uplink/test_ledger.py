@@ -800,6 +800,25 @@ def test_what_is_still_being_said_cannot_be_withdrawn(ledger: Ledger) -> None:
         ledger.withdraw(ledger.recording)
 
 
+def test_withdrawing_twice_is_withdrawing_once(ledger: Ledger) -> None:
+    recorded(ledger)
+    ledger.next()
+    ledger.withdraw(withdraw(ledger, 1))
+    assert [read(message) for message in drain(ledger)] == [END]
+
+
+def test_what_no_connection_survived_may_be_put_back_though_it_was_withdrawn_meanwhile(ledger: Ledger) -> None:
+    recorded(ledger)
+    for _ in range(MAX_ATTEMPTS):
+        ledger.next()
+        leaving = ledger.rewind()
+    (entry,) = leaving
+    ledger.withdraw(entry)
+    ledger.put_back(entry)
+    assert (ledger.over, entry.stage, entry.attempts) == ([entry], Stage.WAITING, 0)
+    assert heard(drain(ledger)) == CHUNK
+
+
 def test_only_a_note_is_added_as_one(ledger: Ledger) -> None:
     with pytest.raises(AssertionError):
         ledger.add_note(Utterance(7, Kind.LIVE))
