@@ -23,8 +23,8 @@ from agent.store.folder import folder_of
 from agent.store.store import Store
 from agent.turn import effects, events
 from agent.turn.gestures import Gestures
-from agent.turn.light import PLAYING
 from agent.turn.machine import Turn
+from agent.uplink.utterance import Kind
 from agent.vision.pictures import Pictures
 from agent.voice.announcer import Announcer
 from agent.voice.earcons import Earcon, pcm
@@ -175,7 +175,7 @@ class Agent:
                 self.conversation.link.renew()
             case effects.Play():
                 # Words over an answer would spoil both.
-                self._announcer.play(effect.earcon, () if self.turn.phase in PLAYING else effect.words)
+                self._announcer.play(effect.earcon, () if self.turn.phase.playing else effect.words)
             case effects.FinishAnswer():
                 self._devices.speaker.finish()
             case effects.TakeStill():
@@ -264,7 +264,7 @@ class Agent:
         behind = self.conversation.lag_s > status.FAR_BEHIND_S
         if behind is not self.turn.condition.behind:
             self.dispatch(events.LagChanged(behind))
-        elif self.turn.utterance_open:
+        elif self.turn.phase.recording:
             self._show()  # the level has changed
 
     def _on_button(self, down: bool) -> None:  # noqa: FBT001 - the shape of hardware.ports.Button
@@ -286,7 +286,8 @@ class Agent:
 
     def _keep_still(self, name: str, jpeg: bytes) -> None:
         recording = self.conversation.recording
-        turn = recording.number if recording is not None and recording.marked else None  # else the journal has no turn
+        # Where the service detects speech, the journal has no turn yet.
+        turn = recording.number if recording is not None and recording.kind is Kind.LIVE else None
         self.store.still(turn, name, jpeg, lambda: self.dispatch(events.StillKept()))
 
     def _speak_status(self) -> None:

@@ -113,6 +113,11 @@ class TurnSettings:
         800, 'With `detection = "server"`: silence that ends an utterance.', unit="ms", low=100, high=5000
     )
 
+    @property
+    def local_detection(self) -> bool:
+        """Whether the box finds start and end of speech itself; else the service does."""
+        return self.detection == "local"
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointerSettings:

@@ -82,7 +82,7 @@ class MicPath:
         self._microphone.speech(on=False)
         self.ear.restart()
         ended_at = self._speech_ended_at or self._loop.time()
-        self._conversation.end_utterance(ended_at, listening=self._turn.listening)
+        self._conversation.end_utterance(ended_at, listening=self._turn.phase.listening)
 
     def _speech_started(self) -> None:
         chosen = self._settings.endpointer

@@ -17,7 +17,6 @@ from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
 from agent.terminal import config_option, fail, not_negative, positive, start_log
-from agent.turn.phase import Phase
 from hardware.panel.keyboard import KeyboardButton
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ LAST_ANSWER_S = 2.0
 LAST_RECORD_S = 3.0
 """At the end the service is given so long to begin an answer that it owes, and to close the last turn."""
 GLANCE_S = 0.05
-BUSY = (Phase.HEARING, Phase.TALKING, Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING)
 KEYS = "Enter taps, Space (where the terminal can) or Tab holds; type a line to ask in writing; Ctrl-C ends."
 EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after the other, and the end of them is the end.
 The API key is taken from GEMINI_API_KEY, or from the file that [service] key_file of the configuration names; a ws://
@@ -189,7 +187,7 @@ async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
 
 
 async def _at_rest(agent: Agent) -> None:
-    while agent.snapshot().phase in BUSY:  # noqa: ASYNC110 - every phase has its own deadline
+    while agent.snapshot().phase.busy:  # noqa: ASYNC110 - every phase has its own deadline
         await asyncio.sleep(GLANCE_S)
 
 
@@ -198,7 +196,7 @@ async def _over(agent: Agent) -> None:
     left_s = LAST_RECORD_S
     while left_s > 0:
         now = agent.snapshot()
-        if now.phase in BUSY:
+        if now.phase.busy:
             left_s = LAST_RECORD_S
         elif now.answer_owed or (now.turn is not None and not now.turn.over):
             left_s -= GLANCE_S

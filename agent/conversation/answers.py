@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from agent.metrics import TurnRecord
@@ -22,27 +23,68 @@ CUT_GRACE_S = 2.0
 """How long after the next question a cut answer may still trickle in before its missing end is taken as lost."""
 
 
+class Use(Enum):
+    """What is done with an answer."""
+
+    ALOUD = auto()  # it is played, and the turn machine is told of it
+    DEFERRED = auto()  # it is kept for later instead: nobody may be there
+    UNWANTED = auto()  # it was to be played and is refused; its end still acknowledges the question
+    DROPPED = auto()  # it was to be kept and is refused; its end acknowledges nothing, so that the note comes again
+
+
+class Arrival(Enum):
+    """How much of an answer has come."""
+
+    EXPECTED = auto()  # nothing
+    BEGUN = auto()
+    GENERATED = auto()  # all of it, but for the end of the turn
+    EMPTY = auto()  # the same, and there was nothing in it
+
+
+_REFUSED = {Use.ALOUD: Use.UNWANTED, Use.DEFERRED: Use.DROPPED}
+_BY_PIECE = {Arrival.EXPECTED: Arrival.BEGUN, Arrival.EMPTY: Arrival.GENERATED}
+_BY_GENERATED = {Arrival.EXPECTED: Arrival.EMPTY, Arrival.BEGUN: Arrival.GENERATED}
+_BY_MORE = {Arrival.EMPTY: Arrival.EXPECTED, Arrival.GENERATED: Arrival.BEGUN}
+
+
 @dataclass(slots=True)
 class Answer:
-    """One answer: expected, perhaps begun, perhaps no longer wanted."""
+    """One answer that the service owes."""
 
     utterance: int | None  # None: the service speaks of its own accord, or by its own speech detection
     asked_at: float
-    wanted: bool = True
-    deferred: bool = False  # kept for later instead of spoken: nobody may be there
-    began: bool = False
-    generated: bool = False
+    use: Use = Use.ALOUD
+    arrival: Arrival = Arrival.EXPECTED
     record: TurnRecord = field(default_factory=TurnRecord)
 
     @property
     def aloud(self) -> bool:
         """Whether the turn machine is told of it."""
-        return self.wanted and not self.deferred
+        return self.use is Use.ALOUD
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its content is taken."""
+        return self.use in (Use.ALOUD, Use.DEFERRED)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a piece of it has come."""
+        return self.arrival in (Arrival.BEGUN, Arrival.GENERATED)
+
+    @property
+    def generated(self) -> bool:
+        """Whether all of it has come."""
+        return self.arrival in (Arrival.GENERATED, Arrival.EMPTY)
 
     @property
     def acknowledges(self) -> int | None:
-        """The utterance that the end of it acknowledges; one that was to be kept and broke off must come again."""
-        return None if self.deferred and not self.wanted else self.utterance
+        """The utterance that its end acknowledges, None if it is to be sent again."""
+        return None if self.use is Use.DROPPED else self.utterance
+
+    def refuse(self) -> None:
+        """Refuse what is still to come of it."""
+        self.use = _REFUSED.get(self.use, self.use)
 
 
 class Answers:
@@ -77,25 +119,25 @@ class Answers:
         self,
         utterance: int | None,
         now: float,
-        *,
-        wanted: bool,
-        deferred: bool = False,
+        use: Use,
         record: TurnRecord | None = None,
     ) -> Answer:
-        """Note that ``utterance`` has been put to the service; ``record``: the rest of an answer that broke off."""
-        answer = Answer(utterance, now, wanted, deferred, record=record or TurnRecord(utterance))
+        """Note that ``utterance`` was sent to the service; ``record``: the rest of an answer that broke off."""
+        answer = Answer(utterance, now, use, record=record or TurnRecord(utterance))
         self._owed.append(answer)
         return answer
 
     def cut(self) -> None:
-        """Want nothing of what was asked until now."""
+        """Mark every answer asked for so far as unwanted, but for those that are kept for later."""
         for answer in self._owed:
-            answer.wanted = answer.wanted and answer.deferred
+            if answer.use is Use.ALOUD:
+                answer.refuse()
 
     def drop_deferred(self) -> None:
-        """Want nothing of what was to be kept for later: something else is asked now."""
+        """Discard the answers that were to be kept for later: a new question comes first."""
         for answer in self._owed:
-            answer.wanted = answer.wanted and not answer.deferred
+            if answer.use is Use.DEFERRED:
+                answer.refuse()
 
     def content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
         """Attribute a piece of answer: the answer it belongs to (None: refuse it) and what to tell the turn machine."""
@@ -103,46 +145,47 @@ class Answers:
         if not self._owed:
             self._owed.append(Answer(None, now))
         answer = self._owed[0]
-        first, answer.began = not answer.began, True
+        first = not answer.begun
+        answer.arrival = _BY_PIECE.get(answer.arrival, answer.arrival)
         if not answer.wanted:
             return None, []
-        return answer, [events.AnswerBegan()] if first and not answer.deferred else []
+        return answer, [events.AnswerBegan()] if first and answer.aloud else []
 
     def generation_complete(self) -> tuple[int | None, list[events.Event]]:
-        """All of the present answer has come: the utterance that this acknowledges, and events."""
+        """Note that all of the present answer has come; return the utterance that this acknowledges, and events."""
         answer = self.current
         if answer is None or answer.generated:
             return None, []
-        answer.generated = True
+        answer.arrival = _BY_GENERATED[answer.arrival]
         return answer.acknowledges, [events.AnswerGenerated()] if answer.aloud else []
 
     def turn_complete(self, event: TurnComplete) -> tuple[int | None, list[events.Event]]:
-        """Close the present answer: the utterance that this acknowledges, and events."""
+        """Close the present answer; return the utterance that this acknowledges, and events."""
         answer = self.current
         if answer is None:
             return None, []
         if not event.idle:
-            answer.generated = False  # more of it follows
+            answer.arrival = _BY_MORE.get(answer.arrival, answer.arrival)
             return None, []
         self._owed.popleft()
         return answer.acknowledges, [events.AnswerEnded()] if answer.aloud else []
 
     def interrupted(self) -> list[events.Event]:
-        """Take the service's word that it stopped speaking because somebody else did.
+        """Handle the service's report that it stopped speaking because somebody else did.
 
         Before the answer's first piece this is about an earlier one, or an empty turn that turnComplete will report.
         """
         answer = self.current
         if answer is None:
             return [events.AnswerInterrupted()]
-        if not answer.began:
+        if not answer.begun:
             return []
         news: list[events.Event] = [events.AnswerInterrupted()] if answer.aloud else []
-        answer.wanted = False
+        answer.refuse()
         return news
 
     def connection_lost(self) -> None:
-        """Nothing more will come on this connection."""
+        """Report every answer that is still owed as lost."""
         while self._owed:
             self._on_lost(self._owed.popleft())
 
@@ -154,6 +197,6 @@ class Answers:
         """
         while len(self._owed) > 1 and (self._owed[0].generated or not self._owed[0].wanted):
             oldest, following = self._owed[0], self._owed[1]
-            if oldest.began and not oldest.generated and now < following.asked_at + CUT_GRACE_S:
+            if oldest.arrival is Arrival.BEGUN and now < following.asked_at + CUT_GRACE_S:
                 return
             self._on_lost(self._owed.popleft())

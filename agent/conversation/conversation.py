@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agent.link.link import Link
     from agent.metrics import Counters
     from agent.store.store import Store
-    from agent.uplink.ledger import Utterance
+    from agent.uplink.utterance import Utterance
     from hardware.ports import Speaker
 
 
@@ -48,7 +48,7 @@ class Conversation:
         """Connect nothing yet; ``key()`` gives the API key, ``wall()`` the calendar's time."""
         self._host = host
         self._loop = loop = asyncio.get_running_loop()
-        self._local_detection = local_detection = settings.turn.detection == "local"
+        self._local_detection = local_detection = settings.turn.local_detection
         session = Session(settings, [repeat.declaration(settings.session.model)] if settings.session.repeat else [])
         self.continuity = Continuity(settings, store, session, wall)
         self.delivery = delivery = Delivery(

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from agent.conversation.note_answers import NoteAnswers
 from agent.conversation.notes import Notes, label, rest_wanted
 from agent.turn import events
-from agent.uplink.ledger import BYTES_PER_S, Ledger, Utterance
+from agent.uplink.ledger import Ledger
+from agent.uplink.utterance import Kind, Stage, Utterance, Wants
+from hardware.ports import CHUNK_BYTES, MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CATCHING_UP_BYTES = BYTES_PER_S
+CATCHING_UP_BYTES = MICROPHONE_FORMAT.bytes_in(1.0)
 """An utterance that is over with more than a second of it unsent is caught up with, and not just on its way."""
 
 
@@ -55,7 +57,7 @@ class Delivery:
         self._emit = emit
         self.local_detection = local_detection
         past = store.past
-        self.ledger = Ledger(marked=local_detection, first=past.next_turn)
+        self.ledger = Ledger(local_detection=local_detection, first=past.next_turn)
         self.notes = Notes()
         for row in past.owed:
             self.notes.add(row.number, row.began_at)
@@ -84,7 +86,7 @@ class Delivery:
         recording = self.ledger.recording
         if recording is not None:
             self.ledger.end(speech_ended_at)
-            self._store.end(recording.number, len(recording.pcm) / BYTES_PER_S)
+            self._store.end(recording.number, MICROPHONE_FORMAT.seconds_in(len(recording.pcm)))
 
     def ask(self, text: str) -> None:
         """Add a typed utterance."""
@@ -116,7 +118,7 @@ class Delivery:
     def acknowledge(self, number: int, record: TurnRecord) -> None:
         """Note that it was answered, as ``record`` says; what came before it was answered with it."""
         for entry in self.ledger.acknowledge(number):
-            if not entry.note or entry.number == number:
+            if entry.kind is not Kind.NOTE or entry.number == number:
                 self.notes.remove(entry.number)
                 self._store.settled(entry.number, _state(entry, record if entry.number == number else None))
         if self.notes.remove(number):  # answered late, when it had become a note
@@ -154,14 +156,14 @@ class Delivery:
             self._save(entry)
 
     def _save(self, entry: Utterance) -> None:
-        if entry.note or not entry.marked:
+        if entry.kind is Kind.NOTE or not self.local_detection:
             return
-        delivered = entry.closed
+        delivered = entry.stage is Stage.SENT
         before = delivered, entry.attempts, entry.answer_text
 
         def saved() -> None:
             # Else the network was back in time, and it is on its way, or even answered in part.
-            if entry in self.ledger.over and before == (entry.closed, entry.attempts, entry.answer_text):
+            if entry in self.ledger.over and before == (entry.stage is Stage.SENT, entry.attempts, entry.answer_text):
                 self.ledger.withdraw(entry)
                 self._becomes_note(entry)
                 self._counters.notes += 1
@@ -179,24 +181,24 @@ class Delivery:
         """Make way for what is said next: what waits to be sent becomes a note, and notes wait again."""
         self.withdraw_notes()
         for entry in self.ledger.over:
-            if not entry.closed and len(entry.pcm) - entry.sent > CATCHING_UP_BYTES:
+            if entry.unsent_bytes > CATCHING_UP_BYTES:
                 self._save(entry)
 
     def withdraw_notes(self) -> None:
         """Let a note that is being put to the service wait again."""
         for entry in self.ledger.over:
-            if entry.note:
+            if entry.kind is Kind.NOTE:
                 self.ledger.withdraw(entry)
 
     def rewind(self) -> bool:
         """Prepare for another connection; True if something was given up as a live question."""
         leaving = self.ledger.rewind()
         for entry in leaving:
-            if entry.note:
+            if entry.kind is Kind.NOTE:
                 self.notes.failed(entry.number, self._clock())
             else:
                 self._refused(entry)
-        lost = [entry for entry in leaving if not entry.note]
+        lost = [entry for entry in leaving if entry.kind is not Kind.NOTE]
         if lost:
             self._counters.unanswered += len(lost)
             log.warning("kept as notes: %d utterance(s) that the service would not answer", len(lost))
@@ -236,9 +238,9 @@ class Delivery:
         remark += f" {rest_wanted(row.answer)}" if row.answer else ""
         return Utterance(
             row.number,
-            marked=self.local_detection,
+            Kind.NOTE,
             pcm=bytearray(pcm),
-            quiet=bytearray(len(pcm) // 640),
+            quiet=bytearray(len(pcm) // CHUNK_BYTES),
             text=row.text,
             remark=remark,
             answer_text=row.answer,
@@ -251,5 +253,5 @@ def _state(entry: Utterance, record: TurnRecord | None) -> str:
     """Return the end state of a question, with the record of its own answer if it had one."""
     if record is not None and (record.answer.text or record.answer.audio_s):
         return "answered"
-    made_way = entry.answered_in_part and record is None  # the rest of its answer, for the next one's
-    return "answered" if entry.wanted and not made_way else "cut"
+    made_way = entry.wants is Wants.REST and record is None  # the rest of its answer, for the next one's
+    return "cut" if entry.wants is Wants.NOTHING or made_way else "answered"

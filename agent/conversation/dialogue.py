@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.conversation.answers import Answer, Answers
+from agent.conversation.answers import Answer, Answers, Arrival, Use
 from agent.turn import events
+from agent.uplink.utterance import Kind, Wants
 from agent.wire.events import (
     AudioOut,
     GenerationComplete,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from agent.conversation.delivery import Delivery
     from agent.conversation.turn_log import TurnLog
     from agent.metrics import Counters, TurnRecord
-    from agent.uplink.ledger import Utterance
+    from agent.uplink.utterance import Utterance
     from agent.wire.events import ServerEvent
     from hardware.ports import Speaker
 
@@ -79,15 +80,17 @@ class Dialogue:
     def asked(self, utterance: Utterance, now: float, frames: int = 0, frames_dropped: int = 0) -> None:
         """Expect an answer to ``utterance``, all of which was handed to the service, with this many ``frames``."""
         broken = self._broken
-        goes_on = broken is not None and broken.utterance == utterance.number and not utterance.note
+        is_note = utterance.kind is Kind.NOTE and not utterance.withdrawn
+        goes_on = broken is not None and broken.utterance == utterance.number and not is_note
         rest = broken if goes_on else None
         number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
-        answer = self._answers.expect(number, now, wanted=utterance.wanted, deferred=utterance.note, record=rest)
+        refused = Use.UNWANTED if utterance.wants is Wants.NOTHING else Use.ALOUD
+        answer = self._answers.expect(number, now, Use.DEFERRED if is_note else refused, rest)
         answer.record.typed = utterance.text
         answer.record.frames += frames
         answer.record.frames_dropped += frames_dropped
         self._seam, self._question_again = (" ", True) if rest is not None else ("", False)
-        if utterance.note and utterance.answer_text:
+        if is_note and utterance.answer_text:
             answer.record.answer.add_text(utterance.answer_text + " ")
         if rest is None:
             answer.record.speech_ended_at = utterance.ended_at
@@ -146,7 +149,7 @@ class Dialogue:
         answer = self._answers.current
         news: list[events.Event] = []
         self._deferred.clear()
-        if answer is not None and answer.aloud and answer.began and not answer.generated:
+        if answer is not None and answer.aloud and answer.arrival is Arrival.BEGUN:
             number = answer.utterance
             if number is not None and self._delivery.continue_answer(number, answer.record.answer.text):
                 self._broken = answer.record
@@ -197,7 +200,7 @@ class Dialogue:
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
             return news
-        if answer.deferred:
+        if answer.use is Use.DEFERRED:
             answer.record.answer.add_audio(seconds)
             self._deferred += event.pcm
             return news
@@ -252,7 +255,7 @@ class Dialogue:
     def _lost(self, answer: Answer) -> None:
         if answer.record is self._broken and not answer.generated:
             return  # its rest is asked for
-        if answer.began:  # one that never began is asked for again, or was merged into the next
+        if answer.begun:  # one that never began is asked for again, or was merged into the next
             answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 

@@ -16,6 +16,7 @@ from agent.link.verdicts import Next
 from agent.tools import repeat
 from agent.tools.calls import ToolCalls
 from agent.turn import events
+from agent.uplink.utterance import Kind
 from agent.wire.events import (
     GenerationComplete,
     GoAway,
@@ -136,10 +137,10 @@ class Exchange:
         self._counters.sent(len(outgoing.message) if outgoing.is_frame else 0)
         utterance = outgoing.completes
         self.note_sender.progress()
-        if utterance is not None and (utterance.marked or utterance.text):
+        if utterance is not None and utterance.kind is not Kind.STREAM:
             self._dialogue.asked(utterance, self._loop.time(), *self._counters.frames_of_question())
             self._delivery.sent(utterance, self.link.connections)
-            if not (utterance.note or utterance.withdrawn):
+            if not (utterance.kind is Kind.NOTE or utterance.withdrawn):
                 self._host.dispatch(events.Delivered())
 
     def server_event(self, event: ServerEvent) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.conversation.delivery import Delivery
-    from agent.uplink.ledger import Utterance
+    from agent.uplink.utterance import Utterance
 
 
 class NoteSender:

@@ -30,7 +30,3 @@ class Backoff:
         if at_least_s > 0:  # quota or refusal: its own, slower ladder
             return min(at_least_s * 2.0 ** min(max(self.failures - 1, 0), 8), QUOTA_LONGEST_S) * (1 + 0.1 * jitter)
         return min(doubled, LONGEST_S) * (0.5 + 0.5 * jitter)
-
-    def reset(self) -> None:
-        """Start over: a person asked, or the network came back."""
-        self.failures = 0

@@ -22,8 +22,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidPro
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from agent.errors import ConfigError
 from agent.link import tcp_info
-from agent.link.verdicts import Verdict, judge_status, judge_unreachable
+from agent.link.verdicts import Verdict, judge_key, judge_status, judge_unreachable
 from agent.uplink.bandwidth import Pipe
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class BadAddressError(Exception):
     """What stands in service.url, or in the environment for a proxy, is no address."""
 
 
-FAILURES = (OSError, InvalidHandshake, InvalidURI, InvalidProxy, BadAddressError)
-"""What :func:`open_connection` raises (a TimeoutError is an OSError); :func:`judge_failure` knows each."""
+FAILURES = (ConfigError, OSError, InvalidHandshake, InvalidURI, InvalidProxy, BadAddressError)
+"""What keeps an attempt from becoming a connection: no key (ConfigError), or what :func:`open_connection` raises (a
+TimeoutError is an OSError); :func:`judge_failure` knows each."""
 
 
 class ConnectionEnded(Exception):
@@ -137,7 +139,7 @@ class Connection(ClientConnection):
         await self.wait_closed()
 
     def process_event(self, event: Any) -> None:  # noqa: ANN401 - the library's own union of frames
-        """Take a frame from the library."""
+        """Handle a frame from the library."""
         self.last_frame_at = self.loop.time()
         if isinstance(event, Frame) and event.opcode is Opcode.PONG and self.on_pong is not None:
             with contextlib.suppress(ValueError):  # a pong to nothing that we sent
@@ -194,24 +196,28 @@ def endpoint(settings: Settings) -> str:
 def judge_failure(error: Exception) -> Verdict:
     """Judge an attempt that never became a connection."""
     match error:
+        case ConfigError():
+            return judge_key(str(error))
         case InvalidStatus():
             return judge_status(error.response.status_code)
+    return judge_unreachable(*_described(error))
+
+
+def _described(error: Exception) -> tuple[str, str]:
+    """Return what the problem is and what fixes it, if that is known."""
+    match error:
         case ssl.SSLCertVerificationError():
-            return judge_unreachable(
-                f"certificate not trusted: {error.verify_message}", "check the clock and SSL_CERT_FILE"
-            )
+            return f"certificate not trusted: {error.verify_message}", "check the clock and SSL_CERT_FILE"
         case socket.gaierror():
-            return judge_unreachable("host name not found", "check the network and service.url")
+            return "host name not found", "check the network and service.url"
         case ConnectionRefusedError():
-            return judge_unreachable("connection refused", "check service.url")
+            return "connection refused", "check service.url"
         case ssl.SSLError() | ConnectionResetError():
-            return judge_unreachable("connection reset before it was made", "is it wss:// to a ws:// server?")
+            return "connection reset before it was made", "is it wss:// to a ws:// server?"
         case TimeoutError():
-            return judge_unreachable("the service did not answer in time")
+            return "the service did not answer in time", ""
         case OSError():
-            return judge_unreachable(f"no connection: {error.strerror or type(error).__name__}")
+            return f"no connection: {error.strerror or type(error).__name__}", ""
         case InvalidProxy() | BadAddressError():
-            return judge_unreachable(
-                f"not a usable address: {error}", "check service.url and the proxy, if there is one"
-            )
-    return judge_unreachable(f"not a WebSocket service: {error}", "check service.url")
+            return f"not a usable address: {error}", "check service.url and the proxy, if there is one"
+    return f"not a WebSocket service: {error}", "check service.url"

@@ -12,14 +12,12 @@ import logging
 import random
 from typing import TYPE_CHECKING, Never, Protocol
 
-from agent.errors import ConfigError
-from agent.faults import Fault
 from agent.link.backoff import Backoff
 from agent.link.connection import FAILURES, Connection, ConnectionEnded, judge_failure, open_connection
 from agent.link.network import NetworkWatch, interface_of, resolver_stamp
 from agent.link.redial import REDIAL_S, first_of
-from agent.link.state import LinkState
-from agent.link.verdicts import REFUSED_WAIT_S, Next, Verdict, judge_close
+from agent.link.state import NEXT_PHASES, LinkPhase, LinkState
+from agent.link.verdicts import Next, Verdict, judge_close
 from agent.uplink.bandwidth import START_RATE, Uplink
 from agent.wire import protocol
 from agent.wire.events import SetupComplete
@@ -44,8 +42,8 @@ queue where the kernel sees none of it."""
 PROMPT_S = 2.0
 """A service that has ever answered a ping faster than this is expected to go on doing so."""
 SILENCE_S = 8.0
-"""From such a service nothing at all for so long, not even a pong: it is gone though the line acknowledges. Sooner than
-an answer is given up (``turn.response_timeout_s``), so that its rest is asked for."""
+"""From such a service nothing at all for this long, not even a pong: it is gone though the line acknowledges. Sooner
+than an answer is given up (``turn.response_timeout_s``), so that its rest is asked for."""
 RESOLVER_LOOK_S = 2.0
 """How often a waiting link looks whether other name servers are asked: nothing tells of that."""
 BACK_PAUSE_S = 0.5
@@ -58,22 +56,22 @@ class Listener(Protocol):
     """Who is told what happens on the link; called on the event loop, never re-entered."""
 
     def link_changed(self, state: LinkState, verdict: Verdict | None) -> None:
-        """Take the new state, and why the last connection failed if it did."""
+        """Handle the new state; ``verdict``: why the last connection failed, if it did."""
 
     def server_event(self, event: ServerEvent) -> None:
-        """Take one thing that the service said."""
+        """Handle one thing that the service said."""
 
     def sent(self, outgoing: Outgoing) -> None:
-        """Take note that a message was handed to the socket."""
+        """Note that a message was handed to the socket."""
 
 
 class Link:
-    """Keeps one connection while it is wanted."""
+    """Keeps one connection while it is wanted; its phases are in :mod:`agent.link.state`."""
 
     def __init__(
         self, settings: Settings, key: Callable[[], str], session: Session, outbox: Outbox, listener: Listener
     ) -> None:
-        """Ask ``key`` for the API key before each attempt, so that a mended key file is enough."""
+        """Ask ``key`` for the API key before each attempt, so that a repaired key file is enough."""
         self._settings = settings
         self._key = key
         self._session = session
@@ -84,8 +82,6 @@ class Link:
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
         self._connection: Connection | None = None
-        self._ready = False  # the connection is set up, and we are not leaving it
-        self._parting = False  # we are ending this connection ourselves
         self._redial = False  # the last connection died: try again in parallel, as long as it takes
         self._back_at = -BACK_PAUSE_S  # when a network came back
         self._up_at: float | None = None  # when the present connection became ready
@@ -96,6 +92,8 @@ class Link:
         self.uplink = Uplink()
         """What is known of the present connection's uplink."""
         self.state = LinkState.IDLE
+        """What the listener was told last."""
+        self.phase = LinkPhase.IDLE
         self.connections = 0
         """Connections that became ready."""
         self.bytes_sent = 0
@@ -103,12 +101,12 @@ class Link:
     # what others ask for
 
     def want(self) -> None:
-        """Have a connection; a pending wait for the next attempt is cut short."""
+        """Connect, and stay connected; a pending wait for the next attempt is cut short."""
         self._wanted.set()
         self._hurry.set()
 
     def release(self) -> None:
-        """Have none."""
+        """Close the connection."""
         self._wanted.clear()
         self._hurry.set()
         self.renew()
@@ -116,11 +114,11 @@ class Link:
     def renew(self) -> None:
         """End the present connection; if one is wanted, the next is made at once."""
         connection = self._connection
-        if connection is None or self._parting:
+        if connection is None or self.phase is LinkPhase.PARTING:
             return
-        self._parting = True
-        if self._ready:
-            self._ready = False
+        polite = self.ready
+        self._enter(LinkPhase.PARTING)
+        if polite:
             connection.say_goodbye()
         else:
             connection.drop()
@@ -128,7 +126,7 @@ class Link:
     def pump(self) -> None:
         """Send what may be sent now."""
         connection = self._connection
-        if connection is None or not self._ready:
+        if connection is None or self.phase is not LinkPhase.LIVE:
             return
         self._look(connection)
         while (outgoing := self._outbox.next(self.uplink, self._loop.time())) is not None:
@@ -138,19 +136,20 @@ class Link:
     @property
     def buffered_ms(self) -> float:
         """How long a byte written now would wait; its parts are ``uplink.outstanding`` and ``uplink.rate``."""
-        return 1000 * self.uplink.queue_s if self._ready else 0.0
+        return 1000 * self.uplink.queue_s if self.ready else 0.0
 
     @property
     def ready(self) -> bool:
         """Whether messages can be sent."""
-        return self._ready
+        return self.phase is LinkPhase.LIVE
 
     async def run(self) -> None:
         """Keep a connection while wanted, until cancelled."""
         watch = NetworkWatch(self._loop, self._interface_lost, self._network_back)
         try:
             while True:
-                if not self._wanted.is_set() and self.state is not LinkState.IDLE:
+                if not self._wanted.is_set() and self.phase is not LinkPhase.IDLE:
+                    self._enter(LinkPhase.IDLE)
                     self._set_state(LinkState.IDLE)
                 await self._wanted.wait()
                 await self._live()
@@ -162,6 +161,7 @@ class Link:
     async def _live(self) -> None:
         """Live through one connection and the wait after it."""
         self._hurry.clear()
+        self._enter(LinkPhase.OPENING)
         self._set_state(LinkState.CONNECTING)
         self._up_at = None
         verdict = await self._attempt()
@@ -175,9 +175,9 @@ class Link:
     async def _attempt(self) -> Verdict | None:
         """Return the verdict on the connection's end, None if we ended it."""
         resumed = bool(self._session.handle(self._loop.time()))
-        self._parting = False
         try:
             self._connection = await self._open()
+            self._enter(LinkPhase.SETTING_UP)
             if not self._wanted.is_set():
                 return None
             async with asyncio.timeout(self._settings.link.setup_timeout_s):
@@ -185,9 +185,8 @@ class Link:
             return await self._converse(self._connection)
         except ConnectionEnded as ended:
             failures = self._backoff.failures + 1
-            return None if self._parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
-        except ConfigError as error:  # the key file is being replaced, perhaps
-            return Verdict(Next.REFUSED, str(error), wait_s=REFUSED_WAIT_S, fault=Fault.KEY)
+            parting = self.phase is LinkPhase.PARTING
+            return None if parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
         except FAILURES as error:
             return judge_failure(error)
         finally:
@@ -206,7 +205,8 @@ class Link:
         self._send(connection, self._session.setup(self._loop.time()))
         while True:
             events = protocol.decode(await connection.receive())
-            if any(isinstance(event, SetupComplete) for event in events):
+            # One that was on its way when we parted counts no more; the connection's end is next.
+            if self.phase is LinkPhase.SETTING_UP and any(isinstance(event, SetupComplete) for event in events):
                 break
         self._start_serving(connection)
         self._set_state(LinkState.UP)
@@ -222,7 +222,7 @@ class Link:
         # The last line's rate is a better guess than none, but what it carried at its best proves nothing here.
         self.uplink = Uplink(min(self.uplink.rate, START_RATE))
         self._session.opened(now)
-        self._ready = True
+        self._enter(LinkPhase.LIVE)
         self.connections += 1
 
     async def _converse(self, connection: Connection) -> Never:
@@ -232,12 +232,14 @@ class Link:
 
     async def _dispose(self) -> None:
         """Leave nothing of the connection behind; bounded, whatever the peer does."""
-        connection, self._connection, self._ready = self._connection, None, False
+        connection, self._connection = self._connection, None
+        parting = self.phase is LinkPhase.PARTING
+        self._enter(LinkPhase.CLOSED)
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
         if connection is not None:
-            if not self._parting:
+            if not parting:
                 connection.drop()
             await connection.dispose()
 
@@ -254,7 +256,7 @@ class Link:
         """Look after the line, then send what waits."""
         self._ticking = None
         connection, now = self._connection, self._loop.time()
-        if connection is None or not self._ready:
+        if connection is None or not self.ready:
             return
         dead = self._look_for_death(connection, now)
         if dead:
@@ -273,13 +275,13 @@ class Link:
         return f"nothing heard for {limit_s:.0f} s" if now - connection.last_frame_at >= limit_s else ""
 
     def _declare_dead(self, because: str) -> None:
-        if self._connection is not None and self._ready:
+        if self._connection is not None and self.ready:
             self._redial = True
-            self._ready = False
+            self._enter(LinkPhase.DEAD)
             self._connection.drop(because)
 
     def _interface_lost(self, index: int) -> None:
-        if self._connection is not None and self._ready and interface_of(self._connection.local_address_text) == index:
+        if self._connection is not None and self.ready and interface_of(self._connection.local_address_text) == index:
             self._declare_dead("the network interface went down")
 
     def _network_back(self) -> None:
@@ -326,6 +328,10 @@ class Link:
             self._paced = rate
             connection.pace(rate)
 
+    def _enter(self, phase: LinkPhase) -> None:
+        assert phase in NEXT_PHASES[self.phase], f"{self.phase} to {phase}"
+        self.phase = phase
+
     def _set_state(self, state: LinkState, verdict: Verdict | None = None) -> None:
         self.state = state
         self._listener.link_changed(state, verdict)
@@ -335,6 +341,7 @@ class Link:
         if verdict.at_once:
             self._set_state(LinkState.CONNECTING, verdict)
             return
+        self._enter(LinkPhase.WAITING)
         self._set_state(LinkState.REFUSED if verdict.next is Next.REFUSED else LinkState.OFFLINE, verdict)
         seconds = self._backoff.wait(verdict.wait_s, random.random())  # noqa: S311 - jitter, not a secret
         due, stamp = self._loop.time() + seconds, resolver_stamp()

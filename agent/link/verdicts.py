@@ -41,7 +41,7 @@ class Verdict:
 QUOTA_WAIT_S = 60.0
 """Quota windows are a minute long; sooner retries only use up more."""
 REFUSED_WAIT_S = 60.0
-"""A person who mends a key or a model does it in minutes."""
+"""A person who replaces a key or a model does it in minutes."""
 
 _KEY_FIX = "check the API key: GEMINI_API_KEY, or the file that service.key_file names"
 _MODEL_FIX = "check session.model and service.api_version"
@@ -95,7 +95,7 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
 
     ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
     included, ended before they were stable. A second service fault in a row drops the handle, since one that the server
-    cannot digest fails for ever; a request that is refused even on a fresh session is ours to mend.
+    cannot digest fails for ever; a request that is refused even on a fresh session is ours to fix.
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
@@ -121,6 +121,11 @@ def judge_status(status: int) -> Verdict:
 
 def _refused(fault: Fault, problem: str, fix: str) -> Verdict:
     return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, fault=fault)
+
+
+def judge_key(problem: str) -> Verdict:
+    """Judge a key that cannot be read: its file is being replaced, perhaps."""
+    return _refused(Fault.KEY, problem, "")
 
 
 def judge_unreachable(problem: str, fix: str = "") -> Verdict:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from agent.turn import events
     from agent.voice.phrase import Words
 
-AWAY = (LinkState.OFFLINE, LinkState.REFUSED)
-
 
 @dataclass(slots=True)
 class Condition:
@@ -36,7 +34,7 @@ class Condition:
     @property
     def away(self) -> bool:
         """Whether nothing can be sent, for all that is known."""
-        return self.failing or self.link in AWAY
+        return self.failing or self.link.away
 
     @property
     def fault_words(self) -> Words:

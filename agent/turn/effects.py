@@ -1,4 +1,4 @@
-"""PURE: what the turn machine asks for."""
+"""PURE: what the turn machine asks for; tested in tests/agent/turn/test_machine.py."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Sensors:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Have a connection, if there is none yet."""
+    """Connect, if there is no connection yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Have none."""
+    """Close the connection, unless something is still unanswered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SaveNote:
 
 @dataclass(frozen=True, slots=True)
 class CancelCatchUp:
-    """Let what still waits to be sent wait as a note: the technician goes first."""
+    """Stop catching up: what still waits to be sent becomes a note, so that the technician goes first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""PURE: what happens to the turn machine; the gestures of the button are in :mod:`agent.turn.gestures`."""
+"""PURE: what happens to the turn machine; tested in tests/agent/turn/test_machine.py.
+
+The gestures of the button are in :mod:`agent.turn.gestures`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """The endpointer heard it end."""
+    """The endpointer heard speech end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class NoteSaved:
 
 @dataclass(frozen=True, slots=True)
 class NotesChanged:
-    """So many notes ``waiting`` to be sent, so many ``answered`` and not heard yet."""
+    """How many notes are ``waiting`` to be sent, and how many ``answered`` and not heard yet, has changed."""
 
     waiting: int
     answered: int
@@ -119,7 +122,7 @@ class FaultRaised:
 
 @dataclass(frozen=True, slots=True)
 class FaultCleared:
-    """What needed a person works again."""
+    """What needed a person no longer does; ``name`` is what."""
 
     name: str
 

@@ -74,12 +74,12 @@ class Gestures:
         return self._state in (_State.DOWN, _State.HELD)
 
     def edge(self, *, down: bool, now: float) -> list[Gesture]:
-        """Take one edge."""
+        """Handle one edge; return the gestures that it makes."""
         due = self.tick(now)
         return due + (self._press(now) if down else self._release(now))
 
     def tick(self, now: float) -> list[Gesture]:
-        """Take the time; does nothing before :attr:`deadline`."""
+        """Return the gestures that are due by now; none before :attr:`deadline`."""
         if self.deadline is None or now < self.deadline:
             return []
         self.deadline = None

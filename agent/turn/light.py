@@ -11,15 +11,12 @@ from hardware.ports import Rhythm
 if TYPE_CHECKING:
     from agent.turn.condition import Condition
 
-PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
-RECORDING = (Phase.HEARING, Phase.TALKING)
-
 
 def rhythm(phase: Phase, condition: Condition) -> Rhythm:
     """Return the rhythm: faults beat states, and it never shows a connection that is not there."""
     if condition.faults or condition.link is LinkState.REFUSED:
         return Rhythm.FAULT
-    if phase in PLAYING:
+    if phase.playing:
         return Rhythm.ANSWERING if condition.trusted else Rhythm.ONE_WAY
     if condition.failing:
         return Rhythm.OFFLINE
@@ -33,7 +30,7 @@ def _asleep(condition: Condition) -> Rhythm:
 
 
 def _awake(phase: Phase, condition: Condition) -> Rhythm:
-    if phase in RECORDING:
+    if phase.recording:
         return Rhythm.OFFLINE if condition.behind else Rhythm.HEARING  # connected, but what is said arrives much later
     if condition.link is not LinkState.UP:
         return Rhythm.CONNECTING

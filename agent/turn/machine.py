@@ -1,7 +1,8 @@
 """PURE: what the box does, as one machine: events in, effects out, time as an argument.
 
 This file knows nothing of wires, threads or devices. ``docs/turn-table.md`` is its (phase x event) table, printed by
-its test. Every phase but ASLEEP has a deadline, so that each reaches rest whatever the world does or fails to do.
+its test. The box rests in ASLEEP, and in LISTENING if it always listens; every other phase has a deadline, so that each
+comes to rest whatever the world does or fails to do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from agent.link.state import LinkState
 from agent.turn import effects, events, light
-from agent.turn.condition import AWAY, Condition
+from agent.turn.condition import Condition
 from agent.turn.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
@@ -29,7 +30,7 @@ THINKING_TICK_S = 1.5
 NOTES_LINGER_S = 60.0
 """While notes wait the connection is kept, and how things stand is looked at this often."""
 AWAY_GRACE_S = 5.0
-"""An attempt to connect has failed: so long it may still be a short gap, then the question is saved for later."""
+"""An attempt to connect has failed: for this long it may still be a short gap, then the question is saved for later."""
 
 
 class _Timer(Enum):
@@ -42,11 +43,6 @@ class _Timer(Enum):
     LINGER = auto()
 
 
-_OPEN = (Phase.HEARING, Phase.TALKING)
-_PLAYING = (Phase.ANSWERING, Phase.SPEAKING)
-_WAITING = (Phase.THINKING, Phase.ANSWERING)
-
-
 class Turn:
     """The turn machine. ``handle`` returns effects in the order they must be performed."""
 
@@ -55,7 +51,6 @@ class Turn:
         self._settings = settings
         self._answers_at_once = answers_at_once
         self._hands_free = settings.mode == "hands-free"
-        self._server_detects = settings.detection == "server"
         self._timers: dict[_Timer, float] = {}
         self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
         self._pressed = False
@@ -70,16 +65,6 @@ class Turn:
         return min(self._timers.values(), default=None)
 
     @property
-    def listening(self) -> bool:
-        """Whether microphone and camera are open."""
-        return self.phase not in (Phase.ASLEEP, Phase.SPEAKING)
-
-    @property
-    def utterance_open(self) -> bool:
-        """Whether the technician is being recorded for the service."""
-        return self.phase in _OPEN
-
-    @property
     def rhythm(self) -> Rhythm:
         """What the light shows."""
         return light.rhythm(self.phase, self.condition)
@@ -90,7 +75,7 @@ class Turn:
         return self.condition.link
 
     def handle(self, event: events.Event, now: float) -> list[effects.Effect]:
-        """Take one event at time ``now`` (seconds, monotonic)."""
+        """Handle one event at time ``now`` (seconds, monotonic); return what it asks for."""
         match event:
             case Down() | Hold() | HoldEnd() | Tap() | Settled():
                 return self._gesture(event, now)
@@ -148,14 +133,12 @@ class Turn:
         self._pressed = True
         if gesture.first:
             self._origin = self.phase
-        wanted: list[effects.Effect] = [effects.CancelCatchUp()] if gesture.first else []
-        if not self.listening:
-            wanted += [effects.CutAnswer()] if self.phase is Phase.SPEAKING else []
+        # Silence comes before anything else that a press does.
+        wanted: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
+        wanted += [effects.CancelCatchUp()] if gesture.first else []
+        if not self.phase.listening:
             return wanted + self._wake(now)
-        if self.phase in _WAITING:
-            self._listen(now, self._settings.idle_s)
-            return [*wanted, effects.CutAnswer()]
-        if self.phase is Phase.LISTENING:
+        if not self.phase.recording:
             self._listen(now, self._settings.idle_s)
         self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
         return wanted
@@ -166,10 +149,10 @@ class Turn:
         return []
 
     def _hold(self, now: float) -> list[effects.Effect]:
-        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase in (*_WAITING, Phase.SPEAKING) else []
-        wake = [] if self.listening else self._wake(now)
+        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
+        wake = [] if self.phase.listening else self._wake(now)
         # What the endpointer opened goes on under the thumb.
-        opened: list[effects.Effect] = [] if self.phase in _OPEN else [effects.OpenUtterance(HOLD_PRE_ROLL_S)]
+        opened: list[effects.Effect] = [] if self.phase.recording else [effects.OpenUtterance(HOLD_PRE_ROLL_S)]
         self._hear(Phase.TALKING, now)
         return [*cut, *wake, *opened]
 
@@ -216,22 +199,22 @@ class Turn:
 
     def _speech_started(self, pre_roll_s: float, now: float) -> list[effects.Effect]:
         hands_free = self._hands_free and not self.condition.noisy
-        if not hands_free or self.phase in (*_OPEN, Phase.ASLEEP, Phase.SPEAKING):
+        if not hands_free or self.phase.recording or not self.phase.listening:
             return []
-        if self._server_detects and self.phase is Phase.ANSWERING:
+        if not self._settings.local_detection and self.phase is Phase.ANSWERING:
             return []  # the service decides whether this was speech, and says so by interrupting
-        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase in _WAITING else []
+        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting else []
         self._hear(Phase.HEARING, now)
         return [*cut, effects.OpenUtterance(pre_roll_s)]
 
     def _typed(self, text: str, now: float) -> list[effects.Effect]:
         wanted: list[effects.Effect] = []
-        if not self.listening:
+        if not self.phase.listening:
             cut = [effects.CutAnswer()] if self.phase is Phase.SPEAKING else []
             wanted += [*cut, *self._wake(now)]
-        if self.phase in _OPEN:
+        if self.phase.recording:
             wanted += self._end_utterance(now)
-        if self.phase in _WAITING:
+        if self.phase.waiting:
             wanted += [effects.CutAnswer()]
         return [*wanted, effects.SendText(text), *self._expect_answer(now)]
 
@@ -256,16 +239,16 @@ class Turn:
             case events.AnswerInterrupted():
                 return self._interrupted(now)
             case events.Drained():
-                return self._rest_after_answer(now) if self.phase in _PLAYING else []
+                return self._rest_after_answer(now) if self.phase.playing else []
             case _:
                 assert_never(event)
 
     def _answer_began(self, now: float) -> list[effects.Effect]:
-        if self.phase in _OPEN:
+        if self.phase.recording:
             return [effects.CutAnswer()]  # the person is speaking: nothing may talk over them
-        if self.phase not in _PLAYING:
+        if not self.phase.playing:
             self._enter(
-                Phase.ANSWERING if self.listening else Phase.SPEAKING,
+                Phase.ANSWERING if self.phase.listening else Phase.SPEAKING,
                 {
                     _Timer.ANSWER_CAP: now + self._settings.max_answer_s,
                     _Timer.RESPONSE: now + self._settings.response_timeout_s,
@@ -274,16 +257,16 @@ class Turn:
         return []
 
     def _answer_complete(self) -> list[effects.Effect]:
-        if self.phase not in _PLAYING:
+        if not self.phase.playing:
             return []
         self._timers.pop(_Timer.RESPONSE, None)
         return [effects.FinishAnswer()]
 
     def _interrupted(self, now: float) -> list[effects.Effect]:
-        if self.phase is Phase.ANSWERING and self._server_detects:
+        if self.phase is Phase.ANSWERING and not self._settings.local_detection:
             self._hear(Phase.HEARING, now)
             return [effects.CutAnswer(), effects.OpenUtterance(0.0)]
-        if self.phase in _PLAYING:
+        if self.phase.playing:
             return [effects.CutAnswer(), *self._rest_after_answer(now)]
         return []
 
@@ -293,7 +276,7 @@ class Turn:
         Called for every message of the service, and so no event: nothing else changes.
         """
         asked = self.phase is Phase.THINKING and self._delivered
-        receiving = self.phase in _PLAYING and _Timer.RESPONSE in self._timers
+        receiving = self.phase.playing and _Timer.RESPONSE in self._timers
         if asked or receiving:
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
 
@@ -304,13 +287,13 @@ class Turn:
             self._timers.setdefault(_Timer.LINGER, now + self._settings.linger_s)
         if self.phase is Phase.THINKING and state is not LinkState.UP:
             self._delivered = False
-            due = now + (AWAY_GRACE_S if state in AWAY else self._settings.send_timeout_s)
+            due = now + (AWAY_GRACE_S if state.away else self._settings.send_timeout_s)
             known = due if before is LinkState.UP else self._timers.get(_Timer.RESPONSE, due)
             self._timers[_Timer.RESPONSE] = min(due, known)
         elif self.phase is Phase.THINKING:
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s  # it is on its way again
         # The rest of an answer is waited for from the drop, and once more from the reconnect.
-        if self.phase in _PLAYING and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
+        if self.phase.playing and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
         return list(said)
 
@@ -400,10 +383,10 @@ class Turn:
 
     def _no_response(self, now: float) -> list[effects.Effect]:
         connected = self.link is LinkState.UP
-        if self.phase in _PLAYING:
+        if self.phase.playing:
             # What came is played to its end. Where the line took the rest, that is asked for when it is back.
             return [effects.FinishAnswer(), *([] if connected else [effects.SaveNote()])]
-        if self._server_detects:
+        if not self._settings.local_detection:
             return self._rest_after_answer(now)  # what sounded like speech here was none to the service
         if connected and not self._retried:
             self._retried, self._delivered = True, False
@@ -445,7 +428,7 @@ class Turn:
 
     def _expect_answer(self, now: float) -> list[effects.Effect]:
         """Wait for it, or save the question at once where there is nobody to put it to."""
-        if self.condition.away and not self._server_detects:
+        if self.condition.away and self._settings.local_detection:
             return [effects.SaveNote(), *self._rest_after_answer(now)]
         self._think(now)
         return []
@@ -462,10 +445,11 @@ class Turn:
         return [] if self._hands_free else self._sleep(now)
 
     def _sleep(self, now: float) -> list[effects.Effect]:
-        end: list[effects.Effect] = [effects.EndUtterance()] if self.phase in _OPEN else []
-        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase in (*_OPEN, *_WAITING) else []
+        end: list[effects.Effect] = [effects.EndUtterance()] if self.phase.recording else []
+        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.recording or self.phase.waiting else []
         # What is still to be said must not depend on a connection that nobody may want any more.
-        save: list[effects.Effect] = [] if self.link is LinkState.UP or self._server_detects else [effects.SaveNote()]
-        close: list[effects.Effect] = [effects.Sensors(on=False)] if self.listening else []
+        sent = self.link is LinkState.UP or not self._settings.local_detection
+        save: list[effects.Effect] = [] if sent else [effects.SaveNote()]
+        close: list[effects.Effect] = [effects.Sensors(on=False)] if self.phase.listening else []
         self._enter(Phase.ASLEEP, {_Timer.LINGER: now + self._settings.linger_s})
         return [*end, *cut, *save, *close]

@@ -26,13 +26,13 @@ MOST_WEIGHT, MOST_WEIGHT_DOWN = 0.7, 1.0
 """A measurement counts by its size; a full frame nearly replaces the estimate, so that steps are followed at once. Down
 more than up: believing too little costs a frame, believing too much makes speech late."""
 STALL_S = 0.5
-"""Without progress for so long the line was out, and what was measured across it says nothing about its rate."""
+"""Without progress for this long the line was out, and what was measured across it says nothing about its rate."""
 QUICK_S = 0.030
 """A frame that drained within this was not slowed by the line; it only proves that the line is faster than assumed."""
 FULL_WINDOW_S = 0.3
 """While audio itself fills the line its slope is taken over this long."""
 SPURT_WINDOW_S = 0.100
-"""While audio is caught up with, what is acknowledged in so short a time shows soon that the line carries more."""
+"""While audio is caught up with, what is acknowledged in this short a time shows soon that the line carries more."""
 
 FRAME_GATE_S = 0.030
 """A frame starts only behind a shorter queue, so that audio is never late by more than one frame."""
@@ -43,12 +43,12 @@ FRAME_SHARE = 0.65
 LEAST_FRAME = 6_000
 """Bytes of the smallest JPEG that is worth looking at."""
 EXPLORE_S = 5.0
-"""Where the line has no room for video and nothing else has measured it for so long, a smallest frame does."""
+"""Where the line has no room for video and nothing else has measured it for this long, a smallest frame does."""
 EXPLORE_ANYHOW_S = 15.0
 """And after this long in any case: an estimate that is too low must not keep itself."""
 QUEUED_S = 0.050
 QUEUE_BYTES = 6_000
-"""A heartbeat that was this much late behind so many bytes tells the rate too (Little's law): without it a line that
+"""A heartbeat that was this late behind this many bytes tells the rate too (Little's law): without it a line that
 became slow while no frame was under way would be taken for fast, and its queue for short."""
 RECEIPT_S = 2.0
 """A later pong is not waited for: services answer pings up to 30 s late, and the acknowledgements tell too."""
@@ -61,9 +61,9 @@ AUDIO_RATE = 48_000.0
 LONG_CHUNK_AUDIO_RATE = 45_500.0
 """The same in messages of 40 ms."""
 NARROW = 1.25
-"""A line that carries less than so many times the speech hardly catches up when it fell behind."""
+"""Below this multiple of the speech rate, a line that fell behind hardly catches up."""
 FITS = 1.05
-"""And one that carries more than this carries it at all."""
+"""Above this multiple of the speech rate, a line carries speech at all."""
 SPLIT = 0.6
 """Where receipts tell less than this share of what acknowledgements do, a proxy acknowledges for the service. Else the
 acknowledgements are the better measure: a pong is also late by what it waited for behind audio."""
@@ -73,8 +73,8 @@ SMALL_CHUNK_RATE = 75_000.0
 """600 kbit/s: below, 20 ms messages cost more overhead than their 20 ms are worth."""
 
 DEAD_S = 3.0
-"""No acknowledged progress for so long with bytes outstanding: a dead line. No congested one was ever silent longer in
-all measurements; 2.5 s gave one false alarm."""
+"""No acknowledged progress for this long with bytes outstanding: a dead line. No congested line was ever silent longer
+in all measurements; 2.5 s gave one false alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Uplink:
     # what the socket says
 
     def observe(self, now: float, pipe: Pipe, *, line_full: bool, behind: bool = False) -> None:
-        """Take a look at the socket; ``line_full``: audio waits because the pipe is deep, so the line is full.
+        """Note what the socket says; ``line_full``: audio waits because the pipe is deep, so the line is full.
 
         ``behind``: a good deal of audio waits, so whatever the pipe lets through is what it is given.
         """
@@ -158,7 +158,7 @@ class Uplink:
         self._pings.append((now, self._pipe.outstanding))
 
     def pong(self, now: float, pinged_at: float) -> None:
-        """Take the answer to the ping sent at ``pinged_at``; it also answers those before it."""
+        """Handle the answer to the ping sent at ``pinged_at``; it also answers those before it."""
         behind = 0
         while self._pings and self._pings[0][0] <= pinged_at:
             behind = self._pings.popleft()[1]
@@ -253,7 +253,7 @@ class Uplink:
         return frame.slope is not None and now - frame.sent_at >= RECEIPT_S
 
     def _forget(self) -> None:
-        """Take nothing from a measurement that an outage fell into."""
+        """Discard a measurement that an outage fell into."""
         self._full_since = None
         if self._frame is not None:  # only its receipt is still waited for
             self._frame.slope, self._frame.behind = inf, self._frame.until

@@ -14,7 +14,7 @@ NARROW_AT_S = 0.5
 """Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
 LATE_S = 0.200
 LATE_FOR_S = 0.7
-"""The same when it has been a little late for so long: a queue that does not shrink by itself."""
+"""The same when it has been a little late for this long: a queue that does not shrink by itself."""
 WIDE_BELOW_S = 0.150
 """Earlier than this for long enough, it goes back to 16 kHz."""
 FIRST_PATIENCE_S = 4.0
@@ -40,6 +40,10 @@ class Degradation:
     skip_s: float = 0.0
 
 
+_BY_RATE = {rate: Degradation(rate) for rate in (FULL_RATE, HALF_RATE)}
+"""Made once: it is asked for several times per chunk."""
+
+
 class Degrader:
     """Chooses with hysteresis; feed it once per look at the line."""
 
@@ -58,9 +62,9 @@ class Degrader:
         ``fits``: it carries speech at the full rate at all.
         """
         self._choose_rate(now, lag_s, narrow=narrow, fits=fits)
-        if not narrow:
-            return Degradation(self._rate)
-        return Degradation(self._rate, lag_s > TRIM_AT_S, lag_s - SKIP_TO_S if lag_s > SKIP_AT_S else 0.0)
+        if not narrow or lag_s <= TRIM_AT_S:
+            return _BY_RATE[self._rate]
+        return Degradation(self._rate, trim=True, skip_s=lag_s - SKIP_TO_S if lag_s > SKIP_AT_S else 0.0)
 
     def _choose_rate(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> None:
         if lag_s <= LATE_S:

@@ -16,7 +16,8 @@ from agent.wire import protocol
 if TYPE_CHECKING:
     from agent.config import VideoSettings
     from agent.uplink.bandwidth import Uplink
-    from agent.uplink.ledger import Ledger, Utterance
+    from agent.uplink.ledger import Ledger
+    from agent.uplink.utterance import Utterance
 
 
 BEHIND_S = 0.5
@@ -74,7 +75,7 @@ class Outbox:
             step = self._ledger.next(uplink.chunk_s, self.degradation)
             if step is not None:
                 message, utterance = step
-                return Outgoing(message, utterance if utterance.closed else None)
+                return Outgoing(message, utterance if utterance.complete else None)
             if self._frame is not None and not uplink.frame_refusal(now):
                 jpeg, self._frame = self._frame, None
                 return Outgoing(protocol.video(jpeg), is_frame=True)
@@ -99,7 +100,7 @@ class Outbox:
 
     @property
     def behind(self) -> bool:
-        """Whether so much audio waits that it is being caught up with."""
+        """Whether enough audio waits that it is being caught up with."""
         return self._ledger.backlog_s > BEHIND_S
 
     @property

@@ -1,10 +1,18 @@
-"""The camera's half of the agent: frames while somebody speaks, stills when asked for. One task, for life."""
+"""The camera's half of the agent: frames while somebody speaks, stills when asked for. One task, for life.
+
+The camera is CLOSED, OPEN or FILMING. Stills go through it one at a time; another may be asked for meanwhile::
+
+    NONE --> TAKING --> KEPT --> NONE (discarded, or another one is asked for)
+              |  discard_still()
+              +--> DISCARDED --> NONE
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from enum import Enum, auto
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -22,6 +30,23 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.020
 """How often a shut gate is tried while a frame is due."""
+
+
+class Lens(Enum):
+    """What the camera is doing."""
+
+    CLOSED = auto()
+    OPEN = auto()
+    FILMING = auto()
+
+
+class Still(Enum):
+    """What became of the last still that was begun."""
+
+    NONE = auto()  # nothing that could be discarded
+    TAKING = auto()
+    DISCARDED = auto()  # while it is being taken
+    KEPT = auto()
 
 
 class Pictures:
@@ -55,45 +80,49 @@ class Pictures:
         self._due = 0.0  # when the present frame's time began
         self._max_bytes = settings.video.max_frame_kb * 1000
         self._wake = asyncio.Event()
-        self._filming = False
-        self._still_wanted = False
-        self._still_discarded = False  # while it was being taken
-        self._open = False
-        self._last_still = ""  # name
+        self._lens = Lens.CLOSED
+        self._still = Still.NONE
+        self._still_name = ""  # of the one that is kept
+        self._still_asked = False  # and not begun
 
     def open(self) -> None:
         """Switch the camera on."""
         if self._camera is not None:
-            self._open = True
+            self._lens = Lens.OPEN if self._lens is Lens.CLOSED else self._lens
             self._camera.start(self._on_fault)
 
     def close(self) -> None:
         """Switch it off."""
-        self._filming = self._still_wanted = self._open = False
+        self._lens, self._still_asked = Lens.CLOSED, False
         if self._camera is not None:
             self._camera.stop()
 
     def stream_frames(self, *, on: bool) -> None:
-        """Take frames, the first at once, or stop."""
-        self._filming = on and self._period_s < inf
+        """Take frames, the first at once, or stop; does nothing while the camera is closed."""
+        if self._lens is Lens.CLOSED:
+            return
+        self._lens = Lens.FILMING if on and self._period_s < inf else Lens.OPEN
         self._due = self._loop.time()
         self._wake.set()
 
     def take_still(self) -> None:
-        """Take one picture in full resolution; the model gets it small."""
-        self._still_wanted = True
-        self._last_still = ""  # whoever discards means this one from now on
+        """Take one picture in full resolution; the model gets it small. Does nothing while the camera is closed."""
+        if self._lens is Lens.CLOSED:
+            return
+        self._still_asked = True
+        if self._still is Still.KEPT:
+            self._still = Still.NONE  # whoever discards means the new one from now on
         self._wake.set()
 
     def discard_still(self) -> None:
         """Forget the still just asked for, or just taken."""
-        if self._still_wanted:  # not begun, so that one being taken is an older one
-            self._still_wanted = False
-            return
-        self._still_discarded = True
-        if self._last_still:
-            self._drop(self._last_still)
-            self._last_still = ""
+        if self._still_asked:  # not begun, so that one being taken is an older one
+            self._still_asked = False
+        elif self._still is Still.TAKING:
+            self._still = Still.DISCARDED
+        elif self._still is Still.KEPT:
+            self._still = Still.NONE
+            self._drop(self._still_name)
 
     async def run(self) -> None:
         """Take pictures for life."""
@@ -104,49 +133,60 @@ class Pictures:
         while True:
             self._wake.clear()
             try:
-                if self._still_wanted:
-                    self._still_wanted = False
+                if self._still_asked:
+                    self._still_asked = False
                     await self._take_still(camera)
-                if self._filming:
+                if self._lens is Lens.FILMING:
                     await self._take_frame(camera)
             except DeviceError as error:
-                self._filming = False
-                if self._open:  # a picture that hanging up cut short is no fault
+                if self._lens is not Lens.CLOSED:  # a picture that hanging up cut short is no fault
+                    self._lens = Lens.OPEN
                     self._on_fault(error)
             await self._until_next()
 
     async def _take_frame(self, camera: Camera) -> None:
-        """Take one when the uplink has room for it, within its time and before a still is asked; else drop it."""
+        """Take one frame when the uplink has room for it, within its time and before a still is asked; else drop it."""
         ends = self._due + self._period_s
-        refusal = "late"  # a still took so long that there is no time left
-        while self._filming and not self._still_wanted and self._loop.time() < ends:
+        refusal = "late"  # a still took long enough that there is no time left
+        while self._lens is Lens.FILMING and not self._still_asked and self._loop.time() < ends:
             size, refusal = self._frame_budget()
             if size:
                 jpeg = await camera.frame(min(size, self._max_bytes))
-                if self._filming:  # else the utterance ended meanwhile, and the frame with it
+                if self._lens is Lens.FILMING:  # else the utterance ended meanwhile, and the frame with it
                     self._deliver(jpeg)
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
-        if self._filming:
+        if self._lens is Lens.FILMING:
             self._counters.frames_dropped[refusal] += 1
 
     async def _until_next(self) -> None:
         """Wait for the next frame's time, or for something else to do."""
         now = self._loop.time()
-        self._due = max(self._due + self._period_s, now) if self._filming else now
+        filming = self._lens is Lens.FILMING
+        self._due = max(self._due + self._period_s, now) if filming else now
         try:
-            async with asyncio.timeout_at(self._due if self._filming else None):
+            async with asyncio.timeout_at(self._due if filming else None):
                 await self._wake.wait()
         except TimeoutError:
             return
 
     async def _take_still(self, camera: Camera) -> None:
-        self._last_still, self._still_discarded = "", False
-        jpeg = await camera.still()
-        if not self._still_discarded:
-            self._counters.stills += 1
-            now = time.time()
-            self._last_still = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(1000 * now) % 1000:03}.jpg"
-            self._keep(self._last_still, jpeg)
-            log.info("still: %s, %d kB", self._last_still, len(jpeg) // 1000)
+        self._still = Still.TAKING
+        try:
+            jpeg = await camera.still()
+        except DeviceError:
+            self._still = Still.NONE
+            raise
+        if self._still is Still.TAKING:
+            self._keep_still(jpeg)
+        else:
+            self._still = Still.NONE
         self._deliver(await camera.frame(min(self._max_bytes, max(self._frame_budget()[0], LEAST_FRAME))))
+
+    def _keep_still(self, jpeg: bytes) -> None:
+        now = time.time()
+        self._still = Still.KEPT
+        self._still_name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(1000 * now) % 1000:03}.jpg"
+        self._counters.stills += 1
+        self._keep(self._still_name, jpeg)
+        log.info("still: %s, %d kB", self._still_name, len(jpeg) // 1000)

@@ -58,7 +58,7 @@ def _generation_config(settings: Settings) -> dict[str, Any]:
 
 
 def _realtime_input(settings: Settings) -> dict[str, Any]:
-    if settings.turn.detection == "local":
+    if settings.turn.local_detection:
         detection: dict[str, Any] = {"disabled": True}
     else:
         detection = {

@@ -286,3 +286,8 @@ def test_every_section_is_a_dataclass_of_scalars() -> None:
 def test_an_address_without_a_host_that_can_be_one_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"\[service\] url: .* has no valid host and port"):
         config.override(Settings(), {"service": {"url": url}}, where="test")
+
+
+def test_speech_is_detected_here_unless_the_service_is_to_do_it() -> None:
+    assert config.TurnSettings().local_detection
+    assert not config.TurnSettings(detection="server").local_detection

@@ -112,7 +112,7 @@ class Ears:
 async def speaking(*, speech: bool = True) -> AsyncIterator[tuple[Link, Ears]]:
     """A link over which somebody speaks all the time."""
     settings = config.override(config.Settings(), {"service": {"url": f"ws://{THEIR_ADDRESS}:{PORT}"}}, where="test")
-    ears, ledger = Ears(), Ledger(marked=True)
+    ears, ledger = Ears(), Ledger(local_detection=True)
     link = Link(settings, lambda: "key", Session(settings), Outbox(ledger, settings.video), ears)
     tasks = [asyncio.create_task(link.run())]
     link.want()

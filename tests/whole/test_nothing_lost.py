@@ -31,6 +31,7 @@ from agent.metrics import Counters
 from agent.store.recovery import Recovered
 from agent.turn.events import AnswerBegan, AnswerGenerated, Event
 from agent.uplink.bandwidth import Uplink
+from agent.uplink.utterance import Wants
 from agent.wire import protocol
 from tests.support.host import RecordingHost
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.conversation.exchange import Exchange
-    from agent.uplink.ledger import Utterance
     from agent.uplink.outbox import Outbox, Outgoing
+    from agent.uplink.utterance import Utterance
     from agent.wire.session import Session
 
 PIECES = 4
@@ -545,7 +546,7 @@ class Promise(RuleBasedStateMachine):
         self.spoilt |= {entry.number for entry in self.talk.delivery.ledger.over} | {a.number for a in self.server.owed}
 
     def spoil_begun(self) -> None:
-        self.spoilt |= {entry.number for entry in self.talk.delivery.ledger.over if entry.answered_in_part}
+        self.spoilt |= {entry.number for entry in self.talk.delivery.ledger.over if entry.wants is Wants.REST}
 
     def say(self, message: dict[str, Any]) -> None:
         for event in protocol.decode(json.dumps(message).encode()):

@@ -442,6 +442,29 @@ def test_a_question_that_made_way_half_sent_is_not_answered_by_that_half(monkeyp
     play(scene())
 
 
+@pytest.mark.parametrize("sent", [0, 3])
+def test_a_press_that_silences_first_saves_what_makes_way_all_the_same(
+    sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        async with talking() as rig:
+            connect(rig, monkeypatch)
+            spoken(rig.talk, bytes(96_000))
+            for _ in range(sent):
+                outgoing = rig.talk.outbox.next(Uplink(), 0.0)
+                assert outgoing is not None
+                rig.talk.exchange.sent(outgoing)
+            rig.talk.cut()
+            rig.talk.cancel_catch_up()
+            await rig.written()
+            assert rig.moves(NoteSaved) == [NoteSaved()]
+            rig.drain_outbox()  # its end, if its start was sent
+            await rig.written()
+            assert len(rig.talk.delivery.notes) == len(rig.unsent()) == 1
+
+    play(scene())
+
+
 def test_what_is_almost_sent_does_not_make_way() -> None:
     async def scene() -> None:
         async with talking() as rig:
@@ -810,7 +833,7 @@ def test_a_spoken_and_a_typed_question_are_answered_and_recorded() -> None:
             assert first.tokens > 0
             assert second.interrupted
             assert simulator.utterances[1].texts == ["What does the pressure gauge on this pump show?"]
-            assert rig.talk.delivery.ledger.waiting == 0
+            assert not rig.talk.delivery.ledger.over
 
     play(scene())
 

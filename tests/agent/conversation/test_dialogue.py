@@ -12,7 +12,8 @@ from agent.conversation.note_answers import NoteAnswers
 from agent.conversation.notes import Notes
 from agent.metrics import Counters
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Drained
-from agent.uplink.ledger import Ledger, Utterance
+from agent.uplink.ledger import Ledger
+from agent.uplink.utterance import Kind, Utterance, Wants
 from agent.wire.events import (
     AudioOut,
     GenerationComplete,
@@ -108,8 +109,8 @@ class FakeSpeaker:
 class FakeDelivery:
     """A ledger, and what would be written down; also the turn log."""
 
-    def __init__(self, speaker: FakeSpeaker, *, marked: bool) -> None:
-        self.ledger = Ledger(marked=marked)
+    def __init__(self, speaker: FakeSpeaker, *, local_detection: bool) -> None:
+        self.ledger = Ledger(local_detection=local_detection)
         self.acknowledged: list[int] = []
         self.remembered: list[TurnRecord | None] = []
         self.reports: list[Event] = []
@@ -148,9 +149,9 @@ class FakeDelivery:
 
 
 class Rig:
-    def __init__(self, *, marked: bool = True) -> None:
+    def __init__(self, *, local_detection: bool = True) -> None:
         self.speaker, self.counters = FakeSpeaker(), Counters()
-        self.delivery = FakeDelivery(self.speaker, marked=marked)
+        self.delivery = FakeDelivery(self.speaker, local_detection=local_detection)
         self.ledger, self.records = self.delivery.ledger, self.delivery.records
         self.dialogue = Dialogue(
             self.speaker, cast("Delivery", self.delivery), cast("TurnLog", self.delivery), self.counters
@@ -161,20 +162,20 @@ class Rig:
         self.ledger.end(ended_at)
         while (step := self.ledger.next()) is not None:
             last = step[1]
-        last.wanted = wanted
+        last.wants = Wants.ANSWER if wanted else Wants.NOTHING
         self.dialogue.asked(last, now)
         return number
 
     def ask_note(self, number: int = 7, **given: Any) -> int:
         """Put to the service what was said earlier."""
-        self.ledger.add_note(Utterance(number, marked=True, pcm=bytearray(640), **given))
+        self.ledger.add_note(Utterance(number, Kind.NOTE, pcm=bytearray(640), **given))
         self.deliver()
         return number
 
     def deliver(self, now: float = 5.0) -> None:
         """Send what waits."""
         while (step := self.ledger.next()) is not None:
-            if step[1].closed:
+            if step[1].complete:
                 self.dialogue.asked(step[1], now)
 
     def break_line(self) -> list[Event]:
@@ -200,9 +201,9 @@ def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> Non
     assert rig.feed(audio(1.0), now=1.5) == [AnswerBegan()]
     assert rig.feed(said(" This"), said(" now."), audio(0.5), now=1.6) == []
     assert len(rig.speaker.written) == 1.5 * 48_000
-    assert rig.ledger.waiting == 1
+    assert len(rig.ledger.over) == 1
     assert rig.feed(GenerationComplete()) == [AnswerGenerated()]
-    assert rig.ledger.waiting == 0
+    assert len(rig.ledger.over) == 0
     assert rig.feed(Usage(100, 20, 3, 0), DONE) == [AnswerEnded()]
     assert not rig.dialogue.pending
     assert rig.records == []  # the speaker still plays
@@ -254,7 +255,7 @@ def test_an_empty_answer_is_recorded_with_the_reason() -> None:
     assert rig.feed(reason) == [AnswerEnded()]
     (record,) = rig.records
     assert (record.reason, record.answer.text, record.ttfab_s) == ("NEED_MORE_INPUT", "", None)
-    assert rig.ledger.waiting == 0
+    assert len(rig.ledger.over) == 0
 
 
 def test_a_turn_that_goes_on_thinking_is_one_turn() -> None:
@@ -289,7 +290,7 @@ def test_a_cut_silences_and_keeps_only_what_was_played() -> None:
     assert record.answer.text == "One two three four five six."
     assert record.played_text == "One two"
     assert record.first_sample_at == 2.0
-    assert rig.ledger.waiting == 0
+    assert len(rig.ledger.over) == 0
 
 
 def test_audio_that_comes_after_the_cut_is_refused_and_counted() -> None:
@@ -392,7 +393,7 @@ def test_tokens_of_no_turn_are_nobodys() -> None:
 
 
 def test_speech_that_the_service_detects_is_heard_before_its_answer() -> None:
-    rig = Rig(marked=False)
+    rig = Rig(local_detection=False)
     for question, answer in ((" First?", " One."), (" Second?", " Two.")):
         rig.feed(heard(question))
         assert rig.feed(audio(0.5), said(answer)) == [AnswerBegan()]
@@ -422,7 +423,7 @@ def test_an_answer_that_broke_off_plays_on_and_its_rest_is_asked_for() -> None:
     assert rig.speaker.flushes == 0
     assert rig.records == []
     (entry,) = rig.ledger.over
-    assert (entry.remark, entry.answered_in_part) == ("go on after Half", True)
+    assert (entry.remark, entry.wants) == ("go on after Half", Wants.REST)
 
 
 def test_an_answer_and_its_rest_are_one_turn() -> None:
@@ -541,7 +542,7 @@ def test_a_lost_connection_leaves_the_question_that_was_not_answered() -> None:
     rig = Rig()
     rig.ask()
     assert rig.dialogue.connection_lost() == []
-    assert rig.ledger.waiting == 1
+    assert len(rig.ledger.over) == 1
     assert rig.records == []
     assert not rig.dialogue.pending
 

@@ -34,12 +34,6 @@ def test_only_a_connection_that_was_stable_resets_the_failures() -> None:
     assert backoff.failures == 1
 
 
-def test_a_person_or_the_network_can_start_it_over() -> None:
-    backoff = Backoff(failures=4)
-    backoff.reset()
-    assert backoff.failures == 0
-
-
 @given(st.integers(0, 100_000), st.sampled_from((0.0, 60.0)), st.floats(0, 1))
 def test_a_wait_is_never_nothing_and_never_longer_than_its_ladder(failures: int, least: float, jitter: float) -> None:
     longest = QUOTA_LONGEST_S * 1.1 if least else LONGEST_S

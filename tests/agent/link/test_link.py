@@ -12,13 +12,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
 from agent import config
 from agent.errors import ConfigError
-from agent.link.connection import CLOSE_S
+from agent.link.connection import CLOSE_S, Connection
 from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, Link
-from agent.link.state import LinkState
+from agent.link.state import LinkPhase, LinkState
 from agent.simulator import Simulator, SimulatorSettings, parse, shipped
 from agent.uplink.ledger import Ledger
 from agent.uplink.outbox import Outbox
@@ -89,7 +92,7 @@ async def rigged(url: str, key: Callable[[], str] = lambda: KEY, **link: Any) ->
     settings = config.override(
         config.Settings(), {"service": {"url": url}, "link": {"kernel": False} | link}, where="test"
     )
-    ears, ledger, session = Ears(), Ledger(marked=True), Session(settings)
+    ears, ledger, session = Ears(), Ledger(local_detection=True), Session(settings)
     outbox = Outbox(ledger, settings.video)
     built = Link(settings, key, session, outbox, ears)
     task = asyncio.create_task(built.run())
@@ -612,5 +615,140 @@ def test_leaving_for_good_says_good_bye_first() -> None:
                 rig.link.release()
             await asyncio.sleep(0.1)
             assert simulator.report()["connections"][0]["close_code"] == 1000
+
+    play(scene())
+
+
+# the phases
+
+
+class WatchedLink(Link):
+    """Writes down its phases; a move that is not in the table fails by itself."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.phases = [self.phase.name]
+
+    def _enter(self, phase: LinkPhase) -> None:
+        super()._enter(phase)
+        self.phases.append(phase.name)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "Link", WatchedLink)
+
+
+def phases(rig: Rig) -> str:
+    assert isinstance(rig.link, WatchedLink)
+    return " ".join(rig.link.phases)
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_connection_passes_its_phases_in_order() -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url) as rig:
+            await rig.up()
+            rig.link.renew()
+            rig.link.renew()
+            await rig.until(LinkState.CONNECTING)
+            await rig.until(LinkState.UP)
+            rig.link._declare_dead("test")
+            rig.link._declare_dead("test")
+            await rig.until(LinkState.CONNECTING)
+            await rig.until(LinkState.UP)
+            rig.link.release()
+            await rig.until(LinkState.IDLE)
+            once = "OPENING SETTING_UP LIVE"
+            assert phases(rig) == f"IDLE {once} PARTING CLOSED {once} DEAD CLOSED {once} PARTING CLOSED IDLE"
+
+    play(scene())
+
+
+@pytest.mark.usefixtures("watched")
+def test_an_attempt_that_fails_is_waited_after() -> None:
+    async def scene() -> None:
+        async with rigged(NOBODY) as rig:
+            rig.link.want()
+            await rig.until(LinkState.OFFLINE)
+            assert (rig.link.state.away, rig.link.ready, rig.link.buffered_ms) == (True, False, 0.0)
+            rig.link.release()
+            await rig.until(LinkState.IDLE)
+            assert phases(rig).endswith("OPENING CLOSED WAITING IDLE")
+
+    play(scene())
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_setup_that_is_accepted_after_we_parted_makes_nothing_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    renews: list[Callable[[], None]] = []
+
+    def process_event(connection: Connection, event: Any) -> None:
+        real(connection, event)
+        if isinstance(event, Frame) and event.opcode is Opcode.TEXT and renews:
+            renews.pop()()
+
+    real = Connection.process_event
+    monkeypatch.setattr(Connection, "process_event", process_event)
+
+    async def scene() -> None:
+        async with RawServer(set_up_and_hang) as server, rigged(server.url) as rig:
+            renews.append(rig.link.renew)
+            await rig.up()
+            assert renews == []
+            assert phases(rig) == "IDLE OPENING SETTING_UP PARTING CLOSED OPENING SETTING_UP LIVE"
+            assert rig.link.connections == 1
+
+    play(scene())
+
+
+@pytest.mark.usefixtures("watched")
+def test_no_key_is_a_refusal_without_a_connection() -> None:
+    def key() -> str:
+        raise ConfigError("no API key")
+
+    async def scene() -> None:
+        async with rigged(NOBODY, key) as rig:
+            rig.link.want()
+            await rig.until(LinkState.REFUSED)
+            assert phases(rig) == "IDLE OPENING CLOSED WAITING"
+
+    play(scene())
+
+
+@settings(max_examples=40)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["want", "release", "renew", "die", "network back", "look"]),
+            st.sampled_from([0.0, 0.001, 0.01, 2.0, 40.0]),
+        ),
+        max_size=12,
+    ),
+    answers=st.booleans(),
+)
+def test_whatever_is_asked_the_link_keeps_to_its_phases(steps: list[tuple[str, float]], *, answers: bool) -> None:
+    async def scene() -> None:
+        async with Simulator() as simulator, rigged(simulator.url if answers else NOBODY) as rig:
+            acts = {
+                "want": rig.link.want,
+                "release": rig.link.release,
+                "renew": rig.link.renew,
+                "die": lambda: rig.link._declare_dead("test"),
+                "network back": rig.link._network_back,
+                "look": rig.link._tick,
+            }
+            for step, seconds in steps:
+                acts[step]()
+                if seconds:
+                    await asyncio.sleep(seconds)
+                assert not rig.task.done(), "every move was a legal one"
+                assert not rig.link.ready or rig.link.state is LinkState.UP
+                assert (rig.link.phase is LinkPhase.IDLE) <= (rig.link.state is LinkState.IDLE)
+                held = rig.link.phase in (LinkPhase.SETTING_UP, LinkPhase.LIVE, LinkPhase.PARTING, LinkPhase.DEAD)
+                assert (rig.link._connection is not None) == held
+            rig.link.release()
+            await asyncio.sleep(5)
+            assert (rig.link.phase, rig.link.state) == (LinkPhase.IDLE, LinkState.IDLE)
 
     play(scene())

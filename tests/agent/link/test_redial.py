@@ -11,7 +11,7 @@ from tests.support.stage import play
 
 
 def attempts(*lasts: float | Exception) -> tuple[list[float], list[str], object]:
-    """An attempt that takes so long, or fails; when each began, what was discarded."""
+    """An attempt that takes its time, or fails; when each began, what was discarded."""
     begun: list[float] = []
     discarded: list[str] = []
 

@@ -7,6 +7,7 @@ from agent.link.verdicts import (
     Next,
     Verdict,
     judge_close,
+    judge_key,
     judge_status,
     judge_unreachable,
 )
@@ -81,7 +82,7 @@ def test_the_second_failure_in_a_row_drops_the_handle() -> None:
     assert judge_close(1011, "Internal error", resumed=False, failures=2).next is Next.RESUME
 
 
-def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_mend() -> None:
+def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_fix() -> None:
     reason = "Request contains an invalid argument."
     assert judge_close(1007, reason, resumed=True, failures=2).next is Next.FRESH
     assert judge_close(1007, reason, resumed=False, failures=1).next is Next.FRESH
@@ -138,3 +139,8 @@ def test_a_verdict_is_one_line() -> None:
 def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
     verdict = judge_close(code, reason, resumed=False, failures=1)
     assert (verdict.fault is not None) is (step is Next.REFUSED)
+
+
+def test_a_key_that_cannot_be_read_is_refused_and_tried_again_slowly() -> None:
+    verdict = judge_key("no API key")
+    assert verdict == Verdict(Next.REFUSED, "no API key", wait_s=REFUSED_WAIT_S, fault=Fault.KEY)

@@ -8,7 +8,7 @@ import pytest
 
 from agent.link.state import LinkState
 from agent.turn.condition import Condition
-from agent.turn.light import PLAYING, RECORDING, rhythm
+from agent.turn.light import rhythm
 from agent.turn.phase import Phase
 from hardware.ports import Rhythm
 
@@ -65,11 +65,11 @@ def test_a_connection_that_fails_beats_an_answer_that_waits() -> None:
 @pytest.mark.parametrize("phase", Phase)
 def test_a_connection_that_fails_shows_whatever_is_tried_meanwhile(phase: Phase) -> None:
     looks = {shown(phase, link, fault=False, failing=True) for link in (LinkState.OFFLINE, LinkState.CONNECTING)}
-    assert looks == {Rhythm.ANSWERING if phase in PLAYING else Rhythm.OFFLINE}
+    assert looks == {Rhythm.ANSWERING if phase.playing else Rhythm.OFFLINE}
 
 
 def test_recording_shows_while_the_connection_is_being_made() -> None:
-    for phase in RECORDING:
+    for phase in (phase for phase in Phase if phase.recording):
         assert shown(phase, LinkState.CONNECTING, fault=False, failing=False) is Rhythm.HEARING
     assert shown(Phase.LISTENING, LinkState.CONNECTING, fault=False, failing=False) is Rhythm.CONNECTING
     assert shown(Phase.ASLEEP, LinkState.CONNECTING, fault=False, failing=False) is Rhythm.CONNECTING
@@ -81,5 +81,5 @@ def test_recording_shows_while_the_connection_is_being_made() -> None:
 @pytest.mark.parametrize("phase", Phase)
 def test_lag_shows_as_a_line_that_is_away_while_somebody_speaks_or_waits_and_nowhere_else(phase: Phase) -> None:
     late, in_time = (rhythm(phase, Condition(link=LinkState.UP, behind=behind)) for behind in (True, False))
-    assert (late is Rhythm.OFFLINE) is (phase in (*RECORDING, Phase.THINKING))
+    assert (late is Rhythm.OFFLINE) is (phase.recording or phase is Phase.THINKING)
     assert late is Rhythm.OFFLINE or late is in_time

@@ -10,7 +10,8 @@ from base64 import b64decode
 import pytest
 
 from agent.uplink.degradation import FULL_RATE, HALF_RATE, PAUSE_S, SKIP_AT_S, Degradation, Degrader, halve
-from agent.uplink.ledger import LIVE_BYTES, Ledger
+from agent.uplink.ledger import Ledger
+from hardware.ports import CHUNK_BYTES
 
 
 def tone(hertz: float, seconds: float = 1.0) -> bytes:
@@ -92,11 +93,11 @@ def sent(ledger: Ledger, degradation: Degradation) -> list[tuple[str, bytes]]:
 
 
 def speech(piece: int) -> bytes:
-    return piece.to_bytes(2, "little") * (LIVE_BYTES // 2)
+    return piece.to_bytes(2, "little") * (CHUNK_BYTES // 2)
 
 
 def test_half_rate_audio_says_so_and_is_half_as_long() -> None:
-    ledger = Ledger(marked=True)
+    ledger = Ledger(local_detection=True)
     ledger.open(tone(500, 0.2))
     ((kind, pcm),) = sent(ledger, Degradation(HALF_RATE))
     assert kind == "audio/pcm;rate=8000"
@@ -104,13 +105,13 @@ def test_half_rate_audio_says_so_and_is_half_as_long() -> None:
 
 
 def test_of_a_long_pause_the_beginning_is_kept_and_all_that_is_spoken() -> None:
-    ledger = Ledger(marked=True)
+    ledger = Ledger(local_detection=True)
     ledger.open(b"")
     said = [speech(piece) for piece in range(1, 101)]
     for piece, chunk in enumerate(said):
         ledger.append(chunk, quiet=20 <= piece < 70)
     pcm = b"".join(blob for _, blob in sent(ledger, Degradation(trim=True)))
-    kept = [pcm[at : at + LIVE_BYTES] for at in range(0, len(pcm), LIVE_BYTES)]
+    kept = [pcm[at : at + CHUNK_BYTES] for at in range(0, len(pcm), CHUNK_BYTES)]
     assert kept[:20] == said[:20]
     assert kept[-30:] == said[70:]
     assert PAUSE_S <= (len(kept) - 50) * 0.02 <= 2 * PAUSE_S
@@ -118,7 +119,7 @@ def test_of_a_long_pause_the_beginning_is_kept_and_all_that_is_spoken() -> None:
 
 
 def test_only_the_live_stream_is_skipped_and_nothing_leaves_the_ledger() -> None:
-    ledger = Ledger(marked=True)
+    ledger = Ledger(local_detection=True)
     ledger.open(b"")
     for piece in range(500):
         ledger.append(speech(piece))

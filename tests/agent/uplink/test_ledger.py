@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent.uplink.ledger import CATCH_UP_BYTES, LIVE_BYTES, MAX_ATTEMPTS, Ledger, Utterance
+from agent.uplink.ledger import CATCH_UP_BYTES, MAX_ATTEMPTS, Ledger
+from agent.uplink.utterance import Kind, Stage, Utterance, Wants
+from hardware.ports import CHUNK_BYTES
 
 CHUNK = bytes(range(256)) * 2 + bytes(128)
 START: dict[str, Any] = {"activityStart": {}}
@@ -53,7 +56,7 @@ def member(message: bytes) -> str:
 def note(number: int, **given: Any) -> Utterance:
     """As it is read from the disk."""
     pcm = bytearray(given.pop("pcm", b""))
-    return Utterance(number, marked=True, pcm=pcm, quiet=bytearray(len(pcm) // LIVE_BYTES), **given)
+    return Utterance(number, Kind.NOTE, pcm, quiet=bytearray(len(pcm) // CHUNK_BYTES), **given)
 
 
 def withdraw(ledger: Ledger, number: int) -> Utterance:
@@ -64,12 +67,12 @@ def withdraw(ledger: Ledger, number: int) -> Utterance:
 
 @pytest.fixture
 def ledger() -> Ledger:
-    return Ledger(marked=True)
+    return Ledger(local_detection=True)
 
 
 @pytest.fixture
 def stream() -> Ledger:
-    return Ledger(marked=False)
+    return Ledger(local_detection=False)
 
 
 def test_an_utterance_goes_out_as_start_audio_end(ledger: Ledger) -> None:
@@ -86,10 +89,10 @@ def test_live_audio_goes_out_chunk_by_chunk_and_a_backlog_in_larger_pieces(ledge
     ledger.open(b"")
     drain(ledger)
     ledger.append(CHUNK)
-    assert [len(sound(message)) for message in drain(ledger)] == [LIVE_BYTES]
+    assert [len(sound(message)) for message in drain(ledger)] == [CHUNK_BYTES]
     for _ in range(25):
         ledger.append(CHUNK)
-    assert [len(sound(message)) for message in drain(ledger)] == [CATCH_UP_BYTES, CATCH_UP_BYTES, 5 * LIVE_BYTES]
+    assert [len(sound(message)) for message in drain(ledger)] == [CATCH_UP_BYTES, CATCH_UP_BYTES, 5 * CHUNK_BYTES]
 
 
 def test_a_piece_shorter_than_a_chunk_goes_out_and_what_follows_is_not_skipped(ledger: Ledger) -> None:
@@ -134,7 +137,7 @@ def test_an_utterance_knows_when_its_last_word_was_spoken(ledger: Ledger) -> Non
     entry = ledger.recording
     assert entry is not None
     ledger.end(12.5)
-    assert (entry.ended, entry.ended_at) == (True, 12.5)
+    assert (ledger.recording, entry.ended_at) == (None, 12.5)
 
 
 def test_what_is_acknowledged_is_forgotten_with_all_before_it(ledger: Ledger) -> None:
@@ -142,7 +145,7 @@ def test_what_is_acknowledged_is_forgotten_with_all_before_it(ledger: Ledger) ->
         recorded(ledger)
     drain(ledger)
     assert [entry.number for entry in ledger.acknowledge(2)] == [1, 2]
-    assert ledger.waiting == 1
+    assert [entry.number for entry in ledger.over] == [3]
     ledger.rewind()
     assert [entry.number for _, entry in iter(ledger.next, None)] == [3, 3, 3]
 
@@ -202,7 +205,8 @@ def test_cutting_leaves_what_was_said_in_the_conversation_but_unwanted(ledger: L
     ledger.open(CHUNK)
     ledger.cut()
     ledger.end(1.0)
-    assert {entry.number: entry.wanted for _, entry in iter(ledger.next, None)} == {1: False, 2: True}
+    wants = {entry.number: entry.wants for _, entry in iter(ledger.next, None)}
+    assert wants == {1: Wants.NOTHING, 2: Wants.ANSWER}
 
 
 def test_what_is_withdrawn_before_anything_of_it_was_sent_is_as_if_it_had_never_been_said(ledger: Ledger) -> None:
@@ -222,7 +226,7 @@ def test_what_is_half_sent_when_it_is_withdrawn_still_gets_its_end(ledger: Ledge
     sent = list(iter(ledger.next, None))
     assert [member(message) for message, _ in sent] == ["activityEnd", "activityStart", "audio", "activityEnd"]
     assert [entry.number for _, entry in sent] == [1, following, following, following]
-    assert not entry.wanted
+    assert (entry.stage, entry.wants) == (Stage.ENDED, Wants.NOTHING)
 
 
 @pytest.mark.parametrize("messages", range(5))
@@ -312,7 +316,7 @@ def test_one_may_be_forgotten_alone(ledger: Ledger) -> None:
 
 
 def test_numbers_go_on_where_the_last_run_ended_and_may_be_used_up_for_other_things() -> None:
-    ledger = Ledger(marked=True, first=41)
+    ledger = Ledger(local_detection=True, first=41)
     assert (recorded(ledger), ledger.take_number(), recorded(ledger)) == (41, 42, 43)
 
 
@@ -330,7 +334,6 @@ def test_a_ledger_is_idle_when_there_is_nothing_to_say_and_no_answer_wanted(ledg
 
 def test_a_spoken_note_is_sent_whole_also_where_the_service_detects_speech(stream: Ledger) -> None:
     earlier = note(7, pcm=CHUNK, remark="said at noon")
-    earlier.marked = False
     stream.add_note(earlier)
     assert heard(drain(stream)) == CHUNK
 
@@ -424,7 +427,7 @@ def test_a_stream_goes_out_without_markers_and_ends_with_its_own_message(stream:
     sent = drain(stream)
     assert heard(sent) == CHUNK
     assert read(sent[-1]) == STREAM_END
-    assert stream.waiting == 0
+    assert stream.over == []
 
 
 def test_a_stream_is_not_sent_twice_but_its_unsent_rest_is_not_lost(stream: Ledger) -> None:
@@ -460,9 +463,9 @@ def test_typed_text_overtakes_the_stream_that_is_open_and_is_kept_until_acknowle
 
 @given(st.lists(st.sampled_from(("open", "append", "end", "text", "send", "rewind")), max_size=60))
 def test_of_a_stream_every_sample_goes_out_once_and_in_order(steps: list[str]) -> None:
-    ledger, said, sent = Ledger(marked=False), bytearray(), list[bytes]()
+    ledger, said, sent = Ledger(local_detection=False), bytearray(), list[bytes]()
     for number, step in enumerate(steps):
-        chunk = number.to_bytes(2, "little") * (LIVE_BYTES // 2)
+        chunk = number.to_bytes(2, "little") * (CHUNK_BYTES // 2)
         if step == "open" and ledger.recording is None:
             ledger.open(chunk)
             said += chunk
@@ -477,7 +480,11 @@ def test_of_a_stream_every_sample_goes_out_once_and_in_order(steps: list[str]) -
             sent.append(message[0])
         elif step == "rewind":
             sent += drain(ledger)
-            ledger.rewind()
+            for entry in ledger.rewind():
+                ledger.put_back(entry)
+        assert ledger.backlog_bytes == sum(len(entry.pcm) - entry.sent for entry in ledger._entries)
+        assert ledger.unsent() == (deepcopy(ledger).next() is not None)
+        assert all(entry.kind in (Kind.STREAM, Kind.TYPED) and not entry.withdrawn for entry in ledger._entries)
     ledger.end(0.0)
     sent += drain(ledger)
     assert heard(sent) == said
@@ -506,11 +513,12 @@ class Exchange(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger(marked=True)
+        self.ledger = Ledger(local_detection=True)
         self.said: dict[int, Said] = {}
         self.live: list[int] = []  # in the ledger and to be sent, in the order in which that must be
         self.notes: set[int] = set()  # of these, those that were said earlier
         self.shelf: set[int] = set()  # not in the ledger, and not answered: on disk
+        self.refused: dict[int, Utterance] = {}  # of these, those that no connection survived
         self.unwanted: set[int] = set()  # nobody waits for the answer
         self.finished: set[int] = set()  # acknowledged, or cut after an answer in part: never to be seen again
         self.speaking: int | None = None
@@ -564,7 +572,7 @@ class Exchange(RuleBasedStateMachine):
     @rule()
     def cut(self) -> None:
         given = [number for number in self.over if self.said[number].in_part]
-        self.unwanted |= set(self.over)
+        self.unwanted |= set(self.over) - self.notes
         assert [entry.number for entry in self.ledger.cut()] == given
         for number in given:
             self.leave(number, self.finished)
@@ -586,6 +594,7 @@ class Exchange(RuleBasedStateMachine):
         said.remark, said.in_part = remark, False
         self.ledger.add_note(note(number, pcm=said.sound, text=said.text, remark=remark))
         self.shelf.discard(number)
+        self.refused.pop(number, None)
         self.unwanted.discard(number)
         self.notes.add(number)
         self.live.append(number)
@@ -625,6 +634,9 @@ class Exchange(RuleBasedStateMachine):
     @rule(data=st.data())
     def answer_in_part(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(self.delivered))
+        if number in self.unwanted:
+            assert not self.ledger.continue_answer(number, "It shows", "go on")
+            return
         assert self.ledger.continue_answer(number, "It shows", "go on")
         self.said[number].remark, self.said[number].in_part = "go on", True
         self.lose_the_connection()
@@ -632,15 +644,29 @@ class Exchange(RuleBasedStateMachine):
     @rule()
     def lose_the_connection(self) -> None:
         leaving = [n for n in self.over if n in self.notes or self.said[n].attempts >= MAX_ATTEMPTS]
-        assert [entry.number for entry in self.ledger.rewind()] == leaving
+        was_notes, left = set(self.notes), {entry.number: entry for entry in self.ledger.rewind()}
+        assert list(left) == leaving
         for number in leaving:
             self.said[number].attempts = 0  # as it is when it comes back from the disk
             self.leave(number, self.shelf)
+            if number not in was_notes:
+                self.refused[number] = left[number]
         self.connect()
+
+    @precondition(lambda self: self.refused)
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        """What no connection survived could not be kept: it goes before all that waits."""
+        number = data.draw(st.sampled_from(sorted(self.refused)))
+        self.ledger.put_back(self.refused.pop(number))
+        self.shelf.discard(number)
+        begun = [*self.delivered, *({self.window} & {*self.live})]
+        assert set(self.live[: len(begun)]) == set(begun)
+        self.live.insert(len(begun), number)
 
     @rule(data=st.data())
     def resume(self, data: st.DataObject) -> None:
-        """Another connection, to a session that has heard so much."""
+        """Another connection, to a session that has heard what came before."""
         self.lose_the_connection()
         self.ledger.known = data.draw(st.integers(0, len(self.said)))
 
@@ -688,13 +714,39 @@ class Exchange(RuleBasedStateMachine):
     def nothing_is_lost(self) -> None:
         assert {*self.live, *self.shelf, *self.finished} == self.said.keys()
         assert [entry.number for entry in self.ledger.over] == self.over
-        assert self.ledger.waiting == len(self.over)
 
     @invariant()
     def what_is_not_sent_is_counted(self) -> None:
-        assert self.ledger.backlog_bytes >= 0
         said = all(number in self.delivered and number in self.unwanted for number in self.live)
         assert self.ledger.idle == (said and self.finishing is None)
+        held = [self.said[number].sound for number in self.live if number not in (*self.delivered, self.window)]
+        assert self.ledger.backlog_bytes == sum(map(len, held)) + self.unsent_of_window()
+        assert self.ledger.unsent() == self.something_can_be_sent()
+
+    def unsent_of_window(self) -> int:
+        """Bytes still to come of the utterance whose start has been sent."""
+        if self.window is None or self.finishing is not None:
+            return 0
+        said = self.said[self.window]
+        return 0 if said.in_part and self.known_at_start else len(said.sound) - len(self.got[1])
+
+    def something_can_be_sent(self) -> bool:
+        """Whether a message can: of the utterance whose start has been sent, else of the first that waits."""
+        if self.window is None or self.finishing is not None:
+            return self.finishing is not None or any(number not in self.delivered for number in self.live)
+        return self.window != self.speaking or self.unsent_of_window() >= CHUNK_BYTES
+
+    @invariant()
+    def every_stage_is_a_legal_one(self) -> None:
+        for number in self.live:
+            (entry,) = (entry for entry in self.ledger._entries if entry.number == number and not entry.withdrawn)
+            sending = Stage.SENDING if number == self.window else Stage.WAITING
+            assert entry.stage is (Stage.SENT if number in self.delivered else sending)
+            assert entry.kind is (Kind.NOTE if number in self.notes else Kind.TYPED if entry.text else Kind.LIVE)
+            wants = Wants.REST if self.said[number].in_part else Wants.ANSWER
+            assert entry.wants is (Wants.NOTHING if number in self.unwanted else wants)
+        ending = [entry.number for entry in self.ledger._entries if entry.withdrawn]
+        assert ending == ([] if self.finishing is None else [self.finishing])
 
     @invariant()
     def who_speaks_is_recorded(self) -> None:
@@ -711,12 +763,81 @@ def test_there_is_something_to_send_when_a_message_of_the_wanted_length_has_come
     assert ledger.unsent()  # its start marker
     drain(ledger)
     assert not ledger.unsent()
-    ledger.append(CHUNK[:LIVE_BYTES])
+    ledger.append(CHUNK[:CHUNK_BYTES])
     assert ledger.unsent()
     assert not ledger.unsent(0.040)
     ledger.end(0.0)
     assert ledger.unsent(0.040)
     assert ledger.backlog_s == pytest.approx(0.02)
+
+
+def test_nothing_waits_behind_what_is_still_being_said(ledger: Ledger) -> None:
+    ledger.open(CHUNK)
+    drain(ledger)
+    ledger.add_text("typed meanwhile", 1.0)
+    assert not ledger.unsent()
+    ledger.end(0.0)
+    assert ledger.unsent()
+
+
+def test_what_is_put_back_goes_into_the_middle_of_nothing(ledger: Ledger) -> None:
+    recorded(ledger)
+    for _ in range(MAX_ATTEMPTS):
+        drain(ledger)
+        leaving = ledger.rewind()
+    recorded(ledger)
+    recorded(ledger)
+    assert member(ledger.next()[0]) == "activityStart"  # type: ignore[index] # there is one
+    (entry,) = leaving
+    ledger.put_back(entry)
+    assert [entry.number for _, entry in iter(ledger.next, None)] == [2, 2, 1, 1, 1, 3, 3, 3]
+
+
+def test_what_is_still_being_said_cannot_be_withdrawn(ledger: Ledger) -> None:
+    ledger.open(CHUNK)
+    assert ledger.recording is not None
+    with pytest.raises(AssertionError, match="still being said"):
+        ledger.withdraw(ledger.recording)
+
+
+def test_withdrawing_twice_is_withdrawing_once(ledger: Ledger) -> None:
+    recorded(ledger)
+    ledger.next()
+    ledger.withdraw(withdraw(ledger, 1))
+    assert [read(message) for message in drain(ledger)] == [END]
+
+
+def test_what_no_connection_survived_may_be_put_back_though_it_was_withdrawn_meanwhile(ledger: Ledger) -> None:
+    recorded(ledger)
+    for _ in range(MAX_ATTEMPTS):
+        ledger.next()
+        leaving = ledger.rewind()
+    (entry,) = leaving
+    ledger.withdraw(entry)
+    ledger.put_back(entry)
+    assert (ledger.over, entry.stage, entry.attempts) == ([entry], Stage.WAITING, 0)
+    assert heard(drain(ledger)) == CHUNK
+
+
+def test_only_a_note_is_added_as_one(ledger: Ledger) -> None:
+    with pytest.raises(AssertionError):
+        ledger.add_note(Utterance(7, Kind.LIVE))
+
+
+def test_cutting_what_plays_leaves_a_note_as_it_is(ledger: Ledger) -> None:
+    ledger.add_note(note(7, pcm=CHUNK))
+    ledger.next()
+    recorded(ledger)
+    ledger.cut()
+    assert [entry.wants for entry in ledger.over] == [Wants.ANSWER, Wants.NOTHING]
+    assert not ledger.idle
+
+
+def test_nobody_is_told_the_rest_of_an_answer_that_nobody_wants(ledger: Ledger) -> None:
+    number = recorded(ledger)
+    drain(ledger)
+    ledger.cut()
+    assert not ledger.continue_answer(number, "It shows", "go on")
 
 
 def test_what_was_taken_out_and_could_not_be_kept_is_asked_after_all(ledger: Ledger) -> None:

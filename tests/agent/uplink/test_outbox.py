@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 from agent.config import VideoSettings
 from agent.uplink.bandwidth import AUDIO_HOLD_S, FRAME_GATE_S, START_RATE, Pipe, Uplink
 from agent.uplink.ledger import Ledger
-from agent.uplink.outbox import Outbox, Outgoing
+from agent.uplink.outbox import BEHIND_S, Outbox, Outgoing
 from agent.wire import protocol
 
 CHUNK = bytes(640)
 
 
-def outbox(*, marked: bool = True) -> tuple[Outbox, Ledger]:
-    ledger = Ledger(marked=marked)
+def outbox(*, local_detection: bool = True) -> tuple[Outbox, Ledger]:
+    ledger = Ledger(local_detection=local_detection)
     return Outbox(ledger, VideoSettings()), ledger
 
 
 def queue(seconds: float) -> Uplink:
-    """An uplink with so long a queue."""
+    """An uplink with a queue of this length."""
     uplink = Uplink()
     uplink.written(round(seconds * START_RATE))
     return uplink
@@ -95,9 +95,9 @@ def test_only_the_last_message_of_an_utterance_completes_it() -> None:
     assert sent[-1].completes.number == number
 
 
-def test_a_typed_line_is_completed_whether_or_not_it_is_marked() -> None:
-    for marked in (True, False):
-        box, ledger = outbox(marked=marked)
+def test_a_typed_line_is_completed_whoever_detects_speech() -> None:
+    for local_detection in (True, False):
+        box, ledger = outbox(local_detection=local_detection)
         number = ledger.add_text("hello", 0.0)
         sent = drain(box)
         assert [outgoing.completes and outgoing.completes.number for outgoing in sent][-1] == number
@@ -178,3 +178,13 @@ def test_no_frame_starts_while_audio_waits_and_audio_keeps_its_order(steps: list
     ledger.end(0.0)
     rest = [json.loads(outgoing.message)["realtimeInput"] for outgoing in iter(lambda: box.next(uplink, 2000.0), None)]
     assert heard + b"".join(b64decode(each["audio"]["data"]) for each in rest if "audio" in each) == spoken
+
+
+def test_it_is_behind_when_more_audio_waits_than_any_pause_of_a_healthy_line_leaves() -> None:
+    box, ledger = outbox()
+    ledger.open(CHUNK * round(BEHIND_S / 0.02))
+    assert not box.behind
+    ledger.append(CHUNK)
+    assert box.behind
+    drain(box)
+    assert not box.behind

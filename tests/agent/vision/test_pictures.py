@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent import config
 from agent.metrics import Counters
 from agent.vision import pictures
-from agent.vision.pictures import Pictures
+from agent.vision.pictures import Lens, Pictures, Still
 from hardware.ports import DeviceError
 from tests.support.stage import play
 
@@ -309,5 +311,138 @@ def test_a_still_does_not_wait_for_room_for_a_frame() -> None:
             await asyncio.sleep(0.1)
             assert [*rig.kept.values()] == [b"still 1"]
             assert rig.counters.frames_dropped == {"full": 1}
+
+    play(scene())
+
+
+@pytest.mark.parametrize("act", [lambda box: box.take_still(), lambda box: box.stream_frames(on=True)])
+def test_a_closed_camera_is_asked_for_nothing(act: Callable[[Pictures], None]) -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            act(rig.pictures)
+            await asyncio.sleep(5)
+            assert (rig.camera.stills, rig.camera.limits, rig.faults) == (0, [], [])
+
+    play(scene())
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_the_camera_films_only_while_it_is_open(*, on: bool) -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            lens = [rig.pictures._lens]
+            rig.pictures.stream_frames(on=on)
+            lens.append(rig.pictures._lens)
+            rig.pictures.open()
+            rig.pictures.stream_frames(on=on)
+            lens.append(rig.pictures._lens)
+            rig.pictures.close()
+            assert [*lens, rig.pictures._lens] == [
+                Lens.CLOSED,
+                Lens.CLOSED,
+                Lens.FILMING if on else Lens.OPEN,
+                Lens.CLOSED,
+            ]
+
+    play(scene())
+
+
+class Album:
+    """What the model knows of the stills: told of every request, and of every still that is begun or done."""
+
+    def __init__(self) -> None:
+        self.open = self.filming = self.asked = self.discarded = False
+        self.taking: str | None = None
+        self.last: str | None = None
+        self.kept: list[str] = []
+
+    def act(self, step: str) -> None:
+        match step:
+            case "open":
+                self.open = True
+            case "close":
+                self.open = self.filming = self.asked = False
+            case "film" | "rest":
+                self.filming = self.open and step == "film"
+            case "take" if self.open:
+                self.asked, self.last = True, None
+            case "discard" if self.asked:
+                self.asked = False
+            case "discard":
+                self.discarded = True
+                self.kept = [name for name in self.kept if name != self.last]
+                self.last = None
+
+    def begun(self, name: str) -> None:
+        assert self.asked
+        assert self.taking is None
+        self.asked, self.discarded, self.taking, self.last = False, False, name, None
+
+    def done(self, *, well: bool) -> None:
+        name, self.taking = self.taking, None
+        if well and not self.discarded and name is not None:
+            self.kept.append(name)
+            self.last = name
+
+
+class WatchedCamera(SlowCamera):
+    """Tells an album what it is asked for."""
+
+    album: Album
+
+    async def frame(self, max_bytes: int) -> bytes:
+        assert self.album.filming or self.stills, "a frame is taken while filming, or beside a still"
+        return await super().frame(max_bytes)
+
+    async def still(self) -> bytes:
+        self.album.begun(f"still {self.stills + 1}")
+        try:
+            jpeg = await super().still()
+        except DeviceError:
+            self.album.done(well=False)
+            raise
+        self.album.done(well=True)
+        return jpeg
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["open", "close", "film", "rest", "take", "discard", "break", "fix"]),
+            st.sampled_from([0.0, 0.3, 2.7]),
+        ),
+        max_size=25,
+    )
+)
+def test_whatever_is_asked_the_album_holds_what_was_not_discarded(steps: list[tuple[str, float]]) -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=1.1, fps=0.9) as rig:
+            rig.camera.__class__, album = WatchedCamera, Album()
+            rig.camera.album = album  # type: ignore[attr-defined] # it has become one that is watched
+            for step, seconds in [("open", 0.0), *steps]:
+                match step:
+                    case "open":
+                        rig.pictures.open()
+                    case "close":
+                        rig.pictures.close()
+                    case "film" | "rest":
+                        rig.pictures.stream_frames(on=step == "film")
+                    case "take":
+                        rig.pictures.take_still()
+                    case "discard":
+                        rig.pictures.discard_still()
+                    case _:
+                        rig.camera.broken = step == "break"
+                album.act(step)
+                if seconds:
+                    await asyncio.sleep(seconds)
+                lens = rig.pictures._lens
+                assert (lens is not Lens.CLOSED) == album.open == rig.camera.open
+                assert album.filming or lens is not Lens.FILMING
+                still = Still.DISCARDED if album.discarded else Still.TAKING
+                assert album.taking is None or rig.pictures._still is still
+            await asyncio.sleep(10)
+            assert [jpeg.decode() for jpeg in rig.kept.values()] == album.kept
+            assert (rig.pictures._still is Still.KEPT) == (album.last is not None)
 
     play(scene())
