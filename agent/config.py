@@ -328,7 +328,7 @@ def _check_value(value: Any, kind: type, limits: dict[str, Any], where: str) -> 
 
 def _check_together(settings: Settings, where: str) -> None:
     """Check what depends on two settings. Raises ConfigError."""
-    refused = refusal(settings.session)
+    refused = refusal(settings.session.model, settings.session.thinking_level)
     if refused is not None:
         key, fix = refused
         raise ConfigError(f"{where}: [session] {key}: {fix}")

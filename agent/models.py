@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from agent.config import SessionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +13,6 @@ class ModelRules:
     thinking: str  # "refused", "required", "optional"
     thinking_levels: tuple[str, ...] = ()
     history_config: bool = False  # takes initialHistoryInClientContent
-    idle_by_status: bool = False  # turnComplete alone does not mean idle
     tool_behaviors: tuple[str, ...] = ("BLOCKING", "NON_BLOCKING")
     tool_scheduling: bool = True
 
@@ -28,7 +23,6 @@ MODELS = (
         thinking="required",
         thinking_levels=("LOW", "MEDIUM", "HIGH"),
         history_config=True,
-        idle_by_status=True,
         tool_behaviors=("NON_BLOCKING",),
         tool_scheduling=False,
     ),
@@ -56,14 +50,13 @@ def rules_for(model: str) -> ModelRules:
     return next((rules for rules in MODELS if name.startswith(rules.prefix)), UNKNOWN)
 
 
-def refusal(settings: SessionSettings) -> tuple[str, str] | None:
-    """Return the setting that the chosen model refuses and what to do about it, or None."""
-    rules = rules_for(settings.model)
-    level = settings.thinking_level
+def refusal(model: str, level: str) -> tuple[str, str] | None:
+    """Return the setting that ``model`` refuses with this thinking ``level`` and what to do about it, or None."""
+    rules = rules_for(model)
     if rules.thinking == "refused" and level:
-        return "thinking_level", f"{settings.model} takes none; remove it"
+        return "thinking_level", f"{model} takes none; remove it"
     if rules.thinking == "required" and not level:
-        return "thinking_level", f"{settings.model} needs one of {', '.join(rules.thinking_levels)}"
+        return "thinking_level", f"{model} needs one of {', '.join(rules.thinking_levels)}"
     if level and level not in rules.thinking_levels:
-        return "thinking_level", f"{settings.model} takes one of {', '.join(rules.thinking_levels)}, not {level}"
+        return "thinking_level", f"{model} takes one of {', '.join(rules.thinking_levels)}, not {level}"
     return None

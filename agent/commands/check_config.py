@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from agent import config
 from agent.auth import api_key
-from agent.commands.tune import phrases_of
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.store.folder import folder_of
 from agent.terminal import config_option, fail
+from agent.voice.recordings import configured
 from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def unusable_voice(settings: Settings) -> list[str]:
     if not settings.voice.words:  # then they are not looked at
         return []
     try:
-        phrases_of(settings)
+        configured(settings.voice)
     except ConfigError as error:
         return [str(error)]
     return []

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
-from agent.commands.simulate import load_scenario
-from agent.commands.talk import until_first
 from agent.errors import ConfigError, LinkError
 from agent.notices import TurnEnded
 from agent.screen import plot
@@ -23,6 +21,7 @@ from agent.screen.lines import Lines, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.panel import Panel, can_be_drawn_on
 from agent.screen.plot import Diary, Look
+from agent.service.process import until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
 from agent.terminal import fail, printable, shortened, start_log
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from agent.app import Agent
     from agent.metrics import TurnSummary
     from agent.notices import Notice
+    from agent.simulator import Scenario
     from hardware.simulated.box import SimulatedBox
     from hardware.simulated.speakers import RoomSpeaker
 
@@ -94,7 +94,7 @@ class Demo:
         from hardware.simulated.box import SimulatedBox  # noqa: PLC0415 - the same
 
         box = SimulatedBox.build(asyncio.get_running_loop(), pictures=ASSETS / "frames")
-        scenario = load_scenario(self.arguments.scenario)
+        scenario = chosen_scenario(self.arguments.scenario)
         devices = self._devices(box)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(devices.aclose)
@@ -208,6 +208,16 @@ class Demo:
             self.outcome.complaint() or f"no turn happened: {self.outcome.problem or 'nothing was asked'}",
             LinkError.exit_code,
         )
+
+
+def chosen_scenario(name: str | None) -> Scenario:
+    """Return the scenario that was asked for, else the one without faults. Raises ConfigError."""
+    from agent.simulator import Scenario, ScenarioError, find  # noqa: PLC0415 - after the options are known to be good
+
+    try:
+        return find(name) if name else Scenario()
+    except ScenarioError as error:
+        raise ConfigError(str(error)) from None
 
 
 def line_of(arguments: argparse.Namespace) -> Trace | None:

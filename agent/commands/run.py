@@ -5,29 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agent import config
 from agent.auth import api_key
 from agent.config import DEFAULT_PATH
-from agent.errors import STUCK_EXIT_CODE
-from agent.terminal import config_option, fail, start_log
-from hardware import hanging
-from hardware.ports import DeviceError
+from agent.service.process import end_once, to_the_end
+from agent.terminal import config_option, start_log
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Coroutine
 
     from agent.config import Settings
 
 T = TypeVar("T")
 
-ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""SIGQUIT is left alone: it kills what does not end."""
 
 log = logging.getLogger(__name__)
 
@@ -46,31 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     api_key.api_key(settings)  # fail now, in words, rather than at the first connection
     to_the_end(serve(settings))
     return 0
-
-
-def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Return what ``work`` returns, or end the process if a driver hangs then: an orderly exit would wait for it.
-
-    Raises what ``work`` raises; but of a fatal DeviceError the process ends, with ``STUCK_EXIT_CODE``.
-    """
-    try:
-        result = asyncio.run(work)
-    except DeviceError as error:
-        if error.fatal:
-            end(fail(error, STUCK_EXIT_CODE))
-        raise
-    if hanging():
-        end(0)
-    return result
-
-
-def end(code: int) -> None:
-    """End the process here and now; what is closed already is all that is closed."""
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 async def serve(settings: Settings) -> None:
@@ -95,18 +62,3 @@ async def _serve(settings: Settings) -> None:
         await agent.run(keep_trying=True, listen=settings.turn.always_listening)
     finally:
         await devices.aclose()
-
-
-def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
-    """Call ``end`` at the first of the signals that end us, and ignore all that follow, to the end of the process."""
-    # What is ignored already stays so: nohup asks that of SIGHUP.
-    asked = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
-
-    def ended() -> None:
-        for number in asked:
-            loop.remove_signal_handler(number)  # else the loop, when it closes, would let the signal kill us again
-            signal.signal(number, signal.SIG_IGN)
-        end()
-
-    for number in asked:
-        loop.add_signal_handler(number, ended)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import difflib
 import json
 import signal
 import ssl
@@ -19,9 +18,6 @@ from agent.terminal import positive, start_log
 
 if TYPE_CHECKING:
     from agent.simulator import Scenario, SimulatorSettings
-
-NAME_LENGTH = 40
-"""More of a name that is not known would not help."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
@@ -41,7 +37,10 @@ def options(sub: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted. Raises ConfigError."""
     start_log("INFO")
-    scenario = load_scenario(arguments.scenario)
+    try:
+        scenario = simulator.find(arguments.scenario) if arguments.scenario else simulator.Scenario()
+    except simulator.ScenarioError as error:
+        raise ConfigError(str(error)) from None
     tls = _tls(arguments)
     for name, file in (("--report", arguments.report), ("--audio", arguments.audio)):
         if file is not None and not file.parent.is_dir():
@@ -59,29 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"simulator: {error}") from None
     _keep(served, arguments)
     return 0
-
-
-def load_scenario(name: str | None) -> Scenario:
-    """Return a shipped scenario by name, one from a file, or the one without faults. Raises ConfigError."""
-    if name is None:
-        return simulator.Scenario()
-    try:
-        if name in simulator.names():
-            return simulator.shipped(name)
-        if _is_file(name):
-            return simulator.load(Path(name))
-    except simulator.ScenarioError as error:
-        raise ConfigError(str(error)) from None
-    near = ", ".join(difflib.get_close_matches(name, simulator.names(), n=3, cutoff=0.0))
-    short = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-    raise ConfigError(f"no scenario or file is called {short!r} (near it: {near}; simulate --help lists all)")
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except OSError:  # a name too long for one
-        return False
 
 
 async def _serve(

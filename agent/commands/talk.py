@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.auth import api_key
-from agent.commands.run import to_the_end
 from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
+from agent.service.process import to_the_end, until_first
 from agent.terminal import config_option, fail, not_negative, positive, start_log
 from hardware.panel.keyboard import KeyboardButton
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine
 
     from agent.app import Agent
     from agent.config import Settings
@@ -203,16 +202,3 @@ async def _over(agent: Agent) -> None:
         else:
             return
         await asyncio.sleep(GLANCE_S)
-
-
-async def until_first(main: Coroutine[Any, Any, None], ends: list[Coroutine[Any, Any, Any]]) -> None:
-    """Run ``main`` until it fails or one of ``ends`` is done; then cancel whatever is left."""
-    tasks = [asyncio.ensure_future(job) for job in (main, *ends)]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.config import DEFAULT_PATH
-from agent.errors import DEVICE_EXIT_CODE, ConfigError
-from agent.store import tunings
-from agent.store.folder import folder_of
+from agent.errors import DEVICE_EXIT_CODE
 from agent.terminal import config_option
-from agent.voice.recordings import Recordings
+from agent.tuning import keep, on_cards, verdict
+from agent.voice.recordings import Recordings, configured
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from hardware.tuning.session import Opener, TuningResult
 
 EXIT_CODES = {"good": 0, "limits": 1, "unusable": DEVICE_EXIT_CODE}
-HEADLINES = {"good": "good: nothing to change", "limits": "usable, with limits", "unusable": "not usable like this"}
-LISTED = 4
-"""Lines under the headline: five are what one reads at the end of a ladder."""
 QUESTION = Path(__file__).parents[1] / "simulator" / "assets" / "questions" / "report.wav"
 
 
@@ -50,12 +46,10 @@ def options(sub: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Tune, store what was found, print it. Raises ConfigError, DeviceError."""
     settings = config.load(arguments.config) if arguments.config or DEFAULT_PATH.exists() else config.Settings()
-    screen = Lines(sys.stderr if arguments.json else sys.stdout)
-    voice = phrases_of(settings)
+    screen = ProgressLines(sys.stderr if arguments.json else sys.stdout)
+    voice = configured(settings.voice)
     outcome = asyncio.run(tune(settings, arguments, screen, voice))
-    audio = tunings.audio_levels(settings.audio)
-    stored = tunings.Tuning(outcome.device, outcome.result, outcome.figures.rounded, audio)
-    tunings.save(folder_of(settings), stored)
+    keep(settings, outcome)
     if arguments.json:
         sys.stdout.write(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n")
     else:
@@ -63,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_CODES[outcome.result]
 
 
-async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines, voice: Recordings) -> TuningResult:
-    """Do it, on the cards or in a pretended room. Raises DeviceError."""
+async def tune(
+    settings: Settings, arguments: argparse.Namespace, screen: ProgressLines, voice: Recordings
+) -> TuningResult:
+    """Tune on the cards or in a simulated room. Raises DeviceError."""
     from hardware.tuning.session import TuningSession  # noqa: PLC0415 - numpy, which a box without cards may lack
 
     others = arguments.microphones
@@ -77,31 +73,12 @@ async def tune(settings: Settings, arguments: argparse.Namespace, screen: Lines,
     return await TuningSession(opened, voice.say, screen, microphones, spoken=not arguments.no_voice).run()
 
 
-def phrases_of(settings: Settings) -> Recordings:
-    """Return the box's voice. Raises ConfigError."""
-    folder = Path(settings.voice.recordings).expanduser() if settings.voice.recordings else None
-    try:
-        return Recordings(settings.voice.language, folder)
-    except ValueError as error:
-        raise ConfigError(f"[voice] recordings: {error}") from error
-
-
 def names(text: str) -> list[str]:
     """Read names with commas between; an option's type."""
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-# Rigs
-
-
-def on_cards(settings: Settings, loop: asyncio.AbstractEventLoop) -> Opener:
-    """Return what opens the cards of this box."""
-    from hardware.tuning.rig import CardRig  # noqa: PLC0415 - numpy, which a box without cards may lack
-
-    def opened(microphone: str, *, speaks: bool) -> CardRig:
-        return CardRig(loop, replace(settings.audio, microphone=microphone), speaks=speaks)
-
-    return opened
+# rigs
 
 
 def inputs(settings: Settings) -> list[str]:
@@ -112,7 +89,7 @@ def inputs(settings: Settings) -> list[str]:
 
 
 def room(text: str) -> dict[str, float]:
-    """Read what is special about a pretended room; an option's type."""
+    """Read what is special about a simulated room; an option's type."""
     try:
         pairs = [(name, float(value)) for name, _, value in (each.partition("=") for each in names(text))]
     except ValueError:
@@ -121,7 +98,7 @@ def room(text: str) -> dict[str, float]:
 
 
 def simulated(special: dict[str, float], voice: Recordings) -> Opener:
-    """Return what opens pretended rigs; each further microphone is 10 dB farther away from the voice."""
+    """Return what opens simulated rigs; each further microphone is 10 dB farther away from the voice."""
     from hardware.tuning.simulated_rig import RoomModel, SimulatedRig  # noqa: PLC0415 - numpy, as above
 
     plain = RoomModel(**special)  # type: ignore[arg-type] # numbers, and a name that is none is a mistake of ours
@@ -141,7 +118,7 @@ def simulated(special: dict[str, float], voice: Recordings) -> Opener:
 # What is printed
 
 
-class Lines:
+class ProgressLines:
     """Progress that reads well over ssh: what is being done appears at once, its outcome behind it, nothing moves."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -168,14 +145,6 @@ class Lines:
     def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def verdict(outcome: TuningResult) -> list[str]:
-    """Return the verdict, five lines at most, the most important first."""
-    count = len(outcome.findings)
-    rest = f" (the first {LISTED} of {count} points)" if count > LISTED else ""
-    listed = [f"  {number}. {each.line}" for number, each in enumerate(outcome.findings[:LISTED], 1)]
-    return [f"{HEADLINES[outcome.result]}{rest}", *listed]
 
 
 def to_copy(outcome: TuningResult, settings: Settings) -> list[str]:

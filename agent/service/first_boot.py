@@ -1,7 +1,4 @@
-"""What ``run`` has to do with tuning: a word in the log, and a tuning by hand at the first boot.
-
-A box that was never tuned with its devices, and whose button is held while it starts, tunes itself before it serves.
-"""
+"""Tuning at start-up: a warning if the devices were never tuned; tuning itself if the button is held on first boot."""
 
 from __future__ import annotations
 
@@ -12,10 +9,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent import config
-from agent.commands.tune import on_cards, phrases_of, verdict
 from agent.errors import AgentError
 from agent.store import tunings
 from agent.store.folder import folder_of
+from agent.tuning import keep, on_cards, verdict
+from agent.voice.recordings import configured
 from hardware import open_devices
 from hardware.ports import DeviceError, Rhythm
 from hardware.settings import SoundKind
@@ -135,10 +133,7 @@ async def _tune_if_held(settings: Settings) -> None:
     try:
         if await held(devices.button):
             outcome = await _tune(settings, devices.indicator)
-            levels = tunings.audio_levels(settings.audio)
-            tunings.save(
-                folder_of(settings), tunings.Tuning(outcome.device, outcome.result, outcome.figures.rounded, levels)
-            )
+            keep(settings, outcome)
             for line in verdict(outcome):
                 log.info("tune: %s", line)
     finally:
@@ -153,7 +148,9 @@ async def _tune(settings: Settings, light: Indicator) -> TuningResult:
     rigs = Rigs(on_cards(settings, loop), loop)
     microphones = [settings.audio.microphone]
     try:
-        return await TuningSession(rigs.opened, phrases_of(settings).say, LogScreen(), microphones, spoken=True).run()
+        return await TuningSession(
+            rigs.opened, configured(settings.voice).say, LogScreen(), microphones, spoken=True
+        ).run()
     finally:
         await rigs.aclose()
 

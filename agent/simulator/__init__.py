@@ -1,7 +1,19 @@
 """A Gemini Live API server for the demo, the tests and the bench: faithful, strict, and faulty on command."""
 
 from agent.simulator.report import Observer
-from agent.simulator.scenario import MOMENTS, Call, Fault, Scenario, ScenarioError, Style, load, names, parse, shipped
+from agent.simulator.scenario import (
+    MOMENTS,
+    Call,
+    Fault,
+    Scenario,
+    ScenarioError,
+    Style,
+    find,
+    load,
+    names,
+    parse,
+    shipped,
+)
 from agent.simulator.server import Simulator, serve
 from agent.simulator.settings import SimulatorSettings
 from agent.simulator.voice import AssetError
@@ -17,6 +29,7 @@ __all__ = [
     "Simulator",
     "SimulatorSettings",
     "Style",
+    "find",
     "load",
     "names",
     "parse",

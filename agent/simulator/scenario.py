@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 # These act on a connection as it is opened and take no moment.
 AT_OPENING: Final = frozenset({"handshake", "refuse_handle", "no_setup_complete"})
+
+
+NAME_LENGTH: Final = 40
+"""More of a name that is not known would not help."""
 
 
 class ScenarioError(ValueError):
@@ -129,6 +134,24 @@ def shipped(name: str) -> Scenario:
 def names() -> list[str]:
     """List the scenarios in the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def find(name: str) -> Scenario:
+    """Return the shipped scenario called ``name``, or the one in the file of that name. Raises ScenarioError."""
+    if name in names():
+        return shipped(name)
+    if _is_file(name):
+        return load(Path(name))
+    near = ", ".join(difflib.get_close_matches(name, names(), n=3, cutoff=0.0))
+    short = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+    raise ScenarioError(f"no scenario or file is called {short!r} (near it: {near}; simulate --help lists all)")
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name too long for one
+        return False
 
 
 def parse(text: str, source: str = "scenario") -> Scenario:

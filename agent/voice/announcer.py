@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.errors import ConfigError
 from agent.voice.earcons import pcm
-from agent.voice.recordings import Recordings
+from agent.voice.recordings import configured
 
 if TYPE_CHECKING:
     from agent.config import VoiceSettings
@@ -24,11 +22,7 @@ class Announcer:
         """Find the recordings. Raises ConfigError."""
         self._speaker = speaker
         self._loop = asyncio.get_running_loop()
-        folder = Path(settings.recordings).expanduser() if settings.recordings else None
-        try:
-            self._phrases = Recordings(settings.language, folder) if settings.words else None
-        except ValueError as error:
-            raise ConfigError(f"[voice] recordings: {error}") from error
+        self._phrases = configured(settings) if settings.words else None
 
     def play(self, earcon: Earcon, words: Words = ()) -> None:
         """Sound ``earcon``, and say ``words`` when it is over."""

@@ -16,8 +16,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from agent.config import VoiceSettings
 
 RATE = 24_000  # Hz, mono s16le: the speaker's own format, so that a phrase is played like an answer
 STORED_RATE = 12_000  # Hz, of the shipped recordings
@@ -70,6 +74,15 @@ class Recordings:
             yield from ([digit] for digit in str(item))
         else:
             yield [str(item)] if str(item) in self._files else _compose(self._language, item)
+
+
+def configured(voice: VoiceSettings) -> Recordings:
+    """Return the recordings that the configuration names. Raises ConfigError."""
+    folder = Path(voice.recordings).expanduser() if voice.recordings else None
+    try:
+        return Recordings(voice.language, folder)
+    except ValueError as error:
+        raise ConfigError(f"[voice] recordings: {error}") from error
 
 
 def _compose(language: str, number: int) -> list[str]:

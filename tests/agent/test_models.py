@@ -1,6 +1,5 @@
 import pytest
 
-from agent.config import SessionSettings
 from agent.models import MODELS, UNKNOWN, refusal, rules_for
 
 
@@ -47,12 +46,11 @@ def test_no_row_hides_a_longer_one_behind_it() -> None:
     ],
 )
 def test_a_thinking_level_is_refused_before_the_service_refuses_it(model: str, level: str, fix: str | None) -> None:
-    refused = refusal(SessionSettings(model=model, thinking_level=level))
+    refused = refusal(model, level)
     assert refused == (None if fix is None else ("thinking_level", fix))
 
 
-def test_only_extended_thinking_is_idle_by_status_and_takes_no_blocking_tools() -> None:
-    assert [rules.prefix for rules in MODELS if rules.idle_by_status] == ["gemini-3.8-live-extended-thinking"]
+def test_only_extended_thinking_takes_no_blocking_tools() -> None:
     assert rules_for("gemini-3.8-live-extended-thinking").tool_behaviors == ("NON_BLOCKING",)
     assert not rules_for("gemini-3.8-live-extended-thinking").tool_scheduling
     assert rules_for("gemini-3.8-live").tool_scheduling

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.commands.run import end_once
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.stage import ASSETS
 
@@ -121,20 +120,6 @@ def test_what_does_not_end_can_be_killed(tmp_path: Path) -> None:
         log.until("ready: model")
         process.send_signal(signal.SIGQUIT)
         assert process.wait(PATIENCE_S) == -signal.SIGQUIT
-
-
-def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def asked() -> list[int]:
-        loop, installed = asyncio.get_running_loop(), list[int]()
-        monkeypatch.setattr(loop, "add_signal_handler", lambda number, _: installed.append(number))
-        end_once(loop, loop.stop)
-        return installed
-
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        assert asyncio.run(asked()) == [signal.SIGTERM, signal.SIGINT]
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_it_goes_on_trying_when_nobody_is_there_and_ends_all_the_same(tmp_path: Path) -> None:

@@ -16,9 +16,7 @@ import trustme
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from agent.commands.simulate import load_scenario
 from agent.errors import ConfigError
-from agent.simulator import Scenario, names
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.simulator_client import Client, tone
 
@@ -84,14 +82,3 @@ def test_it_listens_to_this_machine_only_unless_told_otherwise() -> None:
         port = int(url.rsplit(":", 1)[1])
         with socket.socket() as elsewhere:
             elsewhere.bind(("127.0.0.2", port))  # which would be taken if it listened everywhere
-
-
-def test_a_scenario_is_one_of_ours_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert load_scenario(None) == Scenario()
-    for name in names():
-        assert isinstance(load_scenario(name), Scenario)
-    (tmp_path / "mine.toml").write_text('description = "mine"\n')
-    assert load_scenario(str(tmp_path / "mine.toml")).description == "mine"
-    with pytest.raises(ConfigError, match=r"no scenario or file is called 'nonsense' \(near it: "):
-        load_scenario("nonsense")

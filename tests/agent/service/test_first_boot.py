@@ -59,7 +59,7 @@ class Box:
     def cards(self, settings: Settings, _: asyncio.AbstractEventLoop) -> Opener:
         self.tuned += 1
         self.lit = self.light.rhythm
-        opened = tune.simulated(ROOM, tune.phrases_of(settings))
+        opened = tune.simulated(ROOM, configured(settings.voice))
 
         def rig(microphone: str, *, speaks: bool) -> Any:
             if self.fault is not None:

@@ -73,3 +73,13 @@ def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
         simulator.load(tmp_path / "no.toml")
     with pytest.raises(ScenarioError, match="go_away"):
         simulator.shipped("no")
+
+
+def test_a_scenario_is_one_of_ours_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in names():
+        assert isinstance(find(name), Scenario)
+    (tmp_path / "mine.toml").write_text('description = "mine"\n')
+    assert find(str(tmp_path / "mine.toml")).description == "mine"
+    with pytest.raises(ScenarioError, match=r"no scenario or file is called 'nonsense' \(near it: "):
+        find("nonsense")

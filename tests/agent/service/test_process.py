@@ -1,0 +1,91 @@
+"""How a run begins and ends as a process. Drivers that hang are in tests/agent/commands/test_run.py."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from agent.errors import STUCK_EXIT_CODE
+from agent.service import process
+from agent.service.process import end_once, to_the_end, until_first
+from hardware.ports import DeviceError
+
+
+def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked() -> list[int]:
+        loop, installed = asyncio.get_running_loop(), list[int]()
+        monkeypatch.setattr(loop, "add_signal_handler", lambda number, _: installed.append(number))
+        end_once(loop, loop.stop)
+        return installed
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert asyncio.run(asked()) == [signal.SIGTERM, signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_first_signal_ends_the_work_and_the_second_does_nothing() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        end_once(loop, lambda: ended.append("once"))
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0.01)
+
+    before = {number: signal.getsignal(number) for number in process.ENDS}
+    try:
+        asyncio.run(work())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert ended == ["once"]
+
+
+def test_what_the_work_returns_and_raises_passes_through() -> None:
+    async def fine() -> int:
+        return 3
+
+    async def failing() -> None:
+        raise DeviceError("no such card")
+
+    assert to_the_end(fine()) == 3
+    with pytest.raises(DeviceError, match="no such card"):
+        to_the_end(failing())
+
+
+def test_the_process_ends_at_once_where_a_driver_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stuck() -> None:
+        raise DeviceError("the microphone does not close", fatal=True)
+
+    codes: list[int] = []
+    monkeypatch.setattr(process.os, "_exit", codes.append)
+    with pytest.raises(DeviceError):  # the exit is only recorded here
+        to_the_end(stuck())
+    assert codes == [STUCK_EXIT_CODE]
+
+
+def test_the_first_end_cancels_the_rest_and_a_failure_is_raised() -> None:
+    left: list[str] = []
+
+    async def main() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            left.append("main")
+
+    async def done() -> None:
+        pass
+
+    async def failing() -> None:
+        raise ValueError("of one of them")
+
+    asyncio.run(until_first(main(), [done()]))
+    assert left == ["main"]
+    with pytest.raises(ValueError, match="of one of them"):
+        asyncio.run(until_first(main(), [failing()]))
