@@ -65,7 +65,7 @@ def recover(journal: Journal, spool: Spool, now: float) -> Recovered:
 
 
 def _adopt(journal: Journal, spool: Spool, number: int) -> None:
-    """Take up a recording that the journal does not know of, or believes to be settled or still going on."""
+    """Make the journal agree with a recording that is owed: it may not know of it, or think it settled or still open."""
     row = journal.turn(number)
     if row is None:
         latest, at = journal.latest_conversation(), spool.recorded_at(number)
@@ -78,7 +78,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
 
 
 def _length(spool: Spool, number: int) -> float:
-    """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
+    """Return the seconds of a recording; 0 if it cannot be read now: it is owed all the same."""
     try:
         return MICROPHONE_FORMAT.seconds_in(len(spool.read(number)))
     except StorageError as error:

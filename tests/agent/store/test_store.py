@@ -11,14 +11,12 @@ import pytest
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from agent.store.store import WRITE_BYTES, Store
-from tests.agent.store.test_records import SPEECH, unsent
+from tests.support.records import SPEECH, turn, unsent
 from tests.support.stage import play
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from agent.store.rows import TurnRow
 
 
 @asynccontextmanager
@@ -36,13 +34,6 @@ async def written(store: Store) -> None:
     done = asyncio.Event()
     store.load_answers(lambda _: done.set())
     await done.wait()
-
-
-def row(folder: Path, number: int) -> TurnRow:
-    with closing(Journal(Layout(folder).journal, read_only=True)) as journal:
-        found = journal.turn(number)
-    assert found is not None
-    return found
 
 
 def test_speech_is_on_disk_at_most_half_a_second_after_it_was_spoken(tmp_path: Path) -> None:
@@ -114,10 +105,10 @@ def test_a_time_is_that_of_the_asking_and_not_of_the_writing(tmp_path: Path) -> 
         await store.aclose()
 
     play(scene())
-    note = row(tmp_path, 1)
+    note = turn(tmp_path, 1)
     assert (note.began_at, note.ended_at, note.saved_at) == (100.0, 101.0, 102.0)
     assert (note.answered_at, note.played_at) == (103.0, 104.0)
-    assert row(tmp_path, 2).began_at == 108.0
+    assert turn(tmp_path, 2).began_at == 108.0
 
 
 def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Path) -> None:
@@ -127,7 +118,7 @@ def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Pat
             store.begin_conversation("model")
             store.begin(1, SPEECH)
             store.end(1, 1.0)
-            store.save(1, lambda: saved.append(row(tmp_path, 1).saved_at))
+            store.save(1, lambda: saved.append(turn(tmp_path, 1).saved_at))
             store.save(99, lambda: saved.append(None))
             await written(store)
             assert len(saved) == 1
