@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import ServiceSettings
 from agent.conversation.notes import Notes, label, rest_wanted
-from agent.store.recovery import SETTLED
+from agent.store.rows import SETTLED
 from agent.turn import events
 from agent.uplink.ledger import BYTES_PER_S, Ledger, Utterance
 from agent.wire.history import PastTurn

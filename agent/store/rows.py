@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Row = TypeVar("Row")
+SETTLED = ("answered", "cut", "unanswered")
+"""The states of a turn for which nothing is owed to the service any more."""
 
 
 @dataclass(frozen=True, slots=True)

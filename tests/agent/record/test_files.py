@@ -14,8 +14,8 @@ from agent import cli
 from agent.record import files
 from agent.record.html import page
 from agent.record.record import Record
-from tests.support.page import Page
 from tests.support.log_folder import BEGAN, JPEG, PHOTO, SPEECH, export, record
+from tests.support.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
