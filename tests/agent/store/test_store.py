@@ -193,6 +193,28 @@ def test_what_is_old_is_forgotten_if_it_is_to_be(
     assert ("1 conversations and events older than 3 days are forgotten" in caplog.text) == (kept == 1)
 
 
+def test_what_nobody_waits_for_is_on_disk_as_well(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as (store, problems):
+            store.begin_conversation("model")
+            store.greeted()
+            store.keep_handle("resume-me")
+            store.event("network", "lost")
+            store.call(None, "id", "look", {}, lambda number: store.call_ended(number or 0, {"seen": True}))
+            store.still(None, "photo.jpg", b"jpeg", lambda: store.drop_still("photo.jpg"))
+            await written(store)
+            await written(store)  # of what was asked for meanwhile
+            assert not problems
+
+    play(scene())
+    with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
+        (conversation,) = journal.conversations()
+        assert (conversation.greeted, conversation.handle) == (True, "resume-me")
+        assert [(event.kind, event.text) for event in journal.events(conversation.number)] == [("network", "lost")]
+        assert [call.result for call in journal.calls(conversation.number)] == [{"seen": True}]
+        assert journal.stills(conversation.number) == []
+
+
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:
     async def scene() -> None:
         async with opened(tmp_path) as (store, problems):
