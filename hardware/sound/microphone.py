@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
 from hardware.ports import CHUNK_S, DeviceError, DeviceHealth
+from hardware.sound.streams import BLOCK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from hardware.sound.card_sound import CardSound
     from hardware.sound.dsp_thread import DspThread
 
-INLET_CHUNKS = 25
-"""500 ms: a loop that stalls longer gets the newest sound."""
+INLET_CHUNKS = round(0.5 / CHUNK_S)
+"""A loop that stalls longer gets the newest sound."""
 PATIENCE_S = 10.0
 """Zeros after sound: some microphones have a gate that closes in silence. A microphone that never gave sound is dead
 at once."""
 REOPEN_S = 10.0
 """Between attempts to get more than zeros by opening the card again."""
-BLOCKS = 2
-"""Blocks of 10 ms in a chunk."""
+BLOCKS = round(CHUNK_S / BLOCK_S)
+"""Blocks in a chunk."""
 SILENT_DBFS = -100.0
 """Zeros are told as -101; the quietest converter there is is louder."""
 CLIPPED_SHARE = 0.02
