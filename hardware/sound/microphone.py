@@ -136,18 +136,18 @@ class SignalWatch:
         self._zeros_s = self._clipped_s = self._reopened_s = 0.0
         self._warned = False
 
-    def feed(self, heard: MicChunk) -> str:
+    def feed(self, chunk: MicChunk) -> str:
         """Judge a chunk; returns a warning for the log, empty unless there is something new to say."""
         was_dead = self.dead
-        self._sounded |= heard.level_dbfs > SILENT_DBFS
-        self._zeros_s = self._zeros_s + CHUNK_S if heard.dead else 0.0
-        self.dead = heard.dead and (was_dead or not self._sounded or self._zeros_s > PATIENCE_S)
+        self._sounded |= chunk.level_dbfs > SILENT_DBFS
+        self._zeros_s = self._zeros_s + CHUNK_S if chunk.dead else 0.0
+        self.dead = chunk.dead and (was_dead or not self._sounded or self._zeros_s > PATIENCE_S)
         self.news = self.dead and not was_dead
         self._reopened_s = 0.0 if not self.dead or self.news else self._reopened_s + CHUNK_S
         self.reopen = self._reopened_s >= REOPEN_S
         if self.reopen:
             self._reopened_s = 0.0
-        self._clipped_s = self._clipped_s + CHUNK_S if heard.clipping >= CLIPPED_SHARE else 0.0
+        self._clipped_s = self._clipped_s + CHUNK_S if chunk.clipping >= CLIPPED_SHARE else 0.0
         if self._clipped_s < CLIPPED_S or self._warned:
             return ""
         self._warned = True
