@@ -1,6 +1,7 @@
 """Devices, real and simulated. ``open_devices`` is the only place that chooses between them.
 
-A driver is imported only when it is chosen, and a simulated device is never the fallback for a missing one.
+A driver is imported only when it is chosen, and a simulated device is never the fallback for a missing one. Covered by
+tests/hardware/test_devices.py.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
 def sound(path: Path) -> tuple[bytes, int]:
-    """Return the samples and the rate of a recording, also of one that is being written. Raises NotKeptError."""
+    """Return the samples and the rate of a recording, which may still be open. Raises NotKeptError."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

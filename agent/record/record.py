@@ -169,7 +169,7 @@ def unheard(turn: TurnRow) -> bool:
 
 
 def local(at: float) -> datetime | None:
-    """Return a moment in this machine's time zone; None for one that no calendar has."""
+    """Return a moment in this machine's time zone; None if no calendar has it."""
     try:
         return datetime.fromtimestamp(at, tz=UTC).astimezone()
     except (OverflowError, ValueError, OSError):

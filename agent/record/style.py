@@ -1,4 +1,7 @@
-"""How a job record looks: on a phone, on a desk, in the dark, on paper. No font, picture or script from elsewhere."""
+"""How a job record looks: on a phone, on a desk, in the dark, on paper. No font, picture or script from elsewhere.
+
+Tested by test_html.py.
+"""
 
 STYLE = """
 :root {

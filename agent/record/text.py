@@ -1,7 +1,7 @@
 """The log as text: the list of conversations and notes, and one conversation, for a terminal or a pipe.
 
 What the service and people said goes to a terminal, so nothing in it may command that: all of it passes
-:func:`agent.terminal.one_line`.
+:func:`agent.terminal.one_line`. Tested as a user sees it: tests/agent/commands/test_log.py.
 """
 
 from __future__ import annotations

@@ -2,5 +2,5 @@
 
 No other room may know the names of files in the state folder. Imported by conversation, record, service, tuning,
 app and commands. Doors: ``store.Store``, ``journal.Journal`` (read-only elsewhere), ``rows``, ``layout.Layout``,
-``folder.folder_of``, ``errors.StorageError``, ``tunings``.
+``folder.folder_of``, ``errors.StorageError``, ``tunings``; for the job record also ``wav`` and ``files.replacing``.
 """

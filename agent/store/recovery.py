@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.store.errors import StorageError
 from agent.store.layout import recording_name
+from agent.store.rows import SETTLED
 from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from agent.store.spool import Spool
 
 log = logging.getLogger(__name__)
-
-SETTLED = ("answered", "cut", "unanswered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def recover(journal: Journal, spool: Spool, now: float) -> Recovered:
 
 
 def _adopt(journal: Journal, spool: Spool, number: int) -> None:
-    """Take up a recording that the journal does not know of, or believes to be settled or still going on."""
+    """Make the journal agree with a recording that is owed, which it may not know, or think settled or still open."""
     row = journal.turn(number)
     if row is None:
         latest, at = journal.latest_conversation(), spool.recorded_at(number)
@@ -78,7 +77,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
 
 
 def _length(spool: Spool, number: int) -> float:
-    """Return the seconds of a recording; 0 for one that cannot be read now, which is owed all the same."""
+    """Return the seconds of a recording; 0 if it cannot be read now: it is owed all the same."""
     try:
         return MICROPHONE_FORMAT.seconds_in(len(spool.read(number)))
     except StorageError as error:

@@ -1,4 +1,7 @@
-"""What the journal holds, as rows. Times are wall-clock seconds; '' stands for a text or file that is not there."""
+"""What the journal holds, as rows. Times are wall-clock seconds; '' stands for a text or file that is not there.
+
+Tested with the journal that gives them: tests/agent/store/test_journal.py.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Row = TypeVar("Row")
+SETTLED = ("answered", "cut", "unanswered")
+"""The states of a turn for which nothing is owed to the service any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives
 
 
 def _object(text: str) -> Json:
-    """Return the object that ``text`` is; one that a failing card has spoilt does not hide the rest of the journal."""
+    """Return the object that ``text`` is; an object that a failing card has spoilt does not hide the rest."""
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError):

@@ -114,7 +114,7 @@ class Spool:
                 os.close(recording.descriptor)
 
     def read(self, number: int) -> bytes:
-        """Return the samples of a recording, also of one that is open or was cut short."""
+        """Return the samples of a recording, which may be open or have been cut short."""
         return _samples(self._layout.recording(number))
 
     def sent(self, number: int) -> None:

@@ -64,7 +64,7 @@ class Store:
     # conversations
 
     def begin_conversation(self, model: str) -> None:
-        """Let what follows belong to a new conversation."""
+        """Begin a new conversation, to which belongs what follows."""
         at = self._wall()
         self._writer.submit(lambda: self._records.begin_conversation(model, at))
 

@@ -87,7 +87,7 @@ def warning(folder: Path, device: str, levels: Mapping[str, float]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """Return the stored entries by device; none if there is no file, or one that is not ours."""
+    """Return the stored entries by device; none if there is no file, or the file is not ours."""
     file = Layout(folder).devices
     try:
         content = json.loads(file.read_bytes())

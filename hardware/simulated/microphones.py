@@ -189,14 +189,16 @@ def open_microphone_wav(path: Path) -> OpenWav:
         raise
     if not wav.size:
         file.close()
-        raise DeviceError(name, "holds no sound", "record it again: arecord -f S16_LE -r 16000 -c 1 FILE.wav")
+        raise DeviceError(
+            name, "holds no sound", f"record it again: arecord -f S16_LE -r {MICROPHONE_FORMAT.rate} -c 1 FILE.wav"
+        )
     return wav
 
 
 def _checked(name: str, path: Path, file: BinaryIO) -> OpenWav:
     """Read the header. Raises DeviceError for any format but ours."""
     source, target = shlex.quote(path.name), shlex.quote(f"{path.stem}-16k.wav")
-    convert = f"convert it: ffmpeg -i {source} -ar 16000 -ac 1 -c:a pcm_s16le {target}"
+    convert = f"convert it: ffmpeg -i {source} -ar {MICROPHONE_FORMAT.rate} -ac 1 -c:a pcm_s16le {target}"
     try:
         header = wave.open(file)  # noqa: SIM115 - the file is kept open, and nothing else is there to close
         offset = file.tell()  # the header ends where the sound begins

@@ -13,7 +13,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from hardware.ports import DeviceError
+from hardware.ports import AudioFormat, DeviceError
 from hardware.sound.cards import driver, find, supervisor
 from hardware.sound.dsp_thread import Block, Capture
 from hardware.sound.mixer import set_levels
@@ -239,7 +239,7 @@ class EchoReference:
         try:
             rate, played = self._blocks.popleft()
         except IndexError:
-            return self._silence or (otherwise, bytes(2 * round(otherwise * BLOCK_S)))
+            return self._silence or (otherwise, bytes(AudioFormat(otherwise).bytes_in(BLOCK_S)))
         if self._silence is None or self._silence[0] != rate:
             self._silence = rate, bytes(len(played))
         return rate, played

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hardware.ports import Trust
+from hardware.ports import MICROPHONE_FORMAT, Trust
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Samples = npt.NDArray[np.int16]
 
-RATE = 16_000
+RATE = MICROPHONE_FORMAT.rate
 BLOCK = RATE // 100
 """10 ms: the canceller's own frame."""
 BLOCK_S = 0.010

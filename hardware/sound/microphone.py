@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hardware.bridge import Inlet
 from hardware.ports import CHUNK_S, DeviceError, DeviceHealth
+from hardware.sound.streams import BLOCK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from hardware.sound.card_sound import CardSound
     from hardware.sound.dsp_thread import DspThread
 
-INLET_CHUNKS = 25
-"""500 ms: a loop that stalls longer gets the newest sound."""
+INLET_CHUNKS = round(0.5 / CHUNK_S)
+"""A loop that stalls longer gets the newest sound."""
 PATIENCE_S = 10.0
 """Zeros after sound: some microphones have a gate that closes in silence. A microphone that never gave sound is dead
 at once."""
 REOPEN_S = 10.0
 """Between attempts to get more than zeros by opening the card again."""
-BLOCKS = 2
-"""Blocks of 10 ms in a chunk."""
+BLOCKS = round(CHUNK_S / BLOCK_S)
+"""Blocks in a chunk."""
 SILENT_DBFS = -100.0
 """Zeros are told as -101; the quietest converter there is is louder."""
 CLIPPED_SHARE = 0.02
@@ -135,18 +136,18 @@ class SignalWatch:
         self._zeros_s = self._clipped_s = self._reopened_s = 0.0
         self._warned = False
 
-    def feed(self, heard: MicChunk) -> str:
+    def feed(self, chunk: MicChunk) -> str:
         """Judge a chunk; returns a warning for the log, empty unless there is something new to say."""
         was_dead = self.dead
-        self._sounded |= heard.level_dbfs > SILENT_DBFS
-        self._zeros_s = self._zeros_s + CHUNK_S if heard.dead else 0.0
-        self.dead = heard.dead and (was_dead or not self._sounded or self._zeros_s > PATIENCE_S)
+        self._sounded |= chunk.level_dbfs > SILENT_DBFS
+        self._zeros_s = self._zeros_s + CHUNK_S if chunk.dead else 0.0
+        self.dead = chunk.dead and (was_dead or not self._sounded or self._zeros_s > PATIENCE_S)
         self.news = self.dead and not was_dead
         self._reopened_s = 0.0 if not self.dead or self.news else self._reopened_s + CHUNK_S
         self.reopen = self._reopened_s >= REOPEN_S
         if self.reopen:
             self._reopened_s = 0.0
-        self._clipped_s = self._clipped_s + CHUNK_S if heard.clipping >= CLIPPED_SHARE else 0.0
+        self._clipped_s = self._clipped_s + CHUNK_S if chunk.clipping >= CLIPPED_SHARE else 0.0
         if self._clipped_s < CLIPPED_S or self._warned:
             return ""
         self._warned = True

@@ -289,13 +289,13 @@ def cancelled(near: Samples, far: Samples, rate: int) -> float | None:
     """Return how many dB of the echo the box's own front end takes out once it knows the room; None without one."""
     front = FrontEnd(rate, rate)
     size = rate // 100
-    heard: list[MicChunk] = []
+    chunks: list[MicChunk] = []
     for _ in range(PASSES):
-        heard = []
+        chunks = []
         for start in range(0, len(near) - size + 1, size):
             chunk = front.process(near[start : start + size], far[start : start + size])
             if chunk is not None:
-                heard.append(chunk)
-    if not heard or heard[-1].trust is Trust.ABSENT:
+                chunks.append(chunk)
+    if not chunks or chunks[-1].trust is Trust.ABSENT:
         return None
-    return float(np.median([each.erle_db for each in heard]))
+    return float(np.median([each.erle_db for each in chunks]))

@@ -16,6 +16,7 @@ from hardware.sound.card_sound import CardSound, ignore
 from hardware.sound.cards import find
 from hardware.sound.dsp_thread import mono
 from hardware.sound.resample import Resampler
+from hardware.sound.streams import BLOCK_S
 from hardware.sound.supervisor import limited
 from hardware.tuning.measure import Recording
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 """Over what was asked for; opening a card takes a second on a slow box."""
-BLOCKS_PER_S = 100
+BLOCKS_PER_S = round(1 / BLOCK_S)
 
 
 class Recorder:

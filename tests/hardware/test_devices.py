@@ -17,6 +17,10 @@ from hardware.simulated.camera import FolderCamera
 from hardware.simulated.microphones import SilentMicrophone, WavMicrophone
 from hardware.simulated.panel import LogLight, NoButton, NoLight
 from hardware.simulated.speakers import SilentSpeaker, WavSpeaker
+from hardware.sound.buffered_speaker import BufferedSpeaker
+from hardware.sound.card_sound import CardSound
+from hardware.sound.microphone import CardMicrophone
+from hardware.sound.speaker import CardSpeaker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,3 +119,21 @@ def test_a_missing_sound_library_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(DeviceError, match=r"pip install '\.\[audio\]'"):
         opened(DeviceSettings(AudioSettings(speaker="none"), NO_CAMERA, NO_PINS))
     cards.driver.cache_clear()
+
+
+@pytest.mark.parametrize(("microphone", "speaker"), [("default", "none"), ("silence", "default"), ("Clip", "Clip")])
+def test_only_the_sides_that_are_cards_are_opened(
+    microphone: str, speaker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listeners: list[tuple[object, object]] = []
+    monkeypatch.setattr("hardware.sound.cards.driver", lambda: None)
+    monkeypatch.setattr("hardware.sound.card_sound.driver", lambda: None)
+    monkeypatch.setattr(CardSound, "open", lambda _, *sides: listeners.append(sides))
+    devices = opened(DeviceSettings(AudioSettings(microphone, speaker, prebuffer_ms=50), NO_CAMERA, NO_PINS))
+    cards = CardMicrophone, CardSpeaker
+    wanted = microphone != "silence", speaker != "none"
+    for part, card, side, want in zip((devices.microphone, devices.speaker), cards, listeners[0], wanted, strict=True):
+        assert isinstance(part, card) is want
+        assert side is (part if want else None)
+    assert isinstance(devices.speaker, BufferedSpeaker)
+    assert devices.speaker.buffer.prebuffer_s == 0.05

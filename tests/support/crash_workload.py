@@ -154,7 +154,7 @@ def die_before_call(last: int, *, torn: bool) -> None:
 
 
 def die_at_size(size: int) -> None:
-    """Have the kernel kill this process in the middle of the write that makes any file longer than ``size``."""
+    """Make the kernel kill this process in the middle of the write that makes any file longer than ``size``."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

@@ -7,6 +7,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agent import cli
+from agent.record.record import Record, load
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from agent.store.spool import Spool
@@ -82,3 +84,12 @@ def closed(path: Path) -> Path:
     """The same, with nobody writing to it."""
     with closing(filled(path)) as made:
         return made.path
+
+
+def export(state: Path, *options: object, code: int = 0) -> None:
+    assert cli.main(["log", "export", "2", "--state", str(state), *map(str, options)]) == code
+
+
+def record(state: Path, number: int = 2) -> Record:
+    with closing(Journal(state / "journal.db", read_only=True)) as journal:
+        return load(state, journal, number)

@@ -113,7 +113,7 @@ class Zygote:
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def run(self, folder: Path, rounds: int, kill_at: int = -1, kill_after_s: float = 0, **how: object) -> Outcome:
-        """Have a child work, and kill it so long after it has done so many operations, or when it has done all."""
+        """Make a child work; kill it ``kill_after_s`` after ``kill_at`` operations, or when it has done all."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"folder": str(folder), "rounds": rounds, **how}).encode() + b"\n")
         self.process.stdin.flush()

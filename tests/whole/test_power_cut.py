@@ -60,7 +60,7 @@ def box(state: Path, url: str, microphone: str) -> list[str]:
 
 
 def speak_and_pull_the_plug(url: str, state: Path) -> None:
-    """Let the box hear a question, and kill it before the end."""
+    """Play a question to the box, and kill it before the end."""
     with started(*box(state, url, str(ASSETS / "questions" / "gauge.wav")), GEMINI_API_KEY="key") as process:
         wait_until(lambda: any((state / "kept" / "spool" / "unsent").glob("*.wav")))
         time.sleep(SPEAKS_S - 0.5)

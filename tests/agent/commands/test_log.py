@@ -71,7 +71,7 @@ technician  (no transcript)
 
 
 @pytest.fixture(autouse=True)
-def acoustics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def berlin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Berlin, 80 columns, no configuration but one's own, and a folder to write to."""
     for name, value in {"TZ": "Europe/Berlin", "COLUMNS": "80", "HOME": str(tmp_path / "home")}.items():
         monkeypatch.setenv(name, value)

@@ -9,7 +9,7 @@ import pytest
 from agent.store.errors import StorageError
 from agent.store.layout import Layout
 from agent.store.spool import Spool
-from tests.agent.store.test_records import SPEECH, opened, spoken, talking, unsent
+from tests.support.records import SPEECH, opened, spoken, talking, unsent
 
 if TYPE_CHECKING:
     from pathlib import Path

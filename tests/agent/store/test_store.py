@@ -11,14 +11,12 @@ import pytest
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from agent.store.store import WRITE_BYTES, Store
-from tests.agent.store.test_records import SPEECH, unsent
+from tests.support.records import SPEECH, turn, unsent
 from tests.support.stage import play
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from agent.store.rows import TurnRow
 
 
 @asynccontextmanager
@@ -36,13 +34,6 @@ async def written(store: Store) -> None:
     done = asyncio.Event()
     store.load_answers(lambda _: done.set())
     await done.wait()
-
-
-def row(folder: Path, number: int) -> TurnRow:
-    with closing(Journal(Layout(folder).journal, read_only=True)) as journal:
-        found = journal.turn(number)
-    assert found is not None
-    return found
 
 
 def test_speech_is_on_disk_at_most_half_a_second_after_it_was_spoken(tmp_path: Path) -> None:
@@ -114,10 +105,10 @@ def test_a_time_is_that_of_the_asking_and_not_of_the_writing(tmp_path: Path) -> 
         await store.aclose()
 
     play(scene())
-    note = row(tmp_path, 1)
+    note = turn(tmp_path, 1)
     assert (note.began_at, note.ended_at, note.saved_at) == (100.0, 101.0, 102.0)
     assert (note.answered_at, note.played_at) == (103.0, 104.0)
-    assert row(tmp_path, 2).began_at == 108.0
+    assert turn(tmp_path, 2).began_at == 108.0
 
 
 def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Path) -> None:
@@ -127,7 +118,7 @@ def test_then_is_called_when_it_is_on_disk_and_not_if_it_never_was(tmp_path: Pat
             store.begin_conversation("model")
             store.begin(1, SPEECH)
             store.end(1, 1.0)
-            store.save(1, lambda: saved.append(row(tmp_path, 1).saved_at))
+            store.save(1, lambda: saved.append(turn(tmp_path, 1).saved_at))
             store.save(99, lambda: saved.append(None))
             await written(store)
             assert len(saved) == 1
@@ -200,6 +191,28 @@ def test_what_is_old_is_forgotten_if_it_is_to_be(
     with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
         assert len(journal.conversations()) == kept
     assert ("1 conversations and events older than 3 days are forgotten" in caplog.text) == (kept == 1)
+
+
+def test_what_nobody_waits_for_is_on_disk_as_well(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as (store, problems):
+            store.begin_conversation("model")
+            store.greeted()
+            store.keep_handle("resume-me")
+            store.event("network", "lost")
+            store.call(None, "id", "look", {}, lambda number: store.call_ended(number or 0, {"seen": True}))
+            store.still(None, "photo.jpg", b"jpeg", lambda: store.drop_still("photo.jpg"))
+            await written(store)
+            await written(store)  # of what was asked for meanwhile
+            assert not problems
+
+    play(scene())
+    with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
+        (conversation,) = journal.conversations()
+        assert (conversation.greeted, conversation.handle) == (True, "resume-me")
+        assert [(event.kind, event.text) for event in journal.events(conversation.number)] == [("network", "lost")]
+        assert [call.result for call in journal.calls(conversation.number)] == [{"seen": True}]
+        assert journal.stills(conversation.number) == []
 
 
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:

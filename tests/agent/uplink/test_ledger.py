@@ -509,7 +509,7 @@ class Said:
 
 
 class Exchange(RuleBasedStateMachine):
-    """A marked ledger under any interleaving, and a service that checks every message against what was said."""
+    """Any interleaving, with local detection, and a service that checks every message against what was said."""
 
     def __init__(self) -> None:
         super().__init__()
