@@ -1,4 +1,4 @@
-"""Every error this program raises on purpose, by who must act.
+"""Every error this program raises on purpose, by who must act; tested in tests/house/test_errors.py.
 
 ::
 

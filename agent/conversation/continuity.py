@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.config import ServiceSettings
-from agent.store.recovery import SETTLED
+from agent.store.rows import SETTLED
 from agent.wire.history import PastTurn, missed_text
 from agent.wire.session import HANDLE_LIFE_S
 

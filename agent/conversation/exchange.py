@@ -24,6 +24,7 @@ from agent.wire.events import (
     OutputTranscript,
     ResumptionUpdate,
     ToolCall,
+    ToolCallCancellation,
     TurnComplete,
     Unreadable,
 )
@@ -166,6 +167,8 @@ class Exchange:
                 self._counters.tool_calls += len(event.calls)
                 latest = self._dialogue.latest
                 self._calls.answer(event, latest.utterance if latest is not None else None)
+            case ToolCallCancellation():
+                self._calls.cancel(event)
             case Unreadable():
                 self._unreadable(event)
             case InputTranscript():

@@ -1,6 +1,6 @@
 """How a job record looks: on a phone, on a desk, in the dark, on paper. No font, picture or script from elsewhere.
 
-Tested by test_html.py.
+Tested in tests/agent/record/test_html.py.
 """
 
 STYLE = """

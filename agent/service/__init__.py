@@ -1,4 +1,4 @@
-"""Being a daemon: what happens at start-up beside the agent itself.
+"""Being a daemon: how the process begins and ends beside the agent itself.
 
-Imported by commands. Door: ``first_boot.prepare``.
+Imported by commands. Doors: ``first_boot.prepare``, ``process``.
 """

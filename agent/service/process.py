@@ -55,9 +55,12 @@ def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None
     asked = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def ended() -> None:
+        if not asked:
+            return  # the second of two that the loop took up together
         for number in asked:
             loop.remove_signal_handler(number)  # else the loop, when it closes, would let the signal kill us again
             signal.signal(number, signal.SIG_IGN)
+        asked.clear()
         end()
 
     for number in asked:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 _SOUND = re.compile(r"(\d{6,})(-answer)?\.wav")
 
 
-class Sound(NamedTuple):
+class SoundName(NamedTuple):
     """What the name of a sound file says."""
 
     number: int
@@ -110,7 +110,7 @@ def picture_name(number: int) -> str:
     return f"{number:06}.jpg"
 
 
-def sound_of(name: str) -> Sound | None:
+def sound_of(name: str) -> SoundName | None:
     """Return whose recording or answer a file is by its name; None for another file."""
     found = _SOUND.fullmatch(name)
-    return None if found is None else Sound(int(found[1]), bool(found[2]))
+    return None if found is None else SoundName(int(found[1]), bool(found[2]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.wire import protocol
@@ -10,10 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.store.store import Store
-    from agent.wire.events import FunctionCall, ToolCall
+    from agent.wire.events import FunctionCall, ToolCall, ToolCallCancellation
 
     Function = Callable[[FunctionCall], dict[str, Any]]
     """Makes a call and returns its response, as :func:`agent.wire.protocol.tool_response` takes it."""
+
+
+@dataclass(slots=True)
+class _Awaited:
+    """A call that is being written to the disk."""
+
+    call: FunctionCall
+    dropped: str = ""
+    """Why it is not made any more."""
 
 
 class ToolCalls:
@@ -24,26 +35,35 @@ class ToolCalls:
         self._store = store
         self._functions = functions
         self._send = send
-        self._losses = 0  # of connections
+        self._awaited: list[_Awaited] = []
 
     def connection_lost(self) -> None:
         """Answer no call that came over the connection that ended: it went down with it."""
-        self._losses += 1
+        for each in self._awaited:
+            each.dropped = "the connection was lost"
+
+    def cancel(self, event: ToolCallCancellation) -> None:
+        """Neither make nor answer the calls of ``event``, unless they are answered already."""
+        for each in self._awaited:
+            if each.call.id in event.ids:
+                each.dropped = "cancelled by the service"
 
     def answer(self, event: ToolCall, turn: int | None) -> None:
         """Make the calls of ``event``, which came in ``turn``, each as soon as it is on disk."""
-        losses = self._losses
         for call in event.calls:
+            awaited = _Awaited(call)
+            self._awaited.append(awaited)
+            self._store.call(turn, call.id, call.name, call.args, partial(self._on_disk, awaited))
 
-            def make(number: int | None, call: FunctionCall = call) -> None:
-                lost = self._losses != losses
-                response = {"response": {"error": "the connection was lost"}} if lost else self._made(call)
-                if number is not None:
-                    self._store.call_ended(number, response["response"])
-                if not lost:
-                    self._send(protocol.tool_response([response]))
-
-            self._store.call(turn, call.id, call.name, call.args, make)
+    def _on_disk(self, awaited: _Awaited, number: int | None) -> None:
+        """Make a call, if it is still wanted; ``number`` is its row, None if the disk failed."""
+        self._awaited.remove(awaited)
+        dropped = {"response": {"error": awaited.dropped}}
+        response = dropped if awaited.dropped else self._made(awaited.call)
+        if number is not None:
+            self._store.call_ended(number, response["response"])
+        if not awaited.dropped:
+            self._send(protocol.tool_response([response]))
 
     def _made(self, call: FunctionCall) -> dict[str, Any]:
         function = self._functions.get(call.name)

@@ -1,5 +1,4 @@
 """Pictures: frames while somebody speaks, stills when asked for.
 
-No camera driver may live here, nor anything that knows the wire. Imported by the app alone. Door:
-``pictures.Pictures``.
+No camera driver may live here, nor anything that knows the wire. Imported by app. Door: ``pictures.Pictures``.
 """

@@ -1,4 +1,7 @@
-"""PURE: the vocabulary of the box: every phrase that it can say, and how one is put together with numbers."""
+"""PURE: the vocabulary of the box: every phrase that it can say, and how one is put together with numbers.
+
+Tested with its recordings: tests/agent/voice/test_recordings.py.
+"""
 
 from __future__ import annotations
 

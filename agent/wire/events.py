@@ -1,4 +1,8 @@
-"""PURE: what a server message can say, as values."""
+"""PURE: what a server message can say, as values; tested in tests/agent/wire/test_protocol.py.
+
+Text beside the audio (``modelTurn.parts[].text``) is not among them: it is not what is spoken, and a thought must never
+be shown. Nor is the service's own voice activity, which current models do not send and the turn machine does not need.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SetupComplete:
-    """The session is ready; ``session_id`` is empty on the Developer API."""
-
-    session_id: str
+    """The session is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +24,10 @@ class AudioOut:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelText:
-    """Text beside the audio. It is not what is spoken; a thought must never be shown or spoken."""
-
-    text: str
-    thought: bool
-
-
-@dataclass(frozen=True, slots=True)
 class InputTranscript:
     """The next words of what the service heard; leading spaces count."""
 
     text: str
-    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,6 @@ class OutputTranscript:
     """The next words of what it says; leading spaces count."""
 
     text: str
-    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +53,6 @@ class TurnComplete:
 
     idle: bool
     reason: str
-    waiting_for_input: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +93,6 @@ class ResumptionUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceActivity:
-    """The server's own idea of speech; current models send none."""
-
-    started: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one turn. The total that the service reports leaves out thoughts on some models, so it is derived."""
 
@@ -134,7 +118,6 @@ class Unreadable:
 ServerEvent = (
     SetupComplete
     | AudioOut
-    | ModelText
     | InputTranscript
     | OutputTranscript
     | Interrupted
@@ -144,7 +127,6 @@ ServerEvent = (
     | ToolCallCancellation
     | GoAway
     | ResumptionUpdate
-    | VoiceActivity
     | Usage
     | Unreadable
 )

@@ -18,7 +18,6 @@ from agent.wire.events import (
     GoAway,
     InputTranscript,
     Interrupted,
-    ModelText,
     OutputTranscript,
     ResumptionUpdate,
     ServerEvent,
@@ -28,7 +27,6 @@ from agent.wire.events import (
     TurnComplete,
     Unreadable,
     Usage,
-    VoiceActivity,
 )
 
 if TYPE_CHECKING:
@@ -112,7 +110,9 @@ def decode(data: bytes | str) -> list[ServerEvent]:
 
 
 def _setup_complete(value: Json) -> Iterator[ServerEvent]:
-    yield SetupComplete(str(value.get("sessionId", "")))
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    yield SetupComplete()
 
 
 def _server_content(value: Json) -> Iterator[ServerEvent]:
@@ -121,17 +121,14 @@ def _server_content(value: Json) -> Iterator[ServerEvent]:
     for member, kind in (("inputTranscription", InputTranscript), ("outputTranscription", OutputTranscript)):
         transcript = value.get(member)
         if transcript:
-            yield kind(str(transcript.get("text", "")), bool(transcript.get("finished")))
+            yield kind(str(transcript.get("text", "")))
     if value.get("interrupted"):
         yield Interrupted()
     if value.get("generationComplete"):
         yield GenerationComplete()
     if value.get("turnComplete"):
-        yield TurnComplete(
-            idle=value.get("interactionStatus") != "IN_PROGRESS",
-            reason=str(value.get("turnCompleteReason", "")),
-            waiting_for_input=bool(value.get("waitingForInput")),
-        )
+        idle = value.get("interactionStatus") != "IN_PROGRESS"
+        yield TurnComplete(idle=idle, reason=str(value.get("turnCompleteReason", "")))
 
 
 def _part(part: Json) -> Iterator[ServerEvent]:
@@ -141,8 +138,6 @@ def _part(part: Json) -> Iterator[ServerEvent]:
         if len(pcm) % 2:
             raise ValueError("half a sample")
         yield AudioOut(pcm, _rate(blob["mimeType"]))
-    elif "text" in part:
-        yield ModelText(str(part["text"]), thought=bool(part.get("thought")))
 
 
 def _rate(mime_type: str) -> int:
@@ -183,14 +178,6 @@ def _resumption(value: Json) -> Iterator[ServerEvent]:
     yield ResumptionUpdate(handle)
 
 
-def _voice_activity(value: Json) -> Iterator[ServerEvent]:
-    yield VoiceActivity(started=value.get("type") == "ACTIVITY_START")
-
-
-def _vad_signal(value: Json) -> Iterator[ServerEvent]:
-    yield VoiceActivity(started=value.get("vadSignalType") == "VAD_SIGNAL_TYPE_SOS")
-
-
 def _usage(value: Json) -> Iterator[ServerEvent]:
     def count(*names: str) -> int:
         return next((int(value[name]) for name in names if name in value), 0)
@@ -218,6 +205,4 @@ _MEMBERS = {
     "serverContent": _server_content,
     "goAway": _go_away,
     "sessionResumptionUpdate": _resumption,
-    "voiceActivity": _voice_activity,
-    "voiceActivityDetectionSignal": _vad_signal,
 }

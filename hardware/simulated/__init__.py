@@ -1,5 +1,5 @@
 """Devices without hardware: a whole box in a simulated room, and stand-ins for parts a box may lack.
 
-Never the fallback for a missing device. Imported by ``open_devices``, commands, benchmarks and tests. Doors:
-``box.SimulatedBox``, ``microphones``, ``speakers``, ``camera``, ``panel``, ``clock``, ``technician``.
+Never the fallback for a missing device. Imported by commands and ``open_devices``. Doors: ``box.SimulatedBox``,
+``microphones``, ``speakers``, ``camera``, ``panel``, ``clock``, ``technician``.
 """

@@ -58,3 +58,7 @@ def test_the_union_holds_every_notice_there_is() -> None:
     assert set(get_args(Notice)) == made_here
     assert all(kind.__doc__ and not kind.__doc__.startswith(kind.__name__) for kind in made_here)
     assert all(len(fields(kind)) <= 2 for kind in made_here), "small: what belongs together is a value of its own"
+
+
+def test_a_file_begins_with_its_format_and_version() -> None:
+    assert notices.header() == {"event": "file_began", "format": notices.FORMAT, "version": notices.VERSION}

@@ -1,4 +1,8 @@
-"""Who may import whom (docs/architecture.md), read from the source, so that nothing need be installed."""
+"""Who may import whom (docs/architecture.md), read from the source, so that nothing need be installed.
+
+A room is a package below ``agent`` or ``hardware``, or a module beside them. An import counts whether it is done when
+the module is loaded, later, or for its types alone.
+"""
 
 import ast
 import sys
@@ -10,13 +14,117 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text("utf-8"))
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for package in ("agent", "hardware")
     for path in (ROOT / package).rglob("*.py")
 }
+SOURCES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items()}
+
+
+class Room(NamedTuple):
+    """Which rooms this one may import, and which of its modules they may (a door); a module is its own door."""
+
+    may_import: str
+    doors: str = ""
+
+
+ROOMS = {
+    # what is known everywhere
+    "agent.errors": Room(""),
+    "agent.terminal": Room(""),
+    "agent.metrics": Room(""),
+    "agent.models": Room(""),
+    "agent.config": Room("agent.errors agent.models hardware.settings"),
+    "agent.auth": Room("agent.config agent.errors", "api_key"),
+    "agent.voice": Room("agent.config agent.errors hardware.ports", "announcer earcons phrase recordings"),
+    "agent.faults": Room("agent.voice"),
+    # the line
+    "agent.wire": Room("agent.config agent.models", "events history protocol session"),
+    "agent.uplink": Room("agent.config agent.wire hardware.ports", "bandwidth ledger outbox utterance"),
+    "agent.link": Room("agent.config agent.errors agent.faults agent.uplink agent.wire", "link state verdicts"),
+    # what the box does
+    "agent.turn": Room(
+        "agent.config agent.faults agent.link agent.voice hardware.ports",
+        "condition effects events gestures machine phase",
+    ),
+    "agent.notices": Room("agent.link agent.metrics agent.turn agent.voice"),
+    "agent.noticing": Room("agent.notices agent.turn"),
+    "agent.hearing": Room(
+        "agent.config agent.errors agent.metrics agent.turn hardware.ports", "acoustics ear endpointer"
+    ),
+    "agent.vision": Room("agent.config agent.metrics agent.uplink hardware.ports", "pictures"),
+    "agent.store": Room(
+        "agent.config agent.errors hardware.ports",
+        "errors files folder journal layout rows store tunings wav",
+    ),
+    "agent.record": Room("agent.errors agent.store agent.terminal", "files record text"),
+    "agent.tools": Room("agent.models agent.store agent.wire", "calls repeat"),
+    "agent.conversation": Room(
+        "agent.config agent.errors agent.link agent.metrics agent.notices agent.store agent.tools agent.turn "
+        "agent.uplink agent.wire hardware.ports",
+        "conversation",
+    ),
+    # the box
+    "agent.status": Room(
+        "agent.conversation agent.hearing agent.link agent.metrics agent.turn agent.voice hardware.ports"
+    ),
+    "agent.device_watch": Room("agent.store agent.turn hardware.ports"),
+    "agent.mic_path": Room("agent.config agent.conversation agent.hearing agent.turn hardware.ports"),
+    "agent.app": Room(
+        "agent.config agent.conversation agent.device_watch agent.errors agent.metrics agent.mic_path agent.notices "
+        "agent.noticing agent.status agent.store agent.turn agent.uplink agent.vision agent.voice hardware.ports"
+    ),
+    # around the box
+    "agent.tuning": Room("agent.config agent.store hardware.tuning"),
+    "agent.service": Room(
+        "agent.config agent.errors agent.store agent.terminal agent.tuning agent.voice hardware hardware.ports "
+        "hardware.settings hardware.tuning",
+        "first_boot process",
+    ),
+    "agent.screen": Room(
+        "agent.errors agent.link agent.metrics agent.notices agent.status agent.terminal agent.turn hardware.panel "
+        "hardware.ports",
+        "lines observers panel plot",
+    ),
+    "agent.simulator": Room("", "* bottleneck"),
+    "agent.commands": Room(
+        "agent.app agent.auth agent.config agent.errors agent.metrics agent.notices agent.record agent.screen "
+        "agent.service agent.simulator agent.store agent.terminal agent.tuning agent.voice hardware "
+        "hardware.inventory hardware.panel hardware.ports hardware.settings hardware.simulated hardware.tuning",
+        "check_config demo devices log run simulate talk tune",
+    ),
+    "agent.cli": Room("agent.commands agent.errors agent.terminal hardware.ports"),
+    "agent": Room(""),
+    # devices
+    "hardware.ports": Room(""),
+    "hardware.settings": Room(""),
+    "hardware.bridge": Room(""),
+    "hardware.panel": Room("hardware.bridge hardware.ports", "gpio keyboard rhythm"),
+    "hardware.camera": Room("hardware.ports hardware.settings", "picamera"),
+    "hardware.sound": Room(
+        "hardware.bridge hardware.ports hardware.settings",
+        "alsa buffered_speaker card_sound cards dsp_thread echo front_end microphone pcm playback resample speaker "
+        "streams supervisor",
+    ),
+    "hardware.simulated": Room(
+        "hardware.ports hardware.sound", "box camera clock microphones panel speakers technician"
+    ),
+    "hardware.tuning": Room(
+        "hardware.bridge hardware.ports hardware.settings hardware.sound", "findings rig session simulated_rig"
+    ),
+    "hardware.inventory": Room("hardware.ports hardware.sound"),
+    "hardware": Room(
+        "hardware.camera hardware.panel hardware.ports hardware.settings hardware.simulated hardware.sound", "*"
+    ),
+}
+"""From the bottom up. ``*`` among the doors is the package itself, whose ``__init__`` offers what is in it."""
+
+PURE_ROOMS = ("agent.turn", "agent.wire", "agent.uplink")
 PURE = [name for name, tree in SOURCES.items() if (ast.get_docstring(tree) or "").startswith("PURE")]
 IMPURE = {"asyncio", "threading", "socket", "time", "random", "logging"}
+OFFERING = {"agent.simulator", "hardware"}
+"""The packages whose ``__init__`` imports: each is one thing to those who use it."""
 DRIVERS = {
     "websockets": {"agent.link.connection", "agent.simulator"},
     "webrtcvad": {"agent.hearing.vad"},
@@ -30,8 +138,6 @@ DRIVERS = {
     "picamera2": {"hardware.camera.picamera", "hardware.inventory"},
     "simplejpeg": {"hardware.camera.picamera"},
 }
-FOR_ALL = {"hardware.ports", "hardware.settings"}
-FOR_COMMANDS = {"hardware"}
 
 
 class Import(NamedTuple):
@@ -56,9 +162,6 @@ def imports(tree: ast.AST, *, at_once: bool = True) -> Iterator[Import]:
             yield from imports(node, at_once=at_once and not later)
 
 
-IMPORTS = {name: list(imports(tree)) for name, tree in SOURCES.items()}
-
-
 def within(module: str, packages: Iterable[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
@@ -67,22 +170,80 @@ def modules(package: str) -> list[str]:
     return [name for name in SOURCES if within(name, [package])]
 
 
-def test_hardware_never_imports_the_agent() -> None:
+def room_of(module: str) -> str:
+    """The longest name in the table that is a prefix: ``hardware.sound`` before ``hardware``."""
+    return max((room for room in ROOMS if within(module, [room])), key=len)
+
+
+IMPORTS = {name: list(imports(tree)) for name, tree in SOURCES.items()}
+# The command line imports a command by its name when it is asked for.
+IMPORTS["agent.cli"] += [Import(name, at_once=False) for name in modules("agent.commands") if name.count(".") > 1]
+INNER = {name: {each.module for each in IMPORTS[name]} & set(SOURCES) for name in SOURCES}
+CROSSING = [(name, module) for name, wanted in INNER.items() for module in wanted if room_of(name) != room_of(module)]
+
+
+# rooms
+
+
+def test_every_package_and_every_module_beside_them_is_a_room() -> None:
+    beside = {name for name in SOURCES if name.count(".") <= 1}
+    assert beside == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_what_the_table_says_no_more_and_no_less(room: str) -> None:
+    imported = {room_of(module) for name, module in CROSSING if room_of(name) == room}
+    assert imported == set(ROOMS[room].may_import.split())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_entered_through_its_doors_and_every_door_is_used(room: str) -> None:
+    entered = {module.removeprefix(room).removeprefix(".") or "*" for _, module in CROSSING if room_of(module) == room}
+    assert entered - {"*" if FILES[room].name != "__init__.py" else ""} == set(ROOMS[room].doors.split())
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if FILES[room].name == "__init__.py"])
+def test_a_room_says_who_may_import_it_and_what_its_doors_are(room: str) -> None:
+    text = ast.get_docstring(SOURCES[room]) or ""
+    doors = ROOMS[room].doors.split() if room not in {"agent", "agent.commands", *OFFERING} else []
+    assert [door for door in doors if f"``{door}" not in text] == []
+    importers = {room_of(name) for name, module in CROSSING if room_of(module) == room} if doors else set()
+    told = text.partition("mported by")[2]
+    assert [
+        each for each in importers if {"hardware": "open_devices"}.get(each, each.rpartition(".")[2]) not in told
+    ] == []
+
+
+def test_neither_rooms_nor_modules_import_each_other_in_a_circle() -> None:
+    TopologicalSorter({room: may_import.split() for room, (may_import, _) in ROOMS.items()}).prepare()
+    TopologicalSorter(INNER).prepare()  # raises CycleError, which names the circle
+
+
+def test_hardware_never_imports_the_agent_and_the_simulator_neither() -> None:
+    apart = [(name, module) for name, module in CROSSING if within(name, ["hardware", "agent.simulator"])]
+    assert not [each for each in apart if within(each[1], ["agent"]) or within(each[0], ["agent"])]
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if FILES[name].name == "__init__.py"])
+def test_a_room_costs_nothing_to_open(name: str) -> None:
+    tree = SOURCES[name]
+    assert ast.get_docstring(tree)
+    if name not in OFFERING:
+        assert len(tree.body) == 1, "re-exports would make every command pay for libraries that it does not use"
+
+
+def test_the_commands_are_one_module_per_sub_command_and_do_not_import_each_other() -> None:
+    from agent.cli import COMMANDS
+
+    assert {name.rpartition(".")[2] for name in modules("agent.commands")} - {"commands"} == {
+        name.replace("-", "_") for name in COMMANDS
+    }
     assert not [
-        (name, each) for name in modules("hardware") for each in IMPORTS[name] if within(each.module, ["agent"])
+        name for name in modules("agent.commands") for module in INNER[name] if within(module, ["agent.commands"])
     ]
 
 
-@pytest.mark.parametrize("name", modules("agent"))
-def test_the_agent_sees_of_the_hardware_only_what_devices_look_like_and_its_commands_open_them(name: str) -> None:
-    allowed = FOR_COMMANDS if within(name, ["agent.commands", "agent.screen", "agent.service"]) else FOR_ALL
-    assert all(within(each.module, allowed) for each in IMPORTS[name] if within(each.module, ["hardware"]))
-
-
-@pytest.mark.parametrize("name", modules("agent.simulator"))
-def test_the_simulator_shares_nothing_with_what_it_tests(name: str) -> None:
-    ours = {each.module for each in IMPORTS[name] if within(each.module, ["agent", "hardware"])}
-    assert all(within(module, ["agent.simulator"]) for module in ours)
+# purity and libraries
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -93,8 +254,7 @@ def test_a_pure_module_knows_no_clock_no_thread_and_no_library(name: str) -> Non
 
 
 def test_the_rooms_that_decide_are_pure() -> None:
-    rooms = ("agent.turn", "agent.wire", "agent.uplink")
-    assert {name for room in rooms for name in modules(room)} <= set(PURE)
+    assert {name for room in PURE_ROOMS for name in modules(room)} <= set(PURE)
 
 
 def test_every_library_is_imported_only_where_it_is_driven() -> None:
@@ -105,17 +265,32 @@ def test_every_library_is_imported_only_where_it_is_driven() -> None:
 
 
 def test_no_driver_is_imported_before_it_is_chosen() -> None:
-    light = set(DRIVERS) - {
-        "websockets",
-        "numpy",
-    }  # in link.py, the simulator and the audio path, each imported late itself
+    # websockets and numpy are imported by link.py, the simulator and the audio path, each imported late itself.
+    light = set(DRIVERS) - {"websockets", "numpy"}
     assert not [(name, each) for name in SOURCES for each in IMPORTS[name] if each.at_once and each.module in light]
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {name: {each.module for each in IMPORTS[name] if each.at_once} & set(SOURCES) for name in SOURCES}
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+# names and tests
 
 
-def test_nobody_imports_the_command_line() -> None:
-    assert not [name for name in SOURCES for each in IMPORTS[name] if each.module == "agent.cli"]
+def test_a_class_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for name, tree in SOURCES.items():
+        for node in tree.body:
+            if (
+                isinstance(node, ast.ClassDef)
+                and not node.name.startswith("_")
+                and not within(name, ["agent.simulator"])
+            ):
+                places.setdefault(node.name, []).append(name)
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if FILES[name].name != "__init__.py"])
+def test_every_module_has_a_test_file_or_says_which_covers_it(name: str) -> None:
+    *folders, module = name.split(".")
+    if within(name, ["agent.simulator"]):
+        return  # its tests go by what it does as a service, over its socket
+    own = ROOT.joinpath("tests", *folders, f"test_{module}.py")
+    named = [word.strip("`.,:;()") for word in (ast.get_docstring(SOURCES[name]) or "").split() if "test_" in word]
+    assert own.exists() or any((ROOT / word).exists() for word in named), f"{own} is missing, or its name in {name}"

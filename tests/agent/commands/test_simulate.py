@@ -16,7 +16,6 @@ import trustme
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from agent.errors import ConfigError
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
 from tests.support.simulator_client import Client, tone
 

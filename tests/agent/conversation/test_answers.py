@@ -9,8 +9,8 @@ from agent.conversation.answers import CUT_GRACE_S, Answer, Answers, Arrival, Us
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Event
 from agent.wire.events import TurnComplete
 
-DONE = TurnComplete(idle=True, reason="", waiting_for_input=False)
-MORE = TurnComplete(idle=False, reason="", waiting_for_input=False)
+DONE = TurnComplete(idle=True, reason="")
+MORE = TurnComplete(idle=False, reason="")
 
 
 class Owed(Answers):

@@ -377,7 +377,7 @@ async def note(rig: Rig, pcm: bytes = bytes(640)) -> int:
 def answer(rig: Rig, seconds: float = 0.5) -> None:
     rig.talk.exchange.server_event(AudioOut(bytes(round(48_000 * seconds)), 24_000))
     rig.talk.exchange.server_event(GenerationComplete())
-    rig.talk.exchange.server_event(TurnComplete(idle=True, reason="", waiting_for_input=False))
+    rig.talk.exchange.server_event(TurnComplete(idle=True, reason=""))
 
 
 def test_a_note_makes_way_for_the_technician_and_goes_out_whole_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -552,7 +552,7 @@ def test_a_conversation_that_cannot_be_resumed_is_told_to_the_fresh_session(
             connect(rig, monkeypatch)
             rig.talk.ask("What is this?")
             rig.drain_outbox()
-            rig.talk.exchange.server_event(OutputTranscript(" A pump.", finished=False))
+            rig.talk.exchange.server_event(OutputTranscript(" A pump."))
             answer(rig)
             await asyncio.sleep(5)
             rig.talk.drained()
@@ -611,8 +611,8 @@ def test_words_are_marked_for_displays_and_never_logged(caplog: pytest.LogCaptur
         async with talking() as rig:
             rig.talk.ask("secret typed")
             rig.drain_outbox()
-            rig.talk.exchange.server_event(InputTranscript(" secret question", finished=False))
-            rig.talk.exchange.server_event(OutputTranscript(" secret answer", finished=False))
+            rig.talk.exchange.server_event(InputTranscript(" secret question"))
+            rig.talk.exchange.server_event(OutputTranscript(" secret answer"))
             assert rig.host.notices[-2:] == [QuestionHeard(" secret question"), AnswerText(" secret answer")]
 
     play(scene())
@@ -750,14 +750,14 @@ def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytes
             spoken(rig.talk)
             rig.drain_outbox()
             rig.talk.exchange.server_event(AudioOut(bytes(48_000), 24_000))
-            rig.talk.exchange.server_event(OutputTranscript(" It shows about", finished=False))
+            rig.talk.exchange.server_event(OutputTranscript(" It shows about"))
             rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             assert rig.moves(AnswerGenerated) == []
             rig.talk.exchange.link_changed(LinkState.UP, None)
             sent = rig.drain_outbox()
             assert [*map(member, sent)] == ["activityStart", "text", "audio", "activityEnd"]
             assert '"It shows about"' in sent[1]["realtimeInput"]["text"]
-            rig.talk.exchange.server_event(OutputTranscript("four bar.", finished=False))
+            rig.talk.exchange.server_event(OutputTranscript("four bar."))
             answer(rig)
             await asyncio.sleep(5)
             rig.talk.drained()

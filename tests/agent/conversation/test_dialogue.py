@@ -20,7 +20,6 @@ from agent.wire.events import (
     GoAway,
     InputTranscript,
     Interrupted,
-    ModelText,
     OutputTranscript,
     TurnComplete,
     Usage,
@@ -38,8 +37,8 @@ if TYPE_CHECKING:
     from agent.wire.events import ServerEvent
     from hardware.ports import DeviceError
 
-DONE = TurnComplete(idle=True, reason="", waiting_for_input=False)
-GOING_ON = TurnComplete(idle=False, reason="", waiting_for_input=False)
+DONE = TurnComplete(idle=True, reason="")
+GOING_ON = TurnComplete(idle=False, reason="")
 
 
 def audio(seconds: float, rate: int = 24_000) -> AudioOut:
@@ -47,11 +46,11 @@ def audio(seconds: float, rate: int = 24_000) -> AudioOut:
 
 
 def said(text: str) -> OutputTranscript:
-    return OutputTranscript(text, finished=False)
+    return OutputTranscript(text)
 
 
 def heard(text: str) -> InputTranscript:
-    return InputTranscript(text, finished=False)
+    return InputTranscript(text)
 
 
 @dataclass
@@ -251,7 +250,7 @@ def test_a_record_waits_for_the_service_when_the_speaker_is_done_first() -> None
 def test_an_empty_answer_is_recorded_with_the_reason() -> None:
     rig = Rig()
     rig.ask()
-    reason = TurnComplete(idle=True, reason="NEED_MORE_INPUT", waiting_for_input=True)
+    reason = TurnComplete(idle=True, reason="NEED_MORE_INPUT")
     assert rig.feed(reason) == [AnswerEnded()]
     (record,) = rig.records
     assert (record.reason, record.answer.text, record.ttfab_s) == ("NEED_MORE_INPUT", "", None)
@@ -267,10 +266,10 @@ def test_a_turn_that_goes_on_thinking_is_one_turn() -> None:
     assert [record.answer.audio_s for record in rig.records] == pytest.approx([0.3])
 
 
-def test_words_alone_begin_an_answer_and_model_text_does_not() -> None:
+def test_words_alone_begin_an_answer() -> None:
     rig = Rig()
     rig.ask()
-    assert rig.feed(ModelText("thinking", thought=True), GoAway(10.0)) == []
+    assert rig.feed(GoAway(10.0)) == []
     assert rig.feed(said(" Yes.")) == [AnswerBegan()]
     assert rig.feed(audio(0.1)) == []
 

@@ -15,6 +15,7 @@ from agent.commands import tune
 from agent.service import first_boot
 from agent.service.first_boot import HOLD_S, LOOK_S, held, prepare
 from agent.store import tunings
+from agent.voice.recordings import configured
 from hardware.panel.gpio import GpioButton
 from hardware.ports import DeviceError, Devices, Rhythm
 from hardware.simulated.clock import run_virtual

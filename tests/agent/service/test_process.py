@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import pytest
@@ -52,19 +53,19 @@ def test_what_the_work_returns_and_raises_passes_through() -> None:
         return 3
 
     async def failing() -> None:
-        raise DeviceError("no such card")
+        raise DeviceError("sound card", "is not there", "plug it in")
 
     assert to_the_end(fine()) == 3
-    with pytest.raises(DeviceError, match="no such card"):
+    with pytest.raises(DeviceError, match="is not there"):
         to_the_end(failing())
 
 
 def test_the_process_ends_at_once_where_a_driver_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     async def stuck() -> None:
-        raise DeviceError("the microphone does not close", fatal=True)
+        raise DeviceError("sound card", "does not close", "restart", fatal=True)
 
     codes: list[int] = []
-    monkeypatch.setattr(process.os, "_exit", codes.append)
+    monkeypatch.setattr(os, "_exit", codes.append)
     with pytest.raises(DeviceError):  # the exit is only recorded here
         to_the_end(stuck())
     assert codes == [STUCK_EXIT_CODE]

@@ -77,9 +77,9 @@ def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
 
 def test_a_scenario_is_one_of_ours_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in names():
-        assert isinstance(find(name), Scenario)
+    for name in simulator.names():
+        assert isinstance(simulator.find(name), simulator.Scenario)
     (tmp_path / "mine.toml").write_text('description = "mine"\n')
-    assert find(str(tmp_path / "mine.toml")).description == "mine"
+    assert simulator.find(str(tmp_path / "mine.toml")).description == "mine"
     with pytest.raises(ScenarioError, match=r"no scenario or file is called 'nonsense' \(near it: "):
-        find("nonsense")
+        simulator.find("nonsense")

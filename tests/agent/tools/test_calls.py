@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.tools.calls import ToolCalls
-from agent.wire.events import FunctionCall, ToolCall
+from agent.wire.events import FunctionCall, ToolCall, ToolCallCancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,3 +72,21 @@ def test_a_call_goes_down_with_its_connection() -> None:
     rig.calls.answer(ToolCall((POINT,)), turn=3)
     rig.store.begun[1][1](8)
     assert [response["id"] for response in rig.sent] == ["2"]
+
+
+def test_a_call_that_is_cancelled_is_neither_made_nor_answered() -> None:
+    rig = Rig()
+    rig.calls.answer(ToolCall((LOOK, POINT)), turn=3)
+    rig.calls.cancel(ToolCallCancellation(("1", "of nobody")))
+    rig.store.begun[0][1](7)
+    rig.store.begun[1][1](8)
+    assert [response["id"] for response in rig.sent] == ["2"]
+    assert rig.store.ended[0] == (7, {"error": "cancelled by the service"})
+
+
+def test_a_call_that_was_answered_is_not_cancelled() -> None:
+    rig = Rig()
+    rig.calls.answer(ToolCall((LOOK,)), turn=3)
+    rig.store.begun[0][1](7)
+    rig.calls.cancel(ToolCallCancellation(("1",)))
+    assert rig.store.ended == [(7, {"output": "a valve"})]

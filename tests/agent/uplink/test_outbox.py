@@ -2,6 +2,7 @@ import json
 from base64 import b64decode
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +145,16 @@ def test_a_frame_is_refused_by_the_lane_that_is_in_its_way() -> None:
     drain(box)
     uplink.frame_sent(0.0, 1000)
     assert box.frame_refusal(uplink, 0.0) == "receipt"
+
+
+def test_a_frame_has_a_budget_or_a_reason_why_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    box, _ = outbox()
+    size, refusal = box.frame_budget(queue(0.0), 0.0)
+    assert (size > 0, refusal) == (True, "")
+    assert box.frame_budget(queue(1.0), 0.0) == (0, "queue")
+    narrow = queue(0.0)
+    monkeypatch.setattr(narrow, "frame_budget", lambda *_: 0)  # as of a line that audio fills
+    assert box.frame_budget(narrow, 0.0) == (0, "rate")
 
 
 @given(st.lists(st.sampled_from(["speak", "frame", "end", "send", "fill", "drain"]), max_size=80))
