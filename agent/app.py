@@ -110,7 +110,7 @@ class Agent:
 
     def snapshot(self) -> Snapshot:
         """Return how things stand: the only thing that displays and reports may read."""
-        return status.snapshot(self.turn, self.mic.ear, self.mic.acoustics, self.conversation, self.counters)
+        return status.snapshot(self.turn, self.mic, self.conversation, self.counters, self._devices)
 
     def _start(self, *, listen: bool) -> None:
         self._devices.speaker.start(self._on_drained, self.device_watch.fault)

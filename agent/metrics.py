@@ -61,19 +61,19 @@ class TurnSummary:
     """One utterance and its answer as they stand at one moment, for whoever shows or reports."""
 
     serial: int  # tells one turn from another, also where nobody asked
-    utterance: int | None  # None: the service spoke of its own accord, or detects speech itself
+    utterance: int | None  # none if the service spoke of its own accord, or detects speech itself
     question_text: str  # the service's transcript of the utterance
     typed: str  # the utterance itself, if it was typed
-    answer_text: str
+    answer_text: str  # all that the service sent
     played_text: str  # the part of the answer's text that was played
-    answer_s: float
-    played_s: float
-    interrupted: bool
+    answer_s: float  # seconds of audio that came
+    played_s: float  # seconds of it that were played
+    interrupted: bool  # by the technician
     reason: str  # why the service ended the turn, where it says so
-    ttfab_s: float | None
-    tokens: int
-    frames: int
-    frames_dropped: int
+    ttfab_s: float | None  # seconds from the end of speech to the first sample at the sound card
+    tokens: int  # billed
+    frames: int  # camera frames sent while it was asked
+    frames_dropped: int  # and not sent
     played_out: bool  # nothing more will be played of it
     over: bool  # nor will anything more come of it
 

@@ -307,18 +307,21 @@ def header() -> dict[str, Any]:
 
 def as_json(notice: Notice) -> dict[str, Any]:
     """Return a notice as an object of plain values: ``event``, then its fields."""
-    plain = {field.name: _plain(getattr(notice, field.name)) for field in fields(notice)}
-    return {"event": _snake(type(notice).__name__), **plain}
+    return {
+        "event": event_name(type(notice)),
+        **{part.name: plain(getattr(notice, part.name)) for part in fields(notice)},
+    }
 
 
-def _plain(value: object) -> object:
+def event_name(kind: type[Notice]) -> str:
+    """Return what a kind of notice is called in JSON: ``AnswerText`` is ``answer_text``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def plain(value: object) -> object:
     """Return what JSON can hold of a field: an enum by its value if that is a word, else by its name."""
     if isinstance(value, Enum):
         return value.value if isinstance(value.value, str) else value.name.lower()
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return [plain(each) for each in value] if isinstance(value, tuple) else value

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.conversation.conversation import Conversation
-    from agent.hearing.acoustics import Acoustics
-    from agent.hearing.ear import Ear
     from agent.link.state import LinkState
     from agent.metrics import Counters, TurnSummary
+    from agent.mic_path import MicPath
     from agent.turn.machine import Turn
     from agent.turn.phase import Phase
     from agent.voice.phrase import Words
-    from hardware.ports import Rhythm
+    from hardware.ports import DeviceHealth, Devices, Rhythm
 
 FAR_BEHIND_S = 2.0
 """Speech later than this is as good as kept for later, and the box says so."""
@@ -78,25 +77,27 @@ class Snapshot:
     turn: TurnSummary | None  # the turn that is being answered, or was last
     answer_owed: bool  # a wanted answer has not come to its end
     totals: Totals
+    devices: Mapping[str, DeviceHealth]  # by part
 
 
-def snapshot(turn: Turn, ear: Ear, acoustics: Acoustics, conversation: Conversation, counters: Counters) -> Snapshot:
+def snapshot(turn: Turn, mic: MicPath, conversation: Conversation, counters: Counters, devices: Devices) -> Snapshot:
     """Look at the parts of a running agent."""
     condition, delivery, latest = turn.condition, conversation.delivery, conversation.dialogue.latest
     return Snapshot(
         phase=turn.phase,
         rhythm=turn.rhythm,
-        level=ear.level,
+        level=mic.ear.level,
         link=_link(conversation),
         notes_waiting=len(delivery.notes),
         answers_unplayed=delivery.answers.unplayed,
         faults=frozenset(condition.faults),
         fault_words=condition.fault_words,
-        echo=acoustics.echo,
+        echo=mic.acoustics.echo,
         noisy=condition.noisy,
         turn=None if latest is None else latest.summary(),
         answer_owed=conversation.dialogue.pending,
         totals=_totals(conversation, counters),
+        devices=MappingProxyType(devices.health()),
     )
 
 
@@ -155,8 +156,30 @@ def tally(now: Snapshot) -> str:
         f"{sum(totals.frames_dropped.values())} dropped, {totals.stills} stills, {totals.tool_calls} tool calls, "
         f"{totals.notes_saved} notes saved, {totals.unanswered} questions refused, "
         f"{totals.trimmed_s:.1f} s of pauses and {totals.skipped_s:.1f} s of speech left out, "
-        f"{totals.refused_s:.1f} s of answers refused, {totals.unreadable} messages unreadable"
+        f"{totals.refused_s:.1f} s of answers refused, {totals.unreadable} messages unreadable; "
+        f"{_losses(now.devices)}"
     )
+
+
+LOSSES = {
+    "dropped": "{} dropped",
+    "glitches": "{} glitches",
+    "underruns": "{} underruns",
+    "dropped_s": "{:.1f} s dropped",
+    "refused_s": "{:.1f} s refused",
+    "missed_edges": "{} edges found late",
+}
+"""How each field of DeviceHealth is printed; one that is zero is not."""
+
+
+def _losses(devices: Mapping[str, DeviceHealth]) -> str:
+    found = [
+        f"{part} {words.format(value)}"
+        for part, health in devices.items()
+        for field, words in LOSSES.items()
+        if (value := getattr(health, field))
+    ]
+    return ", ".join(found) or "devices lost nothing"
 
 
 def _network(now: Snapshot) -> Phrase:

@@ -537,8 +537,11 @@ def test_what_was_lost_or_left_out_is_shown_at_the_end(caplog: pytest.LogCapture
             await s.ask("gauge")
             s.agent.conversation.delivery.ledger.trimmed_s = 1.5
             s.agent.conversation.outbox.frames_replaced = 7
+            s.box.speaker.buffer.underruns += 2
+            assert s.agent.snapshot().devices["speaker"].underruns >= 2
 
     play(scene())
     (outcome,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("in all: ")]
     assert "1 turns, 1 connections, 4 frames sent, 7 dropped" in outcome
     assert "1.5 s of pauses" in outcome
+    assert "; speaker 2 underruns" in outcome

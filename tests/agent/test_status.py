@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
@@ -12,7 +12,7 @@ from agent.link.state import LinkState
 from agent.status import LinkStatus, Snapshot, Totals
 from agent.turn.phase import Phase
 from agent.voice.phrase import Phrase, Words
-from hardware.ports import Rhythm
+from hardware.ports import DeviceHealth, Rhythm
 
 LINK = LinkStatus(
     LinkState.UP, connections=3, bytes_sent=0, rate=62_500.0, buffered_ms=12.0, lag_s=0.0, audio_rate=16_000
@@ -45,6 +45,7 @@ NOW = Snapshot(
     turn=None,
     answer_owed=False,
     totals=TOTALS,
+    devices={"microphone": DeviceHealth(), "speaker": DeviceHealth()},
 )
 
 
@@ -80,6 +81,19 @@ def test_the_tally_shows_what_was_lost_or_left_out() -> None:
     assert "3 dropped" in told
     assert "0.5 s of pauses" in told
     assert "1.5 s of answers refused" in told
+    assert told.endswith("; devices lost nothing")
+
+
+def test_the_tally_names_what_each_device_lost() -> None:
+    devices = {"microphone": DeviceHealth(dropped=3, glitches=1), "speaker": DeviceHealth(dropped_s=0.24)}
+    told = status.tally(replace(NOW, devices=devices))
+    assert told.endswith("; microphone 3 dropped, microphone 1 glitches, speaker 0.2 s dropped")
+
+
+@pytest.mark.parametrize("counter", [each.name for each in fields(DeviceHealth)])
+def test_every_counter_of_a_device_is_printed(counter: str) -> None:
+    told = status.tally(replace(NOW, devices={"button": DeviceHealth(**{counter: 7})}))
+    assert "; button 7" in told
 
 
 def test_a_snapshot_does_not_change_under_its_readers_hands() -> None:

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_configuration_page_is_printed_from_the_code() -> None:
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "config-docs", "--check"], check=False, cwd=ROOT)
+@pytest.mark.parametrize("script", ["config-docs", "events-docs"])
+def test_a_page_that_is_printed_from_the_code_is_up_to_date(script: str) -> None:
+    done = subprocess.run([sys.executable, ROOT / "scripts" / script, "--check"], check=False, cwd=ROOT)
     assert done.returncode == 0
 
 
