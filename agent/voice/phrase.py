@@ -29,13 +29,11 @@ class Phrase(StrEnum):
     ADDRESS_REFUSED = auto()
     QUOTA_USED_UP = auto()
     REQUEST_REFUSED = auto()
-    SERVICE_FAULT = auto()
     MICROPHONE_FAULT = auto()
     SPEAKER_FAULT = auto()
     CAMERA_FAULT = auto()
     STORAGE_FAULT = auto()
     MICROPHONE_SILENT = auto()
-    MICROPHONE_CLIPPING = auto()
     TOO_LOUD_HOLD_BUTTON = auto()
     HANDS_FREE_AGAIN = auto()
     HOLD_TO_INTERRUPT = auto()
@@ -54,9 +52,7 @@ class Phrase(StrEnum):
     ANSWER_TO_NOTE = auto()
     ANSWER_CUT = auto()
     NO_ANSWER = auto()
-    STILL_SAVED = auto()
     STILL_FAILED = auto()
-    NOTHING_TO_REPEAT = auto()
     STARTING = auto()
     READY = auto()
     BATTERY_UNKNOWN = auto()
@@ -66,7 +62,6 @@ class Phrase(StrEnum):
     MINUTES_AGO = auto()  # after a number
     HOUR_AGO = auto()
     HOURS_AGO = auto()  # after a number
-    ONE_MOMENT = auto()
 
 
 Words = tuple[Phrase | int, ...]
