@@ -131,6 +131,8 @@ class Link:
         self._look(connection)
         while (outgoing := self._outbox.next(self.uplink, self._loop.time())) is not None:
             self._hand_over(connection, outgoing)
+            if self._outbox.empty:  # as after almost every chunk: nothing else need be asked
+                break
         self._tick_within(TICK_S if self.uplink.measuring or not self._outbox.empty else IDLE_TICK_S)
 
     @property
