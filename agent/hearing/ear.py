@@ -6,9 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
-from agent.hearing.endpointer import FRAME_S, Endpointer, Timings
+from agent.hearing.endpointer import Endpointer, Timings
 from agent.hearing.silero import SecondOpinion, silero
 from agent.hearing.vad import webrtc_detector
+from hardware.ports import CHUNK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ class Ear:
         """Load the voice detector, so that the first press does not wait for it. Raises ConfigError."""
         self._deaf = False
         self._endpointer = Endpointer(self._detector(settings.endpointer), timings(settings))
-        self._ring: deque[bytes] = deque(maxlen=round(RING_S / FRAME_S))
+        self._ring: deque[bytes] = deque(maxlen=round(RING_S / CHUNK_S))
         self.level = 0.0
         """About the peak of the last chunk, 0 to 1."""
         self.quiet = False
@@ -65,7 +66,7 @@ class Ear:
 
     def pre_roll(self, seconds: float) -> bytes:
         """Return the last ``seconds`` that were heard, as far as the ring goes back."""
-        count = min(round(seconds / FRAME_S), len(self._ring))
+        count = min(round(seconds / CHUNK_S), len(self._ring))
         return b"".join(list(self._ring)[len(self._ring) - count :])
 
     def forget(self) -> None:
@@ -84,7 +85,7 @@ def timings(settings: Settings) -> Timings:
     chosen = settings.endpointer
 
     def frames(milliseconds: float) -> int:
-        return max(1, round(milliseconds / 1000 / FRAME_S))
+        return max(1, round(milliseconds / 1000 / CHUNK_S))
 
     return Timings(
         start_voiced=frames(chosen.start_voiced_ms),

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FRAME_S = 0.020
-"""One verdict, one microphone chunk."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timings:

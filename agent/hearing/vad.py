@@ -5,10 +5,12 @@ from __future__ import annotations
 from operator import mul
 from typing import TYPE_CHECKING
 
+from hardware.ports import MICROPHONE_FORMAT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SAMPLE_RATE = 16_000
+SAMPLE_RATE = MICROPHONE_FORMAT.rate
 STRIDE = 4
 """A level from every fourth sample: aliases have the power of what they alias."""
 LEAST_POWER = 32768**2 * 1e-6

@@ -10,6 +10,8 @@ from array import array
 from dataclasses import dataclass
 from math import inf
 
+from hardware.ports import MICROPHONE_FORMAT
+
 NARROW_AT_S = 0.5
 """Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
 LATE_S = 0.200
@@ -27,7 +29,7 @@ PAUSE_S = 0.300
 SKIP_AT_S = 8.0
 SKIP_TO_S = 4.0
 """An answer to what was said eight seconds ago helps nobody: half of that is left out at once."""
-FULL_RATE = 16_000
+FULL_RATE = MICROPHONE_FORMAT.rate
 HALF_RATE = 8_000
 
 

@@ -12,7 +12,9 @@ from enum import Enum, auto
 from functools import cache
 from typing import NamedTuple
 
-RATE = 24_000  # Hz, mono s16le: the speaker's own format, so that an earcon is played like an answer
+from hardware.ports import SPEAKER_FORMAT
+
+RATE = SPEAKER_FORMAT.rate  # so that an earcon is played like an answer
 ATTACK_S = 0.006  # the shortest swell that is not heard as a click
 
 

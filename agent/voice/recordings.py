@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.errors import ConfigError
+from hardware.ports import SPEAKER_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.config import VoiceSettings
 
-RATE = 24_000  # Hz, mono s16le: the speaker's own format, so that a phrase is played like an answer
+RATE = SPEAKER_FORMAT.rate  # so that a phrase is played like an answer
 STORED_RATE = 12_000  # Hz, of the shipped recordings
 OVERRIDE_RATES = (8_000, 16_000, 24_000, 48_000)  # Hz, those that reach RATE by small whole steps
 PAUSE_S = 0.06  # between two phrases; with the 30 ms of silence at either end of a recording it is heard as 0.12

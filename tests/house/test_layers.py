@@ -66,11 +66,11 @@ ROOMS = {
         "conversation",
     ),
     # the box
-    "agent.status": Room(
-        "agent.conversation agent.hearing agent.link agent.metrics agent.turn agent.voice hardware.ports"
-    ),
     "agent.device_watch": Room("agent.store agent.turn hardware.ports"),
     "agent.mic_path": Room("agent.config agent.conversation agent.hearing agent.turn hardware.ports"),
+    "agent.status": Room(
+        "agent.conversation agent.link agent.metrics agent.mic_path agent.turn agent.voice hardware.ports"
+    ),
     "agent.app": Room(
         "agent.config agent.conversation agent.device_watch agent.errors agent.metrics agent.mic_path agent.notices "
         "agent.noticing agent.status agent.store agent.turn agent.uplink agent.vision agent.voice hardware.ports"

@@ -1,14 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.hearing.endpointer import FRAME_S, Edge, Endpointer, Timings
+from agent.hearing.endpointer import Edge, Endpointer, Timings
+from hardware.ports import CHUNK_S
 
 VOICE, SILENCE = b"\1", b"\0"
 TIMINGS = Timings()
 
 
 def frames(milliseconds: int, frame: bytes = VOICE) -> list[bytes]:
-    return [frame] * round(milliseconds / 1000 / FRAME_S)
+    return [frame] * round(milliseconds / 1000 / CHUNK_S)
 
 
 def endpointer(timings: Timings = TIMINGS) -> Endpointer:

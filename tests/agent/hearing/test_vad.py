@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from agent import simulator
-from agent.hearing.endpointer import FRAME_S, Edge, Endpointer, Timings
+from agent.hearing.endpointer import Edge, Endpointer, Timings
 from agent.hearing.vad import HOLD_FRAMES, SAMPLE_RATE, loud_enough, webrtc_detector
+from hardware.ports import CHUNK_S
 
 QUESTIONS = sorted((Path(simulator.__file__).parent / "assets" / "questions").glob("*.wav"))
-FRAME_BYTES = round(FRAME_S * SAMPLE_RATE) * 2
+FRAME_BYTES = round(CHUNK_S * SAMPLE_RATE) * 2
 
 
 def spoken(path: Path) -> bytes:
