@@ -1,10 +1,6 @@
 """The command line: ``field-agent run | talk | demo | simulate | devices | tune | check-config | log``.
 
-Exit codes: 0 done; so also is Ctrl-C or SIGTERM to run, talk and simulate, which know no other end · 1 tune: usable,
-with limits · 2 wrong usage · 66 the log has no such conversation or recording · 69 the service cannot be reached or
-gave no answer · 70 a bug · 74 a device or a file cannot be used · 75 a device's driver hangs, start again · 77 the
-service refused key or model · 78 the configuration is wrong · 130 Ctrl-C before the end · 141 nobody reads the output
-any more.
+Exit codes are in :class:`agent.errors.ExitCode`; errors become them here.
 """
 
 from __future__ import annotations
@@ -16,8 +12,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agent.errors import DEVICE_EXIT_CODE, STUCK_EXIT_CODE, AgentError
-from agent.terminal import CANNOT_WRITE, CLOSED_PIPE, fail, fix_streams, silence, written
+from agent.errors import AgentError, ExitCode
+from agent.terminal import fail, fix_streams, silence, written
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
@@ -33,8 +29,6 @@ COMMANDS = {
     "check-config": "check the configuration and print what is in effect",
     "log": "conversations and notes: list, show, play, export",
 }
-BUG = 70
-INTERRUPTED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -56,20 +50,20 @@ def outcome(arguments: Sequence[str]) -> int:
     except AgentError as error:
         return fail(error, error.exit_code)
     except DeviceError as error:
-        return fail(error, STUCK_EXIT_CODE if error.fatal else DEVICE_EXIT_CODE)
+        return fail(error, ExitCode.STUCK if error.fatal else ExitCode.UNUSABLE)
     except BrokenPipeError:
         silence(sys.stdout)
-        return CLOSED_PIPE
+        return ExitCode.CLOSED_PIPE
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - here is where a bug is reported
         if isinstance(error, OSError) and error.errno in FULL:
             silence(sys.stdout)
-            return fail(f"{error.filename or 'cannot write'}: {error.strerror}", CANNOT_WRITE)
+            return fail(f"{error.filename or 'cannot write'}: {error.strerror}", ExitCode.UNUSABLE)
         return bug()
     except BaseException as error:
         if type(error).__name__ == "CancelledError":  # of asyncio, which is not imported for its sake
-            return INTERRUPTED
+            return ExitCode.INTERRUPTED
         raise
 
 
@@ -79,7 +73,7 @@ def bug() -> int:
 
     with suppress(OSError):
         traceback.print_exc()
-    return fail("this is a bug, please report it with the lines above", BUG)
+    return fail("this is a bug, please report it with the lines above", ExitCode.BUG)
 
 
 def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a module with options(parser) and run(options)

@@ -22,23 +22,42 @@ codec reports it as an event (:class:`agent.wire.protocol.Unreadable`), because 
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Every exit code of ``field-agent``; from 64 to 78 they are those of sysexits.h."""
+
+    DONE = 0  # also Ctrl-C or SIGTERM to run, talk and simulate, which know no other end
+    LIMITS = 1  # tune: usable, with limits
+    USAGE = 2  # argparse's own
+    NOT_KEPT = 66  # the log has no such conversation or recording
+    UNREACHABLE = 69  # the service cannot be reached or gave no answer
+    BUG = 70
+    UNUSABLE = 74  # a device or a file cannot be used
+    STUCK = 75  # a device's driver hangs: systemd starts us again, with a driver that has not hung yet
+    REFUSED = 77  # the service refused key or model
+    MISCONFIGURED = 78
+    INTERRUPTED = 130  # Ctrl-C before the end
+    CLOSED_PIPE = 141  # nobody reads the output any more: what a shell makes of SIGPIPE
+
 
 class AgentError(Exception):
-    """Base of all errors above; ``exit_code`` follows sysexits.h."""
+    """Base of all errors above."""
 
-    exit_code = 70
+    exit_code = ExitCode.BUG
 
 
 class ConfigError(AgentError):
     """The configuration cannot be used; systemd must not restart us for it."""
 
-    exit_code = 78
+    exit_code = ExitCode.MISCONFIGURED
 
 
 class LinkError(AgentError):
     """No conversation with the service."""
 
-    exit_code = 69
+    exit_code = ExitCode.UNREACHABLE
 
 
 class Unreachable(LinkError):
@@ -48,10 +67,4 @@ class Unreachable(LinkError):
 class Refused(LinkError):
     """The service answered and refused: key, model, quota or region."""
 
-    exit_code = 77
-
-
-DEVICE_EXIT_CODE = 74
-"""For DeviceError, which lives below this package and knows nothing of exit codes (EX_IOERR)."""
-STUCK_EXIT_CODE = 75
-"""For a DeviceError that is fatal (EX_TEMPFAIL): systemd starts us again, with a driver that has not hung yet."""
+    exit_code = ExitCode.REFUSED

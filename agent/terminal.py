@@ -14,12 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.errors import ExitCode
+
 if TYPE_CHECKING:
     from typing import TextIO
 
-CANNOT_WRITE = 74
-CLOSED_PIPE = 141
-"""What a shell makes of SIGPIPE."""
 C0, DEL_C1 = range(0x20), range(0x7F, 0xA0)
 """Control characters: what a terminal obeys, and what HTML forbids."""
 KEPT = "\n\t"
@@ -101,10 +100,10 @@ def written(code: int) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         silence(sys.stdout)
-        return CLOSED_PIPE
+        return ExitCode.CLOSED_PIPE
     except OSError as error:
         silence(sys.stdout)
-        return fail(f"standard output: {error.strerror}", CANNOT_WRITE)
+        return fail(f"standard output: {error.strerror}", ExitCode.UNUSABLE)
     except ValueError:  # it is closed
         pass
     return code

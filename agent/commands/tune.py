@@ -1,7 +1,4 @@
-"""``field-agent tune``: is the box set up so that it hears and is heard? Plays, records, says what to change.
-
-Exit codes: 0 good · 1 usable, with the limits that are named · 74 not usable as it is, or a card failed.
-"""
+"""``field-agent tune``: is the box set up so that it hears and is heard? Plays, records, says what to change."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.config import DEFAULT_PATH
-from agent.errors import DEVICE_EXIT_CODE
+from agent.errors import ExitCode
 from agent.terminal import config_option
 from agent.tuning import keep, on_cards, verdict
 from agent.voice.recordings import Recordings, configured
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from hardware.tuning.findings import Figures
     from hardware.tuning.session import Opener, TuningResult
 
-EXIT_CODES = {"good": 0, "limits": 1, "unusable": DEVICE_EXIT_CODE}
+EXIT_CODES = {"good": ExitCode.DONE, "limits": ExitCode.LIMITS, "unusable": ExitCode.UNUSABLE}
 QUESTION = Path(__file__).parents[1] / "simulator" / "assets" / "questions" / "report.wav"
 
 

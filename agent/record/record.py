@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import AgentError, ConfigError
+from agent.errors import AgentError, ConfigError, ExitCode
 from agent.store import layout
 from agent.store.errors import StorageError
 from agent.store.journal import Journal
@@ -33,7 +33,7 @@ FIGURES = ("tokens", "attempts", "connections", "frames", "frames_dropped", "rea
 class NotKeptError(AgentError):
     """The log has no such conversation, turn or recording, or has it no more."""
 
-    exit_code = 66
+    exit_code = ExitCode.NOT_KEPT
 
 
 @dataclass(frozen=True, slots=True)

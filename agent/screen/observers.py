@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 from agent import notices
-from agent.errors import ConfigError
-from agent.terminal import CANNOT_WRITE, CLOSED_PIPE, fail, printable, silence
+from agent.errors import ConfigError, ExitCode
+from agent.terminal import fail, printable, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +56,10 @@ class Observers:
         """Say who failed, one line each; returns the exit code that this comes to."""
         for name, error in self._failed.items():
             if not (name == SCREEN and isinstance(error, BrokenPipeError)):
-                fail(f"{name}: {getattr(error, 'strerror', None) or error}", CANNOT_WRITE)
+                fail(f"{name}: {getattr(error, 'strerror', None) or error}", ExitCode.UNUSABLE)
         if self.left.is_set() and len(self._failed) == 1:
-            return CLOSED_PIPE
-        return CANNOT_WRITE if self._failed else 0
+            return ExitCode.CLOSED_PIPE
+        return ExitCode.UNUSABLE if self._failed else 0
 
 
 class Outcome:

@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.errors import STUCK_EXIT_CODE
+from agent.errors import ExitCode
 from agent.terminal import fail
 from hardware import hanging
 from hardware.ports import DeviceError
@@ -27,13 +27,13 @@ ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Return what ``work`` returns, or end the process if a driver hangs then: an orderly exit would wait for it.
 
-    Raises what ``work`` raises; but of a fatal DeviceError the process ends, with ``STUCK_EXIT_CODE``.
+    Raises what ``work`` raises; but of a fatal DeviceError the process ends, with ``ExitCode.STUCK``.
     """
     try:
         result = asyncio.run(work)
     except DeviceError as error:
         if error.fatal:
-            end(fail(error, STUCK_EXIT_CODE))
+            end(fail(error, ExitCode.STUCK))
         raise
     if hanging():
         end(0)

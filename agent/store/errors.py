@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.errors import AgentError
+from agent.errors import AgentError, ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class StorageError(AgentError):
     """The journal, a recording or another file of the state folder cannot be read or written."""
 
-    exit_code = 74
+    exit_code = ExitCode.UNUSABLE
 
     def __init__(self, path: Path, problem: str, fix: str) -> None:
         """Say which file, what is wrong and what to do."""

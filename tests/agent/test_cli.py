@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from agent import cli
-from agent.terminal import CANNOT_WRITE, CLOSED_PIPE
+from agent.errors import ExitCode
 from hardware.ports import DeviceError
 from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating
 
@@ -163,8 +163,8 @@ def test_wrong_usage_says_what_is_right(arguments: list[str], capfd: pytest.Capt
     ("error", "code"),
     [
         (DeviceError("camera", "gone", "check its cable"), DEVICE),
-        (KeyboardInterrupt(), cli.INTERRUPTED),
-        (asyncio.CancelledError(), cli.INTERRUPTED),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (asyncio.CancelledError(), ExitCode.INTERRUPTED),
     ],
 )
 def test_every_end_has_its_exit_code(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_a_bug_is_shown_and_called_one(monkeypatch: pytest.MonkeyPatch, capsys: 
         raise LookupError("nobody foresaw this")
 
     monkeypatch.setattr("agent.commands.devices.run", run)
-    assert cli.main(["devices"]) == cli.BUG
+    assert cli.main(["devices"]) == ExitCode.BUG
     *traceback, last = capsys.readouterr().err.splitlines()
     assert traceback[-1] == "LookupError: nobody foresaw this"
     assert last == "field-agent: this is a bug, please report it with the lines above"
@@ -193,7 +193,7 @@ def test_ctrl_c_while_a_command_is_imported(
         raise KeyboardInterrupt(name)
 
     monkeypatch.setattr(cli, "command", command)
-    assert cli.main(["devices"]) == cli.INTERRUPTED
+    assert cli.main(["devices"]) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == ""
 
 
@@ -215,14 +215,14 @@ def shell(line: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_reader_who_goes_away_ends_the_demo_quietly() -> None:
     done = shell("$AGENT demo --plain --out demo | head -2")  # in real time: it does not go on for a minute
-    assert (done.returncode, done.stderr) == (CLOSED_PIPE, "")
+    assert (done.returncode, done.stderr) == (ExitCode.CLOSED_PIPE, "")
     assert done.stdout.count("\n") == 2
 
 
 @pytest.mark.parametrize("command", ["demo --fast --out demo", "check-config --defaults", "devices"])
 def test_a_full_disk_is_said_once(command: str) -> None:
     done = shell(f"$AGENT {command} >/dev/full")
-    assert done.returncode == CANNOT_WRITE
+    assert done.returncode == ExitCode.UNUSABLE
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith(": No space left on device\n")
 

@@ -11,6 +11,7 @@ import pytest
 
 from agent import config
 from agent.cli import COMMANDS
+from agent.errors import ExitCode
 from hardware.panel.rhythm import picture
 from hardware.ports import Rhythm
 
@@ -32,6 +33,12 @@ def test_the_shipped_configuration_loads() -> None:
 @pytest.mark.parametrize("rhythm", Rhythm)
 def test_each_rhythm_is_drawn_for_the_technician(rhythm: Rhythm) -> None:
     assert picture(rhythm)[:20] in (ROOT / "docs" / "technician.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_each_exit_code_is_in_the_readme(code: ExitCode) -> None:
+    told = (ROOT / "README.md").read_text(encoding="utf-8").partition("Exit codes:")[2].partition("\n\n")[0]
+    assert re.search(rf"(^| · |\s){code.value} ", told)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

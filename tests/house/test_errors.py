@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import DEVICE_EXIT_CODE, AgentError, ConfigError, LinkError, Refused, Unreachable
+from agent.errors import AgentError, ConfigError, ExitCode, LinkError, Refused, Unreachable
 from agent.store.errors import StorageError
 from hardware.ports import DeviceError
 
@@ -27,7 +27,8 @@ def test_an_error_says_who_must_act_by_its_class_and_its_exit_code(
 
 def test_a_device_error_is_none_of_ours_and_has_an_exit_code_all_the_same() -> None:
     assert not issubclass(DeviceError, AgentError)
-    assert DEVICE_EXIT_CODE == 74
+    assert ExitCode.UNUSABLE == 74
+    assert ExitCode.STUCK == 75
 
 
 def test_a_storage_error_says_which_file_what_is_wrong_and_what_to_do() -> None:

@@ -32,7 +32,7 @@ class Room(NamedTuple):
 ROOMS = {
     # what is known everywhere
     "agent.errors": Room(""),
-    "agent.terminal": Room(""),
+    "agent.terminal": Room("agent.errors"),
     "agent.metrics": Room(""),
     "agent.models": Room(""),
     "agent.config": Room("agent.errors agent.models hardware.settings"),

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from agent.errors import STUCK_EXIT_CODE
+from agent.errors import ExitCode
 from agent.service import process
 from agent.service.process import end_once, to_the_end, until_first
 from hardware.ports import DeviceError
@@ -68,7 +68,7 @@ def test_the_process_ends_at_once_where_a_driver_hangs(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "_exit", codes.append)
     with pytest.raises(DeviceError):  # the exit is only recorded here
         to_the_end(stuck())
-    assert codes == [STUCK_EXIT_CODE]
+    assert codes == [ExitCode.STUCK]
 
 
 def test_the_first_end_cancels_the_rest_and_a_failure_is_raised() -> None:
