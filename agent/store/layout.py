@@ -69,6 +69,11 @@ class Layout:
         """The folder of the recordings that are owed no more, and of answers."""
         return self.spool / "sent"
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The folders in which only the owner of the state folder writes."""
+        return self.spool, self.unsent, self.sent, self.stills
+
     def unsent_recording(self, number: int) -> Path:
         """Return where the recording of a turn is while it is owed."""
         return self.unsent / recording_name(number)

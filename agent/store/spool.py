@@ -159,11 +159,14 @@ class Spool:
         return max((each.number for folder in (self._unsent, self._sent) for each in _stored(folder)), default=0)
 
     def recover(self) -> list[int]:
-        """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed."""
+        """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed.
+
+        Half-written files are removed from all folders that are written, those of pictures and photos included.
+        """
         with _described(self._layout.spool):
-            for folder in (self._unsent, self._sent):
+            for folder in self._layout.written:
                 for partial in folder.glob(f"*{PARTIAL}"):
-                    partial.unlink()
+                    _remove(partial)
             for each in (*_stored(self._unsent), *_stored(self._sent)):
                 _make_good(each)
             sync_folder(self._unsent)
@@ -211,6 +214,14 @@ def _complete(descriptor: int, header: bytes) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
     write(descriptor, header)
     os.fsync(descriptor)
+
+
+def _remove(partial: Path) -> None:
+    """Remove what was half written; a file that cannot be removed must not keep the box from starting."""
+    try:
+        partial.unlink()
+    except OSError as error:
+        log.warning("spool: %s cannot be removed: %s", partial, error)
 
 
 def _make_good(each: _Stored) -> None:

@@ -16,7 +16,7 @@ from agent.simulator import SimulatorSettings, Style, parse
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.wire.events import Interrupted
-from hardware.ports import DeviceError, MicChunk, Rhythm
+from hardware.ports import DeviceError, Rhythm
 from tests.support.stage import ASSETS, play, question, stage
 
 if TYPE_CHECKING:
@@ -430,20 +430,6 @@ def test_a_device_that_only_a_new_process_can_use_again_ends_even_a_patient_run(
             with pytest.raises(DeviceError, match="microphone: hangs"):
                 s.task.result()
             assert not s.box.microphone.open
-
-    play(scene())
-
-
-def test_it_is_deaf_to_its_own_voice_for_a_moment_longer_than_it_speaks() -> None:
-    async def scene() -> None:
-        async with stage() as s:
-            await asyncio.sleep(0.5)
-            echo, clean = (MicChunk.plain(b"", trusted=trusted) for trusted in (False, True))
-            s.box.speaker.chime(bytes(4800))
-            for deaf, after_s in ((True, 0.0), (True, 0.2), (False, 0.4)):
-                await asyncio.sleep(after_s)
-                assert s.agent.mic._deaf(echo, asyncio.get_running_loop().time()) is deaf
-                assert not s.agent.mic._deaf(clean, asyncio.get_running_loop().time())
 
     play(scene())
 

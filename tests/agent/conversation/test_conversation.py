@@ -3,185 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import tempfile
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent import config
-from agent.conversation.conversation import Conversation
-from agent.errors import LinkError, Refused, Unreachable
+from agent.errors import Refused
 from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
-from agent.metrics import Counters, TurnRecord
-from agent.notices import AnswerText, ConnectionReplaced, ConversationReplayed, LinkStateChanged, QuestionHeard
+from agent.notices import ConnectionReplaced, ConversationReplayed
 from agent.simulator import Simulator, SimulatorSettings, shipped
-from agent.store.journal import Journal
-from agent.store.store import Store
 from agent.turn.events import (
     AnswerBegan,
     AnswerGenerated,
     Delivered,
     Drained,
-    Event,
-    LinkChanged,
     NoteSaved,
     NotesChanged,
 )
 from agent.uplink.bandwidth import Uplink
 from agent.wire.events import (
     AudioOut,
-    FunctionCall,
     GenerationComplete,
     GoAway,
-    InputTranscript,
     OutputTranscript,
     ResumptionUpdate,
-    ToolCall,
     TurnComplete,
-    Unreadable,
 )
 from agent.wire.session import HANDLE_LIFE_S
-from hardware.simulated.speakers import SilentSpeaker
-from tests.support.host import ALIVE, RecordingHost
 from tests.support.stage import play, question
+from tests.support.talking import Rig, Wall, connect, spoken, talking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, MutableSequence
-
-    from agent.store.rows import TurnRow
+    from pathlib import Path
 
 AWAY = Verdict(Next.RESUME, "connection refused", "check service.url")
-LOCKED_OUT = Verdict(Next.REFUSED, "API key refused", "check the API key")
-
-
-@dataclass
-class Rig:
-    """A conversation, and what it told its surroundings."""
-
-    talk: Conversation
-    counters: Counters
-    store: Store
-    speaker: SilentSpeaker
-    host: RecordingHost
-
-    @property
-    def events(self) -> MutableSequence[Event]:
-        return self.host.events
-
-    @property
-    def records(self) -> list[TurnRecord]:
-        return self.host.records
-
-    @property
-    def failures(self) -> list[LinkError]:
-        return self.host.failures
-
-    def moves(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    async def until(self, kind: type[Event], count: int = 1) -> None:
-        async with asyncio.timeout(60):
-            while len(self.moves(kind)) < count:
-                await asyncio.sleep(0.01)
-
-    async def written(self) -> None:
-        """Wait until all is on the disk that was to be, and what follows from it has happened."""
-        await asyncio.sleep(0.1)
-
-    def unsent(self) -> list[TurnRow]:
-        """What the service owes an answer by the journal."""
-        with closing(Journal(self.store.layout.journal, read_only=True)) as journal:
-            return journal.unsent()
-
-    def drain_outbox(self) -> list[dict[str, Any]]:
-        """What would be sent."""
-        messages = []
-        while (outgoing := self.talk.outbox.next(Uplink(), 0.0)) is not None:
-            messages.append(json.loads(outgoing.message))
-            self.talk.exchange.sent(outgoing)
-        return messages
-
-
-class Wall:
-    """A clock on the wall, which a test may move."""
-
-    def __init__(self, now: float = 1_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@asynccontextmanager
-async def talking(
-    url: str | None = None, *, state: Path | None = None, wall: Wall | None = None, **sections: Any
-) -> AsyncIterator[Rig]:
-    """With an address, the link runs and is wanted; without one, a test plays the link.
-
-    ``state`` is the folder of a box that is started more than once.
-    """
-    with tempfile.TemporaryDirectory() as fresh:
-        async with talking_in(state or Path(fresh), url, wall or Wall(), **sections) as rig:
-            yield rig
-
-
-@asynccontextmanager
-async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any) -> AsyncIterator[Rig]:
-    tables = {"service": {"url": url or "ws://127.0.0.1:1"}} | sections
-    settings = config.override(config.Settings(), tables, where="test")
-    counters, speaker = Counters(), SilentSpeaker(asyncio.get_running_loop())
-    store = Store(folder, limit_mb=settings.notes.limit_mb, wall=wall)
-    host = RecordingHost()
-    talk = Conversation(settings, lambda: "key", host, speaker=speaker, counters=counters, store=store, wall=wall)
-    speaker.start(talk.drained, lambda _: None)
-    talk.begin()
-    task = asyncio.create_task(talk.link.run())
-    if url:
-        talk.link.want()
-    try:
-        yield Rig(talk, counters, store, speaker, host)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        talk.end()
-        await store.aclose()
-        await speaker.aclose()
-
-
-class Up:
-    """A link that takes whatever is sent."""
-
-    ready = True
-
-    def __init__(self, talk: Conversation) -> None:
-        self.uplink, self.connections, self.renewed = talk.link.uplink, 1, 0
-
-    def pump(self) -> None:
-        pass
-
-    def renew(self) -> None:
-        self.renewed += 1
-
-
-def connect(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Up:
-    """Play a link that is up."""
-    up = Up(rig.talk)
-    monkeypatch.setattr(rig.talk.exchange, "link", up)
-    monkeypatch.setattr(rig.talk.exchange.note_sender, "_send", up.pump)
-    monkeypatch.setattr(rig.talk.exchange.note_sender, "_unanswered", up.renew)
-    rig.talk.exchange.link_changed(LinkState.UP, None)
-    return up
-
-
-def spoken(talk: Conversation, pcm: bytes = b"\1\0" * 320) -> None:
-    talk.open_utterance(pcm)
-    talk.end_utterance(asyncio.get_running_loop().time(), listening=True)
 
 
 # out: what the technician says
@@ -587,127 +443,7 @@ def test_waking_after_a_long_rest_begins_another_conversation(monkeypatch: pytes
     play(scene())
 
 
-# in: what the service says
-
-
-def test_every_message_is_a_sign_of_life_and_comes_before_what_it_means() -> None:
-    async def scene() -> None:
-        async with talking() as rig:
-            spoken(rig.talk)
-            rig.drain_outbox()
-            rig.host.order.clear()
-            for event in (ResumptionUpdate("h"), AudioOut(bytes(480), 24_000), GenerationComplete()):
-                rig.talk.exchange.server_event(event)
-            told = [event for event in rig.host.order if not isinstance(event, NotesChanged)]
-            assert told == [ALIVE, ALIVE, AnswerBegan(), ALIVE, AnswerGenerated()]
-
-    play(scene())
-
-
-def test_words_are_marked_for_displays_and_never_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-
-    async def scene() -> None:
-        async with talking() as rig:
-            rig.talk.ask("secret typed")
-            rig.drain_outbox()
-            rig.talk.exchange.server_event(InputTranscript(" secret question"))
-            rig.talk.exchange.server_event(OutputTranscript(" secret answer"))
-            assert rig.host.notices[-2:] == [QuestionHeard(" secret question"), AnswerText(" secret answer")]
-
-    play(scene())
-    assert "secret" not in caplog.text
-
-
-def test_every_call_is_answered_once_though_there_are_no_tools() -> None:
-    async def scene() -> None:
-        async with talking() as rig:
-            rig.talk.exchange.server_event(
-                ToolCall((FunctionCall("1", "look", {}), FunctionCall("2", "point", {"x": 1})))
-            )
-            assert rig.drain_outbox() == []  # not before the call is on the disk
-            await rig.written()
-            responses = [r for each in rig.drain_outbox() for r in each["toolResponse"]["functionResponses"]]
-            assert [(r["id"], r["name"]) for r in responses] == [("1", "look"), ("2", "point")]
-            assert all("error" in response["response"] for response in responses)
-            assert rig.counters.tool_calls == 2
-
-    play(scene())
-
-
-def test_a_call_that_went_down_with_its_connection_is_not_answered_over_the_next() -> None:
-    async def scene() -> None:
-        async with talking() as rig:
-            rig.talk.exchange.link_changed(LinkState.UP, None)
-            rig.talk.exchange.server_event(ToolCall((FunctionCall("1", "look", {}),)))
-            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)  # while the disk is at work
-            await rig.written()
-            assert rig.drain_outbox() == []
-
-    play(scene())
-
-
-def test_unreadable_messages_are_counted_and_loud_only_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-
-    async def scene() -> None:
-        async with talking() as rig:
-            for _ in range(3):
-                rig.talk.exchange.server_event(Unreadable("not JSON", 7))
-            assert rig.counters.unreadable == 3
-
-    play(scene())
-    levels = [record.levelname for record in caplog.records if "unreadable" in record.getMessage()]
-    assert levels == ["WARNING", "DEBUG", "DEBUG"]
-
-
 # the link's news
-
-
-def test_a_first_failure_is_loud_repeats_are_quiet_and_recovery_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="agent.conversation.outages")
-
-    async def scene() -> None:
-        async with talking() as rig:
-            for _ in range(3):
-                rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
-                rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
-            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
-            rig.talk.exchange.link_changed(LinkState.UP, None)
-            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
-
-    play(scene())
-    levels = [record.levelname for record in caplog.records]
-    assert levels == ["WARNING", "DEBUG", "DEBUG", "INFO", "WARNING"]
-
-
-@pytest.mark.parametrize(("verdict", "error"), [(AWAY, Unreachable), (LOCKED_OUT, Refused)])
-def test_failures_before_any_connection_are_reported_with_the_fix(verdict: Verdict, error: type[LinkError]) -> None:
-    async def scene() -> None:
-        async with talking() as rig:
-            rig.talk.exchange.link_changed(LinkState.OFFLINE, verdict)
-            (failure,) = rig.failures
-            assert type(failure) is error
-            assert str(failure) == str(verdict)
-            rig.talk.link.connections = 1
-            rig.talk.exchange.link_changed(LinkState.OFFLINE, verdict)
-            assert len(rig.failures) == 1
-
-    play(scene())
-
-
-def test_every_change_of_the_link_is_told_and_marked() -> None:
-    async def scene() -> None:
-        async with talking() as rig:
-            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
-            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
-            assert rig.moves(LinkChanged) == [LinkChanged(LinkState.CONNECTING), LinkChanged(LinkState.OFFLINE)]
-            assert rig.host.notices == [
-                LinkStateChanged(LinkState.CONNECTING, ""),
-                LinkStateChanged(LinkState.OFFLINE, "connection refused (check service.url)"),
-            ]
-
-    play(scene())
 
 
 def test_what_was_not_answered_when_the_line_broke_is_sent_again_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -762,24 +498,6 @@ def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytes
             await asyncio.sleep(5)
             rig.talk.drained()
             assert [record.answer.text for record in rig.records] == ["It shows about four bar."]
-
-    play(scene())
-
-
-def test_the_greeting_is_said_on_the_first_connection_only() -> None:
-    async def scene() -> None:
-        async with talking(session={"initial_message": "Hello."}) as rig:
-            rig.talk.exchange.link_changed(LinkState.CONNECTING, None)
-            assert rig.drain_outbox() == []
-            rig.talk.exchange.link_changed(LinkState.UP, None)
-            assert [
-                message["realtimeInput"] for message in rig.drain_outbox() if "text" in message["realtimeInput"]
-            ] == [{"text": "Hello."}]
-            rig.talk.exchange.server_event(AudioOut(bytes(480), 24_000))
-            rig.talk.exchange.server_event(GenerationComplete())
-            rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
-            rig.talk.exchange.link_changed(LinkState.UP, None)
-            assert rig.drain_outbox() == []
 
     play(scene())
 

@@ -110,3 +110,32 @@ def test_a_damaged_journal_is_kept_and_a_new_one_begun(tmp_path: Path, caplog: p
         assert store.past.conversation is None
     assert list(tmp_path.glob("journal.db.damaged-*"))
     assert "was damaged" in caplog.text
+
+
+def test_what_was_half_written_when_the_power_went_is_removed(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with talking(tmp_path) as store:
+        spoken(store, 1)
+        store.picture(1, b"seen with a note")
+        store.still(1, "a.jpg", b"a photo", 103.0)
+    written = layout.picture("000001.jpg"), layout.still("a.jpg"), layout.answer(1), layout.unsent_recording(1)
+    half = [file.with_name(f"{file.name}.part") for file in written]
+    for file in half:
+        file.write_bytes(b"half of it")
+    not_ours = tmp_path / "download.part"
+    not_ours.touch()
+    with opened(tmp_path) as store:
+        assert store.load(1)[2] == b"seen with a note"
+    assert [file for file in half if file.exists()] == []
+    assert layout.still("a.jpg").read_bytes() == b"a photo"
+    assert not_ours.exists()
+
+
+def test_what_was_half_written_and_cannot_be_removed_does_not_keep_the_box_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = Layout(tmp_path).still("a.jpg.part")
+    stuck.mkdir(parents=True)
+    with talking(tmp_path) as store:
+        spoken(store, 1)
+    assert f"{stuck} cannot be removed" in caplog.text

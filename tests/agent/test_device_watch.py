@@ -1,0 +1,143 @@
+"""Faults and signs of life of devices: logged, kept, told, and when one of them ends the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from agent.device_watch import DeviceWatch
+from agent.turn.condition import Condition
+from agent.turn.events import Event, FaultCleared, FaultRaised
+from hardware.ports import DeviceError
+from hardware.simulated.clock import run_virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.store.store import Store
+
+GONE = DeviceError("microphone hw:1", "gone", "plug it in")
+DARK = DeviceError("camera", "dark", "take the cap off")
+HANGS = DeviceError("speaker", "hangs", "restart", fatal=True)
+
+
+class Box:
+    """A watch, and the condition of the turn machine, which learns from its events."""
+
+    def __init__(self, *, keep_trying: bool = True) -> None:
+        self.condition = Condition()
+        self.told: list[Event] = []
+        self.kept: list[tuple[str, str]] = []
+        self.watch = DeviceWatch(cast("Store", self), self.condition, self.dispatch)
+        self.watch.keep_trying = keep_trying
+
+    def event(self, kind: str, text: str) -> None:
+        self.kept.append((kind, text))
+
+    def dispatch(self, event: Event) -> None:
+        self.told.append(event)
+        if isinstance(event, FaultRaised):
+            self.condition.fault_raised(event.name)
+        elif isinstance(event, FaultCleared):
+            self.condition.faults.discard(event.name)
+
+    @property
+    def end(self) -> BaseException | None:
+        return self.watch.failed.exception() if self.watch.failed.done() else None
+
+
+def on_a_loop(scene: Callable[[], None]) -> None:
+    async def played() -> None:
+        scene()
+
+    run_virtual(played())
+
+
+def test_a_fault_is_logged_kept_and_told_by_the_name_of_its_part(caplog: pytest.LogCaptureFixture) -> None:
+    def scene() -> None:
+        box = Box()
+        box.watch.fault(GONE)
+        assert box.told == [FaultRaised("microphone")]
+        assert box.kept == [("device", "microphone hw:1: gone (plug it in)")]
+
+    on_a_loop(scene)
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", "device: microphone hw:1: gone (plug it in)")
+    ]
+
+
+def test_the_first_sign_of_life_ends_a_fault_and_no_other_does_anything() -> None:
+    def scene() -> None:
+        box = Box()
+        box.watch.works("microphone")
+        assert (box.told, box.kept) == ([], [])
+        box.watch.fault(GONE)
+        box.watch.works("camera")
+        assert len(box.told) == 1
+        box.watch.works("microphone")
+        box.watch.works("microphone")
+        assert box.told[1:] == [FaultCleared("microphone")]
+        assert box.kept[1:] == [("device", "microphone works again")]
+
+    on_a_loop(scene)
+
+
+def test_a_patient_run_goes_on_whatever_fails() -> None:
+    def scene() -> None:
+        box = Box()
+        box.watch.fault(GONE)
+        box.watch.fail(RuntimeError("nobody there"))
+        assert not box.watch.failed.done()
+
+    on_a_loop(scene)
+
+
+def test_an_impatient_run_ends_with_a_device_that_never_worked() -> None:
+    def scene() -> None:
+        box = Box(keep_trying=False)
+        box.watch.works("microphone")
+        box.watch.fault(GONE)
+        assert box.end is None  # it worked before, and may again
+        box.watch.fault(DARK)
+        box.watch.fault(DeviceError("button", "stuck", "free it"))
+        assert box.end is DARK  # the first that failed is the reason
+
+    on_a_loop(scene)
+
+
+def test_an_impatient_run_ends_with_the_first_reason_it_is_given() -> None:
+    def scene() -> None:
+        box = Box(keep_trying=False)
+        first, second = RuntimeError("refused"), RuntimeError("unreachable")
+        box.watch.fail(first)
+        box.watch.fail(second)
+        assert box.end is first
+
+    on_a_loop(scene)
+
+
+@pytest.mark.parametrize("keep_trying", [True, False])
+def test_what_only_a_new_process_can_use_again_ends_any_run_though_it_has_worked(*, keep_trying: bool) -> None:
+    def scene() -> None:
+        box = Box(keep_trying=keep_trying)
+        box.watch.works("speaker")
+        box.watch.fault(HANGS)
+        assert box.end is HANGS
+        box.watch.fault(DeviceError("microphone", "hangs", "restart", fatal=True))
+        assert box.end is HANGS
+        assert box.told == [FaultRaised("speaker"), FaultRaised("microphone")]
+
+    on_a_loop(scene)
+
+
+def test_trouble_with_the_disk_is_a_fault_of_its_own_until_there_is_none() -> None:
+    def scene() -> None:
+        box = Box(keep_trying=False)
+        box.watch.storage("the disk is full")
+        box.watch.storage("")
+        assert box.told == [FaultRaised("storage"), FaultCleared("storage")]
+        assert box.kept == []  # where nothing can be written
+        assert box.end is None
+
+    on_a_loop(scene)
