@@ -182,6 +182,9 @@ def test_a_service_that_says_nothing_about_a_note_is_given_up_once() -> None:
         await asyncio.sleep(10 * PATIENCE_S)
         assert desk.complaints == 1
         assert desk.asked_for == [3]  # another connection comes first, and looks
+        desk.sender.progress()  # of something else
+        await asyncio.sleep(10 * PATIENCE_S)
+        assert desk.complaints == 1
 
     at_a_desk(scene)
 
