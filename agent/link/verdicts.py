@@ -62,6 +62,9 @@ class _Row:
         return (not self.codes or code in self.codes) and bool(re.search(self.reason, reason, re.IGNORECASE))
 
 
+_REQUEST = (1007,)
+_SERVICE = (1011, 1012, 1013)
+
 _CLOSES = (
     _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Fault.KEY, "API key refused", _KEY_FIX),
     _Row((), r"permission.?denied|unauthenticated|suspended", Fault.ACCESS, "access refused", _KEY_FIX),
@@ -69,11 +72,11 @@ _CLOSES = (
     _Row((), r"models/\S+ is not found|not supported for bidi", Fault.MODEL, "model refused", _MODEL_FIX),
     _Row((), r"user location|not available in your", Fault.REGION, "region refused", "the service is not offered here"),
     _Row((), r"session not found|invalid session handle|requested entity", Next.FRESH, "handle refused", at_once=True),
-    _Row((1007,), r"CONTENT_TYPE_AUDIO", Next.FRESH, "the service lost its configuration", at_once=True),
-    _Row((1007,), r"", Next.FRESH, "request refused", "compare the log line with the model's documentation"),
+    _Row(_REQUEST, r"CONTENT_TYPE_AUDIO", Next.FRESH, "the service lost its configuration", at_once=True),
+    _Row(_REQUEST, r"", Next.FRESH, "request refused", "compare the log line with the model's documentation"),
     _Row((1008,), r"aborted", Next.RESUME, "connection cut after go-away", at_once=True),
     _Row((1008,), r"", Next.FRESH, "policy close"),
-    _Row((1011, 1012, 1013), r"", Next.RESUME, "service fault"),
+    _Row(_SERVICE, r"", Next.RESUME, "service fault"),
     _Row((1000, 1001, 1005, 1006), r"", Next.RESUME, "connection dropped", at_once=True),
     _Row((), r"", Next.RESUME, "connection closed"),
 )
@@ -99,11 +102,11 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
-    if row.codes == (1007,) and not resumed and failures > 1:
+    if row.codes == _REQUEST and not resumed and failures > 1:
         return _refused(Fault.REQUEST, problem, row.fix)
     if isinstance(row.next, Fault):
         return _refused(row.next, problem, row.fix)
-    indigestible = row.codes == (1011, 1012, 1013) and resumed and failures > 1
+    indigestible = row.codes == _SERVICE and resumed and failures > 1
     step = Next.FRESH if indigestible else row.next
     # A refused handle is dropped, so that this cannot go round in a circle.
     at_once = row.at_once and (failures <= 1 or (row.next is Next.FRESH and resumed))

@@ -1,5 +1,5 @@
 """PURE: what waits to be sent, and what the line can take.
 
 No socket and no clock may live here: numbers in, verdicts out. Imported by app, conversation, link and vision. Doors:
-``ledger.Ledger``, ``utterance.Utterance``, ``outbox.Outbox``, ``bandwidth.Uplink``, ``degradation.Degradation``.
+``ledger.Ledger``, ``utterance.Utterance``, ``outbox.Outbox``, ``bandwidth.Uplink``.
 """

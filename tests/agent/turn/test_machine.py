@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -890,6 +890,10 @@ EVENTS: list[Event] = [
     FaultCleared("camera"),
     LagChanged(behind=True),
     LagChanged(behind=False),
+    NoiseChanged(noisy=True),
+    NoiseChanged(noisy=False),
+    TrustChanged(trusted=True),
+    TrustChanged(trusted=False),
     Tick(),
 ]
 MODES: list[dict[str, Any]] = [
@@ -942,6 +946,10 @@ def recording(effects: Iterable[Effect]) -> bool:
             assert isinstance(effect, OpenUtterance) != is_open
             is_open = not is_open
     return is_open
+
+
+def test_every_event_is_among_those_that_are_drawn_and_printed() -> None:
+    assert {type(event) for event in EVENTS} == set(get_args(Event))
 
 
 def test_the_table_in_the_docs_is_the_machine() -> None:
