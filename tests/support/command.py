@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAM = [sys.executable, "-W", "error", "-m", "agent.cli"]
+PROGRAM = ["env", "--default-signal=HUP,INT", sys.executable, "-W", "error", "-m", "agent.cli"]
+"""With the signals of a person's shell: nohup has the tests ignore SIGHUP, a shell's background SIGINT."""
 NO_DEVICES = ("--mic", "silence", "--speaker", "none")
 PATIENCE_S = 20
 
