@@ -29,6 +29,7 @@ COMMANDS = {
     "check-config": "check the configuration and print what is in effect",
     "log": "conversations and notes: list, show, play, export",
 }
+EXIT_CODES = f"Exit codes: {' · '.join(f'{code.value} {code.meaning}' for code in ExitCode)}."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -81,12 +82,21 @@ def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a modul
     return importlib.import_module(f"agent.commands.{name.replace('-', '_')}")
 
 
+class Version(argparse.Action):
+    """``--version``, which looks the version up only when it is asked for: that takes as long as a small command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it, and exit."""
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        sys.stdout.write(f"field-agent {version('field-agent')}\n")
+        parser.exit()
+
+
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser that knows the options of the command in ``arguments``."""
-    from importlib.metadata import version  # noqa: PLC0415 - slow, and Ctrl-C is not caught before main
-
-    top = argparse.ArgumentParser(prog="field-agent", description=__doc__.split("\n\n")[1])
-    top.add_argument("--version", action="version", version=f"field-agent {version('field-agent')}")
+    top = argparse.ArgumentParser(prog="field-agent", description=EXIT_CODES)
+    top.add_argument("--version", action=Version, nargs=0, help="show program's version number and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in COMMANDS.items():
         sub = commands.add_parser(name, help=help_text, description=help_text)

@@ -23,23 +23,33 @@ codec reports it as an event (:class:`agent.wire.protocol.Unreadable`), because 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
-    """Every exit code of ``field-agent``; from 64 to 78 they are those of sysexits.h."""
+    """Every exit code of ``field-agent``, with its ``meaning``; from 64 to 78 they are those of sysexits.h."""
 
-    DONE = 0  # also Ctrl-C or SIGTERM to run, talk and simulate, which know no other end
-    LIMITS = 1  # tune: usable, with limits
-    USAGE = 2  # argparse's own
-    NOT_KEPT = 66  # the log has no such conversation or recording
-    UNREACHABLE = 69  # the service cannot be reached or gave no answer
-    BUG = 70
-    UNUSABLE = 74  # a device or a file cannot be used
-    STUCK = 75  # a device's driver hangs: systemd starts us again, with a driver that has not hung yet
-    REFUSED = 77  # the service refused key or model
-    MISCONFIGURED = 78
-    INTERRUPTED = 130  # Ctrl-C before the end
-    CLOSED_PIPE = 141  # nobody reads the output any more: what a shell makes of SIGPIPE
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        """Make a member of a number and its meaning."""
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    DONE = 0, "done, also when Ctrl-C or SIGTERM ends run, talk or simulate"
+    LIMITS = 1, "tune: usable, with limits"
+    USAGE = 2, "wrong usage"
+    NOT_KEPT = 66, "the log has no such conversation or recording"
+    UNREACHABLE = 69, "the service cannot be reached or gave no answer"
+    BUG = 70, "a bug"
+    UNUSABLE = 74, "a device or a file cannot be used"
+    STUCK = 75, "a device's driver hangs, start again"
+    REFUSED = 77, "the service refused key or model"
+    MISCONFIGURED = 78, "the configuration is wrong"
+    INTERRUPTED = 130, "Ctrl-C before the end"
+    CLOSED_PIPE = 141, "the reader of the output has gone"
 
 
 class AgentError(Exception):

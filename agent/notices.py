@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from agent.values import Bare
+
 if TYPE_CHECKING:
     from agent.link.state import LinkState
     from agent.metrics import TurnSummary
@@ -64,18 +66,15 @@ class EarconPlayed:
     words: Words
 
 
-@dataclass(frozen=True, slots=True)
-class StatusSpoken:
+class StatusSpoken(Bare):
     """The box said how things stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class StillSaved:
+class StillSaved(Bare):
     """A photo is safe on disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class StillDiscarded:
+class StillDiscarded(Bare):
     """The last photo was not meant, and is gone."""
 
 
@@ -124,8 +123,7 @@ class UtteranceOpened:
     pre_roll_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class UtteranceEnded:
+class UtteranceEnded(Bare):
     """The open utterance is over, and its answer is expected."""
 
 
@@ -136,8 +134,7 @@ class UtteranceTyped:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class UtteranceSent:
+class UtteranceSent(Bare):
     """The end of the last utterance was handed to the connection."""
 
 
@@ -148,8 +145,7 @@ class QuestionHeard:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionRetried:
+class QuestionRetried(Bare):
     """No answer came, and the question is sent again over another connection."""
 
 
@@ -171,13 +167,11 @@ class NotesCounted:
 # what the service says
 
 
-@dataclass(frozen=True, slots=True)
-class Greeted:
+class Greeted(Bare):
     """The configured first message was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerStarted:
+class AnswerStarted(Bare):
     """The first audio or text of a wanted answer came."""
 
 
@@ -188,33 +182,27 @@ class AnswerText:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerReceived:
+class AnswerReceived(Bare):
     """All of the answer has come, or no more of it will."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerClosed:
+class AnswerClosed(Bare):
     """The service ended the turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerOverridden:
+class AnswerOverridden(Bare):
     """The service stopped its answer because it heard somebody speak."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerSilenced:
+class AnswerSilenced(Bare):
     """The box stopped the answer, and refuses what still comes of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerPlayed:
+class AnswerPlayed(Bare):
     """The last sample of a finished answer went to the sound card."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoteAnswersPlaying:
+class NoteAnswersPlaying(Bare):
     """Answers to notes that nobody has heard yet begin to play."""
 
 
@@ -250,8 +238,7 @@ class ConversationReplayed:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionReplaced:
+class ConnectionReplaced(Bare):
     """A connection that the service is about to end is replaced by another."""
 
 

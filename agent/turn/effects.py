@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.values import Bare
+
 if TYPE_CHECKING:
     from agent.voice.earcons import Earcon
     from agent.voice.phrase import Words
@@ -17,18 +19,15 @@ class Sensors:
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Bare):
     """Connect, if there is no connection yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(Bare):
     """Close the connection, unless something is still unanswered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reconnect:
+class Reconnect(Bare):
     """Replace the connection; what is not acknowledged is sent again."""
 
 
@@ -39,8 +38,7 @@ class OpenUtterance:
     pre_roll_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class EndUtterance:
+class EndUtterance(Bare):
     """End the open utterance; its answer is expected."""
 
 
@@ -51,28 +49,23 @@ class SendText:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CutAnswer:
+class CutAnswer(Bare):
     """Silence the answer that plays, and refuse what is still to come of it and of any asked for earlier."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinishAnswer:
+class FinishAnswer(Bare):
     """Play what has come to its end, then report Drained."""
 
 
-@dataclass(frozen=True, slots=True)
-class SaveNote:
+class SaveNote(Bare):
     """Keep what was not answered as a note, and report NoteSaved when it is on disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelCatchUp:
+class CancelCatchUp(Bare):
     """Stop catching up: what still waits to be sent becomes a note, so that the technician goes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlayAnswers:
+class PlayAnswers(Bare):
     """Play the answers to notes that nobody has heard yet, then report Drained."""
 
 
@@ -84,18 +77,15 @@ class Play:
     words: Words = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TakeStill:
+class TakeStill(Bare):
     """Take a full-resolution picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiscardStill:
+class DiscardStill(Bare):
     """The taps turned out to mean something else: forget the picture just taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeakStatus:
+class SpeakStatus(Bare):
     """Say how things stand."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.turn.gestures import Gesture
+from agent.values import Bare
 
 if TYPE_CHECKING:
     from agent.faults import Fault
@@ -22,8 +23,7 @@ class SpeechStarted:
     pre_roll_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechEnded:
+class SpeechEnded(Bare):
     """The endpointer heard speech end."""
 
 
@@ -34,33 +34,27 @@ class Typed:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerBegan:
+class AnswerBegan(Bare):
     """The first audio (or text) of an answer that is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerGenerated:
+class AnswerGenerated(Bare):
     """All of it has been received, or no more of it will be."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerEnded:
+class AnswerEnded(Bare):
     """The service closed the turn; with nothing received before, it chose to say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerInterrupted:
+class AnswerInterrupted(Bare):
     """The service stopped it because it heard somebody speak."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(Bare):
     """The last sample of a finished answer went to the sound card."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Bare):
     """The end of the last utterance was handed to the connection."""
 
 
@@ -87,8 +81,7 @@ class NotesChanged:
     answered: int
 
 
-@dataclass(frozen=True, slots=True)
-class StillKept:
+class StillKept(Bare):
     """A photo is safe on disk."""
 
 
@@ -127,8 +120,7 @@ class FaultCleared:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Bare):
     """The deadline has come."""
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from agent.values import Bare
+
 HOLD_S = 0.400
 """A press this long is a hold: long enough for a gloved tap, short enough that push-to-talk feels immediate."""
 SERIES_S = 0.350
@@ -24,13 +26,11 @@ class Down:
     first: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Bare):
     """It has now been down for HOLD_S."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldEnd:
+class HoldEnd(Bare):
     """It was released after a hold."""
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from agent.values import Bare
 
-@dataclass(frozen=True, slots=True)
-class SetupComplete:
+
+class SetupComplete(Bare):
     """The session is ready."""
 
 
@@ -37,13 +38,11 @@ class OutputTranscript:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Bare):
     """The answer was stopped because somebody spoke."""
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationComplete:
+class GenerationComplete(Bare):
     """All of the answer has been sent; playback is not over."""
 
 

@@ -32,6 +32,7 @@ class Room(NamedTuple):
 ROOMS = {
     # what is known everywhere
     "agent.errors": Room(""),
+    "agent.values": Room(""),
     "agent.terminal": Room("agent.errors"),
     "agent.metrics": Room(""),
     "agent.models": Room(""),
@@ -40,15 +41,15 @@ ROOMS = {
     "agent.voice": Room("agent.config agent.errors hardware.ports", "announcer earcons phrase recordings"),
     "agent.faults": Room("agent.voice"),
     # the line
-    "agent.wire": Room("agent.config agent.models", "events history protocol session"),
+    "agent.wire": Room("agent.config agent.models agent.values", "events history protocol session"),
     "agent.uplink": Room("agent.config agent.wire hardware.ports", "bandwidth ledger outbox utterance"),
     "agent.link": Room("agent.config agent.errors agent.faults agent.uplink agent.wire", "link state verdicts"),
     # what the box does
     "agent.turn": Room(
-        "agent.config agent.faults agent.link agent.voice hardware.ports",
+        "agent.config agent.faults agent.link agent.values agent.voice hardware.ports",
         "condition effects events gestures machine phase",
     ),
-    "agent.notices": Room("agent.link agent.metrics agent.turn agent.voice"),
+    "agent.notices": Room("agent.link agent.metrics agent.turn agent.values agent.voice"),
     "agent.noticing": Room("agent.notices agent.turn"),
     "agent.hearing": Room(
         "agent.config agent.errors agent.metrics agent.turn hardware.ports", "acoustics ear endpointer"
