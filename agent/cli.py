@@ -1,10 +1,9 @@
 """The command line: ``field-agent run | talk | demo | simulate | devices | tune | check-config | log``.
 
-Exit codes: 0 done; so also is Ctrl-C or SIGTERM to run, talk and simulate, which know no other end · 1 tune: usable,
-with limits · 2 wrong usage · 66 the log has no such conversation or recording · 69 the service cannot be reached or
-gave no answer · 70 a bug · 74 a device or a file cannot be used · 75 a device's driver hangs, start again · 77 the
-service refused key or model · 78 the configuration is wrong · 130 Ctrl-C before the end · 141 nobody reads the output
-any more.
+Exit codes: 0 done, also when Ctrl-C or SIGTERM ends run, talk or simulate · 1 tune: usable, with limits · 2 wrong
+usage · 66 the log has no such conversation or recording · 69 the service cannot be reached or gave no answer · 70 a
+bug · 74 a device or a file cannot be used · 75 a device's driver hangs, start again · 77 the service refused key or
+model · 78 the configuration is wrong · 130 Ctrl-C before the end · 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "run": "be the daemon: real devices, the real service, until stopped",
-    "talk": "the same agent on a laptop: the keyboard is the button",
-    "demo": "a scripted conversation against the bundled simulator; no key, no hardware",
-    "simulate": "serve the simulator alone",
+    "run": "run the daemon: real devices, the real service, until stopped",
+    "talk": "run the same agent on a laptop: the keyboard is the button",
+    "demo": "hold a scripted conversation with the bundled simulator; no key, no hardware",
+    "simulate": "run the simulator of the service alone",
     "devices": "list sound cards, cameras and GPIO chips",
     "tune": "play, record, and say what to change about microphone and loudspeaker; under 30 s",
     "check-config": "check the configuration and print what is in effect",
-    "log": "conversations and notes: list, show, play, export",
+    "log": "list, show, play and export conversations and notes",
 }
 BUG = 70
 INTERRUPTED = 130
@@ -39,7 +38,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors that are not bugs end in one line on stderr and their exit code."""
+    """Run one command and return its exit code; an error that is not a bug prints one line on stderr."""
     fix_streams()
     try:
         return written(outcome(sys.argv[1:] if arguments is None else arguments))
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def outcome(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit code, whatever happens but SystemExit."""
+    """Run one command and return its exit code, whatever happens. Raises only SystemExit."""
     try:
         options = parser(arguments).parse_args(arguments)
         return int(command(options.command).run(options))
@@ -74,7 +73,7 @@ def outcome(arguments: Sequence[str]) -> int:
 
 
 def bug() -> int:
-    """Show what nobody foresaw."""
+    """Print the traceback of an unexpected exception; returns ``BUG``."""
     import traceback  # noqa: PLC0415 - seldom needed, one hopes
 
     with suppress(OSError):
@@ -83,12 +82,12 @@ def bug() -> int:
 
 
 def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a module with options(parser) and run(options)
-    """Import the module of one command, and nothing that only the others need."""
+    """Import and return the module of one command, and nothing that only the other commands need."""
     return importlib.import_module(f"agent.commands.{name.replace('-', '_')}")
 
 
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser that knows the options of the command in ``arguments``."""
+    """Return the parser, with the options of the command in ``arguments``."""
     from importlib.metadata import version  # noqa: PLC0415 - slow, and Ctrl-C is not caught before main
 
     top = argparse.ArgumentParser(prog="field-agent", description=__doc__.split("\n\n")[1])
