@@ -254,7 +254,7 @@ def test_what_became_of_a_turn_is_said(tmp_path: Path, said: Any) -> None:
         "0 s, 4 turns, model unknown",
         "     state  never answered, connection lost",
         "     state  sent, not answered yet",
-        "      note  saved 09:14, answered 2026-05-13 10:14, heard 2026-05-13 10:15",
+        "      note  saved 09:14, answered 2026-05-13 10:14, played 2026-05-13 10:15",
         "       box  [stopped after 0.0 of 3.0 s]",
         "      call  look() -> no result",
         "2026-05-13",
