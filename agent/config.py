@@ -196,8 +196,8 @@ class NoteSettings:
     )
     limit_mb: int = setting(
         500,
-        "Disk space for recordings (32 kB per second). When it is full, the oldest recordings that are no longer needed "
-        "are deleted; notes and answers that were not played yet never are.",
+        "Disk space for recordings (32 kB per second). When it is full, the oldest recordings that are no longer "
+        "needed are deleted; notes and answers that were not played yet never are.",
         unit="MB",
         low=10,
         high=100_000,

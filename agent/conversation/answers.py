@@ -189,7 +189,7 @@ class Answers:
         return news
 
     def connection_lost(self) -> None:
-        """Give every answer that is still owed to ``on_lost``."""
+        """Pass every answer that is still owed to ``on_lost``, oldest first."""
         while self._owed:
             self._on_lost(self._owed.popleft())
 

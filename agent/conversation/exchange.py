@@ -56,7 +56,7 @@ class Host(Protocol):
         """Handle a sign of life from the service. Cheap; called for every message."""
 
     def tell(self, notice: notices.Notice) -> None:
-        """Give a notice to every observer."""
+        """Pass a notice to every observer."""
 
     def question_heard(self, text: str) -> None:
         """Handle the next piece of the transcript of the technician's speech."""

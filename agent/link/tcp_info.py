@@ -70,7 +70,7 @@ def look(sock: socket.socket | None) -> Facts | None:
 
 
 def reset_on_close(sock: socket.socket | None) -> None:
-    """Let close() discard what the kernel has not delivered: it will be sent again on the next connection."""
+    """Set the socket to discard undelivered data when closed: it will be sent again on the next connection."""
     if sock is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

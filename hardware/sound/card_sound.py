@@ -100,7 +100,7 @@ class CardSound:
         self.wake()
 
     def wake(self) -> None:
-        """Have the supervisor check the streams now, since they may have to start or stop."""
+        """Wake the supervisor to check the streams now, since they may have to start or stop."""
         self._supervisor.poke()
 
     def close(self, side: SupervisedStream) -> None:

@@ -95,7 +95,7 @@ class SupervisedStream:
         self._beating = True
 
     def reopen(self) -> None:
-        """Have the stream closed and opened again, though nothing failed; from any thread."""
+        """Ask for the stream to be closed and opened again, though nothing failed; from any thread."""
         self._again = True
 
     def due(self) -> bool:

@@ -86,7 +86,7 @@ def test_microphones_are_compared_and_the_better_one_is_to_be_copied(
     assert cli.main([*arguments, "--simulated", nearer]) == 0
     out = capsys.readouterr().out
     assert "    Collar " in out
-    assert "the loudest clean one is Pocket" in out
+    assert "the loudest clear microphone is Pocket" in out
     assert "copy this" not in out
 
 
@@ -114,7 +114,7 @@ def test_a_file_is_no_card_to_tune(tmp_path: Path, capsys: pytest.CaptureFixture
     file = tmp_path / "config.toml"
     file.write_text('[audio]\nmicrophone = "silence"\n')
     assert cli.main(["tune", "--config", str(file)]) == 74
-    assert "is no sound card" in capsys.readouterr().err
+    assert "is not a sound card" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["delay_ms", "delay_ms=x"])
