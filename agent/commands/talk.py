@@ -48,7 +48,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--mic",
         metavar="default|NAME|silence|FILE.wav",
-        help="microphone (a WAV plays in real time; silence, the default with --text, is none)",
+        help="microphone (a WAV plays in real time; silence: none, the default with --text)",
     )
     sub.add_argument("--speaker", metavar="default|NAME|none|OUT.wav", help="speaker")
     sub.add_argument("--camera", metavar="none|FILE|FOLDER", default="none", help="a JPEG or a folder of them")

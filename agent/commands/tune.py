@@ -36,7 +36,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     config_option(sub, DEFAULT_PATH)
     sub.add_argument(
-        "--microphones", type=names, default=[], metavar="A,B", help="compare these with the configured one; all: all"
+        "--microphones", type=names, default=[], metavar="A,B|all", help="compare these with the configured microphone"
     )
     sub.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to stderr")
     sub.add_argument("--no-voice", action="store_true", help="ask in print only; chirp and counting are still played")

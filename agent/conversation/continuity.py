@@ -90,7 +90,7 @@ class Continuity:
             self.session.restore(past.handle, age_s, now, position)
 
     def touch(self) -> None:
-        """Note that the technician or the service said something."""
+        """Note that a question was begun or a turn ended: the conversation is as young as that."""
         self._last_at = self._wall()
 
     def start_over(self, *, connected: bool) -> None:

@@ -166,7 +166,7 @@ class Conversation:
 
     @property
     def lag_s(self) -> float:
-        """Seconds until what is said now reaches the service: what waits here, and what waits on the line."""
+        """Seconds until the technician's words reach the service: audio that waits here, and on the line."""
         return self.delivery.ledger.backlog_s + (self.link.uplink.queue_s if self.link.ready else 0.0)
 
     def show(self, jpeg: bytes) -> None:

@@ -47,7 +47,7 @@ class Turn:
     """The turn machine. ``handle`` returns effects in the order they must be performed."""
 
     def __init__(self, settings: TurnSettings, *, answers_at_once: bool = False) -> None:
-        """Start asleep, not connected; ``answers_at_once``: answers to notes are spoken even while asleep."""
+        """Start asleep, not connected; ``answers_at_once``: answers to notes are played even while asleep."""
         self._settings = settings
         self._answers_at_once = answers_at_once
         self._hands_free = settings.mode == "hands-free"

@@ -51,7 +51,7 @@ class Wants(Enum):
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """What the technician said (16 kHz mono s16le) or typed at once."""
+    """One utterance of the technician, spoken (``pcm``, 16 kHz mono s16le) or typed (``text``)."""
 
     number: int
     kind: Kind
