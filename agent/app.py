@@ -212,7 +212,7 @@ class Agent:
     # what is told (agent.conversation.exchange.Host)
 
     def tell(self, notice: notices.Notice) -> None:
-        """Tell whoever watches."""
+        """Give a notice to the observer."""
         self._observer(notice)
 
     def service_alive(self) -> None:

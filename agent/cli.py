@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "run": "be the daemon: real devices, the real service, until stopped",
-    "talk": "the same agent on a laptop: the keyboard is the button",
-    "demo": "a scripted conversation against the bundled simulator; no key, no hardware",
-    "simulate": "serve the simulator alone",
+    "run": "run the daemon: real devices, the real service, until stopped",
+    "talk": "run the same agent on a laptop: the keyboard is the button",
+    "demo": "hold a scripted conversation with the bundled simulator; no key, no hardware",
+    "simulate": "run the simulator of the service alone",
     "devices": "list sound cards, cameras and GPIO chips",
     "tune": "play, record, and say what to change about microphone and loudspeaker; under 30 s",
     "check-config": "check the configuration and print what is in effect",
-    "log": "conversations and notes: list, show, play, export",
+    "log": "list, show, play and export conversations and notes",
 }
 EXIT_CODES = f"Exit codes: {' · '.join(f'{code.value} {code.meaning}' for code in ExitCode)}."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors that are not bugs end in one line on stderr and their exit code."""
+    """Run one command and return its exit code; an error that is not a bug prints one line on stderr."""
     fix_streams()
     try:
         return written(outcome(sys.argv[1:] if arguments is None else arguments))
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def outcome(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit code, whatever happens but SystemExit."""
+    """Run one command and return its exit code, whatever happens. Raises only SystemExit."""
     try:
         options = parser(arguments).parse_args(arguments)
         return int(command(options.command).run(options))
@@ -69,7 +69,7 @@ def outcome(arguments: Sequence[str]) -> int:
 
 
 def bug() -> int:
-    """Show what nobody foresaw."""
+    """Print the traceback of an unexpected exception; returns ``BUG``."""
     import traceback  # noqa: PLC0415 - seldom needed, one hopes
 
     with suppress(OSError):
@@ -78,7 +78,7 @@ def bug() -> int:
 
 
 def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a module with options(parser) and run(options)
-    """Import the module of one command, and nothing that only the others need."""
+    """Import and return the module of one command, and nothing that only the other commands need."""
     return importlib.import_module(f"agent.commands.{name.replace('-', '_')}")
 
 
@@ -94,7 +94,7 @@ class Version(argparse.Action):
 
 
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser that knows the options of the command in ``arguments``."""
+    """Return the parser, with the options of the command in ``arguments``."""
     top = argparse.ArgumentParser(prog="field-agent", description=EXIT_CODES)
     top.add_argument("--version", action=Version, nargs=0, help="show program's version number and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -1,7 +1,7 @@
-"""The configuration: frozen dataclasses, loaded from TOML, checked before anything starts.
+"""The configuration: frozen dataclasses, loaded from TOML and checked before anything starts.
 
 Every error names file, section and key. Unknown keys are errors: a misspelt setting that is ignored costs a day.
-``docs/configuration.md`` is printed from this file; keys to the service are kept elsewhere (:mod:`agent.auth.api_key`).
+``docs/configuration.md`` is printed from this file. API keys are kept elsewhere (:mod:`agent.auth.api_key`).
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from agent.models import refusal
 from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings, setting
 
 DEFAULT_PATH = Path("/etc/field-agent/config.toml")
-"""Where ``field-agent run`` looks when it is not told."""
+"""The file that ``field-agent run`` reads without ``--config``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where the service is and how to get in."""
+    """Address of the service, and the API key."""
 
     url: str = setting(
         "wss://generativelanguage.googleapis.com",
-        "Address of the service; any path is kept, else the Live API's own is added. `ws://` is for simulators.",
+        "Address of the service. The Live API's path is added unless the address has one. `ws://` is for simulators.",
     )
     api_version: str = setting("v1beta", "API version in the path.", choices=("v1beta", "v1alpha", "v1"))
     key_file: str = setting(
         "",
-        "File with the API key, readable by nobody else (mode 0600). Environment and systemd credentials come first.",
+        "File with the API key (mode 0600: no access for others). A systemd credential or the environment comes first.",
     )
 
 
@@ -45,17 +45,25 @@ class SessionSettings:
     system_instruction: str = setting(
         "You are a field technician's assistant in a handheld box. You hear the technician and see what the camera "
         "sees. Answer in one to three short spoken sentences. Say so when the picture does not show what is asked.",
-        "The prompt.",
+        "The system prompt.",
     )
     system_instruction_file: str = setting(
-        "", "File that holds the prompt instead; relative to the configuration file."
+        "", "File to read the system prompt from instead; relative to the configuration file."
     )
-    initial_message: str = setting("", "Sent as typed text as soon as the first connection is up.")
+    initial_message: str = setting(
+        "", "Text sent as a typed question as soon as a new conversation is connected; empty for none."
+    )
     temperature: float = setting(-1.0, "Sampling temperature; -1 for the model's default.", low=-1, high=2)
     thinking_level: str = setting(
-        "", "Only for models that take one.", choices=("", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")
+        "",
+        "Thinking level, for models that support one; empty for none.",
+        choices=("", "MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"),
     )
-    media_resolution: str = setting("low", "Tokens spent on a picture.", choices=("low", "medium", "high"))
+    media_resolution: str = setting(
+        "low",
+        "Resolution at which the model sees pictures; a higher one costs more tokens.",
+        choices=("low", "medium", "high"),
+    )
     turn_coverage: str = setting(
         "TURN_INCLUDES_ALL_INPUT",
         "Which input counts as part of a turn.",
@@ -67,7 +75,7 @@ class SessionSettings:
     )
     search: bool = setting(default=False, doc="Let the model search the web.")
     repeat: bool = setting(
-        default=True, doc='Let the model have the box play its last answer again ("repeat that"), word for word.'
+        default=True, doc='Let the model make the box play the last answer again, word for word ("repeat that").'
     )
 
 
@@ -77,81 +85,99 @@ class TurnSettings:
 
     mode: str = setting(
         "hands-free",
-        "`push-to-talk` for loud sites: only holding the button records.",
+        "`push-to-talk`, for loud sites: the box records only while the button is held.",
         choices=("hands-free", "push-to-talk"),
     )
     detection: str = setting(
-        "local", "`server`: the service's own speech detection instead of the box's.", choices=("local", "server")
+        "local",
+        "What detects speech: `local`: the box; `server`: the service.",
+        choices=("local", "server"),
     )
     always_listening: bool = setting(
-        default=False, doc="Awake from the start, and never asleep by itself. A box without a button always is."
+        default=False,
+        doc="Start awake, and never fall asleep without being told to. Always on in a box without a button.",
     )
     barge_in: str = setting(
         "auto",
-        "`voice`: speaking over an answer stops it. `button`: only the button does. `auto`: voice while the "
-        "speaker's echo is cancelled well enough (docs/audio.md).",
+        "What stops an answer besides the button: `voice`: speaking over it; `button`: nothing; `auto`: voice, while "
+        "the speaker's echo is cancelled well enough (docs/audio.md).",
         choices=("auto", "voice", "button"),
     )
-    follow_up_s: float = setting(8.0, "Listening on after an answer.", unit="s", low=0, high=600)
-    idle_s: float = setting(20.0, "Awake without speech before falling asleep.", unit="s", low=1, high=3600)
+    follow_up_s: float = setting(8.0, "How long the box goes on listening after an answer.", unit="s", low=0, high=600)
+    idle_s: float = setting(
+        20.0, "How long the box stays awake without speech before it falls asleep.", unit="s", low=1, high=3600
+    )
     response_timeout_s: float = setting(
-        10.0, "Silence of the service after an utterance before it is asked again.", unit="s", low=1, high=120
+        10.0, "How long the service may stay silent before the question is sent again.", unit="s", low=1, high=120
     )
     send_timeout_s: float = setting(
-        30.0, "Time for an utterance to get out before the box says that it could not.", unit="s", low=1, high=600
+        30.0,
+        "How long sending a question may take before the connection is renewed, or the question saved as a note.",
+        unit="s",
+        low=1,
+        high=600,
     )
-    max_utterance_s: float = setting(120.0, "Longer utterances are ended.", unit="s", low=1, high=120)
-    max_answer_s: float = setting(120.0, "Longer answers are cut.", unit="s", low=1, high=600)
+    max_utterance_s: float = setting(120.0, "The longest utterance; a longer one is ended.", unit="s", low=1, high=120)
+    max_answer_s: float = setting(120.0, "The longest answer; a longer one is cut.", unit="s", low=1, high=600)
     linger_s: float = setting(
         120.0,
-        "Keeping the connection after falling asleep, so that waking again is instant.",
+        "How long the connection is kept after the box fell asleep, so that it wakes up at once.",
         unit="s",
         low=0,
         high=540,
     )
     silence_ms: int = setting(
-        800, 'With `detection = "server"`: silence that ends an utterance.', unit="ms", low=100, high=5000
+        800, 'With `detection = "server"`: the silence that ends an utterance.', unit="ms", low=100, high=5000
     )
 
     @property
     def local_detection(self) -> bool:
-        """Whether the box finds start and end of speech itself; else the service does."""
+        """Whether the box detects speech itself; else the service does."""
         return self.detection == "local"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointerSettings:
-    """Finding start and end of speech (multiples of 20 ms)."""
+    """How the box finds the start and the end of speech. Times are rounded to multiples of 20 ms."""
 
-    aggressiveness: int = setting(3, "webrtcvad's mode, 0 lenient to 3 strict.", low=0, high=3)
-    start_voiced_ms: int = setting(120, "Voice needed within the start window.", unit="ms", low=20, high=1000)
-    start_window_ms: int = setting(200, "The start window.", unit="ms", low=20, high=2000)
-    end_silence_ms: int = setting(800, "The end window.", unit="ms", low=100, high=5000)
-    end_voiced_percent: int = setting(10, "Voice still allowed in the end window.", unit="%", low=0, high=50)
-    minimum_ms: int = setting(200, "Shortest utterance.", unit="ms", low=20, high=5000)
-    pre_roll_ms: int = setting(400, "Audio sent from before the start was found.", unit="ms", low=0, high=900)
+    aggressiveness: int = setting(3, "Mode of webrtcvad, 0 (lenient) to 3 (strict).", low=0, high=3)
+    start_voiced_ms: int = setting(
+        120, "How much of the start window must be voice for speech to start.", unit="ms", low=20, high=1000
+    )
+    start_window_ms: int = setting(200, "Length of the start window.", unit="ms", low=20, high=2000)
+    end_silence_ms: int = setting(800, "Length of the end window.", unit="ms", low=100, high=5000)
+    end_voiced_percent: int = setting(
+        10, "How much of the end window may be voice for speech to end.", unit="%", low=0, high=50
+    )
+    minimum_ms: int = setting(200, "The shortest utterance.", unit="ms", low=20, high=5000)
+    pre_roll_ms: int = setting(
+        400, "Audio from before the detected start that is sent as well.", unit="ms", low=0, high=900
+    )
     silero: bool = setting(
         default=False,
-        doc="Ask a second, better detector before listening to a drill. Needs the extra `silero`, and 30 times the CPU "
-        "while something is heard.",
+        doc="Confirm speech with a second, better detector, which a drill does not fool. Needs the extra `silero`, and "
+        "30 times the CPU while something is heard.",
     )
-    barge_in_pre_roll_ms: int = setting(600, "The same while an answer plays.", unit="ms", low=0, high=900)
+    barge_in_pre_roll_ms: int = setting(
+        600, "The same as `pre_roll_ms`, for speech over an answer.", unit="ms", low=0, high=900
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationSettings:
-    """What belongs together, and how it is taken up again."""
+    """When a conversation goes on, and what a new session is told of it."""
 
     resume_within_s: float = setting(
         1800.0,
-        "A conversation younger than this goes on after a restart or a long rest; after that a new one begins.",
+        "After this long without a word, a new conversation begins; before that, the last one goes on, even after a "
+        "restart.",
         unit="s",
         low=0,
         high=86_400,
     )
     replay_tokens: int = setting(
         4000,
-        "What a fresh session is told of the conversation, where the old one cannot be resumed.",
+        "How much of the conversation a fresh session is told if the old session cannot be resumed.",
         unit="tokens",
         low=0,
         high=50_000,
@@ -160,75 +186,85 @@ class ConversationSettings:
 
 @dataclass(frozen=True, slots=True)
 class NoteSettings:
-    """What is recorded while it cannot be sent."""
+    """Notes: questions that could not be sent, or were not answered, and are kept."""
 
     answers: str = setting(
         "on-press",
-        "When answers to notes are spoken: `on-press` with the next press of the button, `at-once` as they come. While "
-        "the box is awake they are spoken at once.",
+        "When answers to notes are played while the box is asleep: `on-press`: with the next press of the button; "
+        "`at-once`: as they come. While the box is awake they are always played as they come.",
         choices=("on-press", "at-once"),
     )
     limit_mb: int = setting(
         500,
-        "Recordings kept on disk (32 kB a second). What has been sent makes room first; notes never do.",
+        "Disk space for recordings (32 kB per second). When it is full, the oldest recordings that are no longer "
+        "needed are deleted; notes and answers that were not played yet never are.",
         unit="MB",
         low=10,
         high=100_000,
     )
-    keep_days: int = setting(90, "How long the shadow log goes back; 0 for ever.", unit="days", low=0, high=3650)
+    keep_days: int = setting(90, "How long conversations are kept; 0: for ever.", unit="days", low=0, high=3650)
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
-    """What the box says by itself, without the service."""
+    """The box's own voice, without the service."""
 
-    language: str = setting("en", "Language of its words.", choices=("en", "de", "es", "fr"))
+    language: str = setting("en", "Language of the box's own phrases.", choices=("en", "de", "es", "fr"))
     recordings: str = setting(
-        "", "Folder of better recordings: mono 16-bit WAVs named like those in docs/phrases.md; empty: none."
+        "",
+        "Folder of recordings to use in place of the built-in ones: mono 16-bit WAVs, named as in docs/phrases.md; "
+        "empty for none.",
     )
-    words: bool = setting(default=True, doc="Say in words what happened; false: earcons alone.")
+    words: bool = setting(default=True, doc="Say in words what happened; false: earcons only.")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
-    """Camera frames in the stream."""
+    """Camera frames that are streamed."""
 
-    fps: float = setting(1.0, "Frames per second while an utterance is open; the service takes one.", low=0, high=10)
-    max_frame_kb: int = setting(40, "Size a frame should not exceed.", unit="kB", low=4, high=500)
+    fps: float = setting(
+        1.0, "Frames per second while an utterance is open; the service uses one per second.", low=0, high=10
+    )
+    max_frame_kb: int = setting(40, "Size that a frame should not exceed.", unit="kB", low=4, high=500)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """The WebSocket."""
+    """The WebSocket connection."""
 
-    open_timeout_s: float = setting(10.0, "TCP, TLS and WebSocket handshake.", unit="s", low=1, high=60)
-    setup_timeout_s: float = setting(10.0, "From our setup message to the service's answer.", unit="s", low=1, high=60)
+    open_timeout_s: float = setting(
+        10.0, "Time limit for the TCP, TLS and WebSocket handshakes.", unit="s", low=1, high=60
+    )
+    setup_timeout_s: float = setting(
+        10.0, "Time limit for the service's answer to the setup message.", unit="s", low=1, high=60
+    )
     pong_timeout_s: float = setting(
         40.0,
-        "No message and no pong for this long: the line is dead. Healthy services answer pings up to 30 s late; one "
-        "that has answered promptly is given 10 s.",
+        "After this long without a message or pong, the connection counts as dead. Healthy services answer pings up to "
+        "30 s late; a service that has once answered promptly is given 8 s.",
         unit="s",
         low=5,
         high=300,
     )
     narrowband: bool = setting(
-        default=True, doc="Send 8 kHz audio while the line is too narrow for 16 kHz, instead of falling behind."
+        default=True, doc="Send audio at 8 kHz while the line is too narrow for 16 kHz, instead of falling behind."
     )
     kernel: bool = setting(
-        default=True, doc="Ask the kernel (Linux) what it has not delivered; without, receipts by ping tell alone."
+        default=True,
+        doc="Ask the kernel (Linux) what it has not delivered yet; false: measure by pings alone.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """What is logged. Speech, prompts and keys never are."""
+    """The log. Speech, prompts and keys are never logged."""
 
-    level: str = setting("INFO", "Least level.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    level: str = setting("INFO", "The lowest level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
 
 @dataclass(frozen=True, slots=True)
 class PathSettings:
-    """Where things are kept."""
+    """Where data are kept."""
 
     state: str = setting(
         "",
@@ -239,7 +275,7 @@ class PathSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it; a default instance is a working configuration but for the key."""
+    """The whole configuration; a default instance works, given an API key."""
 
     service: ServiceSettings = field(default_factory=ServiceSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
@@ -258,7 +294,7 @@ class Settings:
 
     @property
     def devices(self) -> DeviceSettings:
-        """The part that ``hardware.open_devices`` needs."""
+        """The part that ``hardware.open_devices`` takes."""
         return DeviceSettings(self.audio, self.camera, self.gpio)
 
 
@@ -284,14 +320,17 @@ def load(path: Path | None) -> Settings:
 
 
 def override(settings: Settings, raw: dict[str, Any], *, where: str) -> Settings:
-    """Return ``settings`` with ``{section: {key: value}}`` put over it; ``where`` names the source in errors."""
+    """Return ``settings`` overridden by ``{section: {key: value}}``; ``where`` names the source in errors.
+
+    Raises ConfigError.
+    """
     changed = {}
     sections = {part.name: part for part in fields(Settings)}
     for name, table in raw.items():
         if name not in sections:
             raise ConfigError(f"{where}: [{name}]: no such section (known: {', '.join(sections)})")
         if not isinstance(table, dict):
-            raise ConfigError(f"{where}: {name}: a section is wanted, [{name}]")
+            raise ConfigError(f"{where}: {name}: must be a section, [{name}]")
         changed[name] = _override_section(getattr(settings, name), table, f"{where}: [{name}]")
     result = replace(settings, **changed)
     _check_together(result, where)
@@ -327,7 +366,7 @@ def _check_value(value: Any, kind: type, limits: dict[str, Any], where: str) -> 
 
 
 def _check_together(settings: Settings, where: str) -> None:
-    """Check what depends on two settings. Raises ConfigError."""
+    """Check settings that depend on each other, and the address. Raises ConfigError."""
     refused = refusal(settings.session.model, settings.session.thinking_level)
     if refused is not None:
         key, fix = refused
@@ -364,7 +403,7 @@ def _with_instruction_file(settings: Settings, path: Path) -> Settings:
 
 
 def describe(settings: Settings) -> str:
-    """Return the effective configuration as TOML; it holds no secrets."""
+    """Return the effective configuration as TOML; it contains no secrets."""
     lines = []
     for section in fields(settings):
         values = getattr(settings, section.name)

@@ -1,4 +1,4 @@
-"""Which devices work: faults are logged, told and shown; a sign of life ends them."""
+"""Tracks which devices work: faults are logged, stored and announced; a sign of life clears them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ log = logging.getLogger(__name__)
 
 
 class DeviceWatch:
-    """Handles what devices report. A part is called by the first word of its device's name: microphone, camera, ..."""
+    """Handles what devices report. A part has the first word of its device's name: microphone, camera, ..."""
 
     def __init__(self, store: Store, condition: Condition, dispatch: Callable[[events.Event], None]) -> None:
-        """Begin with devices of which nothing is known."""
+        """Begin with no part known to work."""
         self._store = store
         self._condition = condition
         self._dispatch = dispatch
         self._worked: set[str] = set()  # parts that have given a sign of life
         self.keep_trying = True
-        """Whether to go on whatever happens; else what never worked ends the run."""
+        """Whether the run goes on whatever happens; else a fault of a part that never worked ends it."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Gets the exception that ends the run."""
+        """Its exception is what ends the run."""
 
     def fault(self, error: DeviceError) -> None:
-        """Handle a device's fault."""
+        """Handle a device's fault; a fatal error ends the run."""
         part = error.device.split()[0]
         log.warning("device: %s", error)
         self._store.event("device", str(error))
@@ -44,7 +44,7 @@ class DeviceWatch:
             self.fail(error)
 
     def works(self, part: str) -> None:
-        """Handle a sign of life. Cheap; called for every chunk."""
+        """Handle a sign of life of ``part``. Cheap; called for every chunk."""
         self._worked.add(part)
         if part in self._condition.faults:
             log.info("device: %s works again", part)
@@ -52,10 +52,10 @@ class DeviceWatch:
             self._dispatch(events.FaultCleared(part))
 
     def storage(self, problem: str) -> None:
-        """Handle what is wrong with the disk; an empty ``problem``: nothing any more."""
+        """Handle a problem of the disk; an empty ``problem``: it is over."""
         self._dispatch(events.FaultRaised("storage") if problem else events.FaultCleared("storage"))
 
     def fail(self, error: Exception) -> None:
-        """End the run with ``error``, unless it is to keep trying."""
+        """End the run with ``error``, unless :attr:`keep_trying` is set."""
         if not self.keep_trying and not self.failed.done():
             self.failed.set_exception(error)

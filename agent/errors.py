@@ -6,7 +6,7 @@
     ├── AgentError
     │   ├── ConfigError     the integrator: a setting, a file or a key is wrong              exit 78
     │   ├── StorageError    the disk: the journal or a recording cannot be read or written   exit 74
-    │   ├── NotKeptError    whoever asked: the log has no such conversation or recording     exit 66
+    │   ├── NotKeptError    the user: the log has no such conversation or recording          exit 66
     │   └── LinkError       the connection to the service
     │       ├── Unreachable nobody: the network or the service is away, try again            exit 69
     │       └── Refused     the integrator: the service refuses our key, model or quota      exit 77
@@ -65,7 +65,7 @@ class ConfigError(AgentError):
 
 
 class LinkError(AgentError):
-    """No conversation with the service."""
+    """There is no connection to the service."""
 
     exit_code = ExitCode.UNREACHABLE
 

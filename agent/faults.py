@@ -1,4 +1,4 @@
-"""PURE: what can be wrong in a way that needs a person, with the code that is read over the phone and the words."""
+"""PURE: the faults that need a person, each with a code to read out over the phone and the words that the box says."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from agent.voice.phrase import Phrase, Words
 
 
 class Fault(Enum):
-    """Code and phrase. First digit: 1 the service refuses us, 4 a part of the box, 5 its memory."""
+    """Code and phrase of each fault. First digit: 1 the service refuses us, 4 a part of the box, 5 its storage."""
 
     code: int  # two digits, spoken one by one
     phrase: Phrase | None
 
     def __init__(self, code: int, phrase: Phrase | None) -> None:
-        """Take a row of the table."""
+        """Set the code and the phrase from a row of the table."""
         self.code, self.phrase = code, phrase
 
     KEY = (11, Phrase.KEY_REFUSED)
@@ -35,7 +35,7 @@ class Fault(Enum):
 
     @property
     def words(self) -> Words:
-        """What the box says: the code, then what it means."""
+        """The words that the box says: the code, then its meaning if it has a phrase."""
         return (Phrase.FAULT_CODE, *divmod(self.code, 10), *((self.phrase,) if self.phrase else ()))
 
     @classmethod

@@ -1,4 +1,4 @@
-"""PURE: the record of a turn, its words, and the counters of the agent."""
+"""PURE: the record of a turn, the text of its answer, and the agent's counters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Transcript:
-    """The words of one answer, collected beside the audio they came with.
+    """The text of one answer, aligned with the audio that came with it.
 
-    The service guarantees no order between the two, so a piece is taken to be spoken between the audio received when
-    the piece before it came and the audio received when the next one does. Good to about a word.
+    The service guarantees no order between text and audio. A piece of text is therefore taken to be spoken in the audio
+    that comes between this piece and the next. That is right to about a word.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return "".join(piece for _, piece in self._pieces).strip()
 
     def add_audio(self, seconds: float) -> None:
-        """Count ``seconds`` more of audio."""
+        """Note that ``seconds`` more of audio were received."""
         self.audio_s += seconds
 
     def add_text(self, piece: str) -> None:
@@ -35,12 +35,12 @@ class Transcript:
         self._pieces.append((self.audio_s, piece))
 
     def played(self, played_s: float) -> str:
-        """Return the text that was spoken in the first ``played_s`` seconds, cut between words."""
+        """Return the text spoken in the first ``played_s`` seconds of the answer, cut between words."""
         if played_s >= self.audio_s:
             return self.text
         spoken = []
         ends = [*(start for start, _ in self._pieces[1:]), self.audio_s]
-        for (start, piece), end in zip(self._pieces, ends, strict=False):  # the words may all be still to come
+        for (start, piece), end in zip(self._pieces, ends, strict=False):  # there may be no pieces yet
             if end <= played_s:
                 spoken.append(piece)
             elif start < played_s:
@@ -58,9 +58,9 @@ def _first_words(piece: str, share: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TurnSummary:
-    """One utterance and its answer as they stand at one moment, for whoever shows or reports."""
+    """One utterance and its answer as they stand at one moment, for display and reports."""
 
-    serial: int  # tells one turn from another, also where nobody asked
+    serial: int  # identifies the turn, even if nobody asked
     utterance: int | None  # none if the service spoke of its own accord, or detects speech itself
     question_text: str  # the service's transcript of the utterance
     typed: str  # the utterance itself, if it was typed
@@ -75,12 +75,12 @@ class TurnSummary:
     frames: int  # camera frames sent while it was asked
     frames_dropped: int  # and not sent
     played_out: bool  # nothing more will be played of it
-    over: bool  # nor will anything more come of it
+    over: bool  # nothing more will come or be played
 
 
 @dataclass(slots=True)
 class TurnRecord:
-    """One utterance and its answer while they happen. Times are on the loop's clock, in seconds."""
+    """One utterance and its answer while they happen. Times are in loop time, in seconds."""
 
     utterance: int | None = None  # None: the service spoke of its own accord, or detects speech itself
     speech_ended_at: float | None = None
@@ -92,17 +92,17 @@ class TurnRecord:
     played_s: float = 0.0
     interrupted: bool = False
     tokens: int = 0
-    service_done: bool = False  # nothing more will come of it
-    speaker_done: bool = False  # nothing more will be played of it
-    settled: bool = False  # handed on
-    reason: str = ""  # why the service ended the turn, where it says so
-    frames: int = 0  # sent while it was asked
+    service_done: bool = False  # nothing more of it will come
+    speaker_done: bool = False  # nothing more of it will be played
+    settled: bool = False  # handed on to the turn log
+    reason: str = ""  # why the service ended the turn, if it says so
+    frames: int = 0  # sent while the question was asked
     frames_dropped: int = 0
     serial: int = field(default_factory=count(1).__next__)
 
     @property
     def ttfab_s(self) -> float | None:
-        """Time to first audio byte: end of speech to first answer sample at the sound card."""
+        """Time to first audio: seconds from the end of speech to the first answer sample at the sound card."""
         if self.first_sample_at is None or self.speech_ended_at is None:
             return None
         return self.first_sample_at - self.speech_ended_at
@@ -134,7 +134,7 @@ class TurnRecord:
         )
 
     def columns(self) -> dict[str, Any]:
-        """Return what the journal keeps of it; the names are those of :class:`agent.store.rows.TurnRow`."""
+        """Return the columns that the journal keeps, named as in :class:`agent.store.rows.TurnRow`."""
         return {
             "question": self.question_text.strip(),
             "answer": self.answer.text,
@@ -150,7 +150,7 @@ class TurnRecord:
         }
 
     def line(self) -> str:
-        """Return the turn as one log line, without a word of what was said."""
+        """Return the turn as one log line, without a word of question or answer."""
         ttfab = "no audio" if self.ttfab_s is None else f"ttfab {self.ttfab_s:.2f} s"
         end = "interrupted" if self.interrupted else self.reason or "complete"
         return (
@@ -161,7 +161,7 @@ class TurnRecord:
 
 @dataclass(slots=True)
 class Counters:
-    """What happened so far."""
+    """Counts what happened since the start."""
 
     turns: int = 0
     frames_sent: int = 0
@@ -170,18 +170,18 @@ class Counters:
     stills: int = 0
     unreadable: int = 0
     refused_s: float = 0.0  # answer audio that came after its answer was cut
-    unanswered: int = 0  # utterances that the service would not answer, kept as notes
-    notes: int = 0  # saved, not sent
+    unanswered: int = 0  # utterances that failed on several connections, kept as notes
+    notes: int = 0  # utterances saved as notes because they could not be sent or were not answered
     tool_calls: int = 0
     _asked: tuple[int, int] = (0, 0)  # frames sent and dropped when the last question was complete
 
     def sent(self, frame_bytes: int) -> None:
-        """Count a message that left: a frame of ``frame_bytes``, or 0 for anything else."""
+        """Count a message that was sent: a frame of ``frame_bytes``, or 0 for anything else."""
         if frame_bytes:
             self.frames_sent += 1
             self.frame_bytes += frame_bytes
 
     def frames_of_question(self) -> tuple[int, int]:
-        """Return the frames sent and dropped since this was last asked: those of the question just completed."""
+        """Return the frames sent and dropped since the last call: those of the question just completed."""
         before, self._asked = self._asked, (self.frames_sent, self.frames_dropped.total())
         return self._asked[0] - before[0], self._asked[1] - before[1]

@@ -1,4 +1,4 @@
-"""The microphone's path on the loop: endpointer, gate, ledger, socket, all before the next chunk."""
+"""The path of a microphone chunk on the loop: endpointer, echo gate, ledger, socket, before the next chunk comes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from hardware.ports import DeviceError, Devices, MicChunk
 
 ECHO_S = 0.3
-"""After the last sample was handed over its echo still comes: out of the driver, through the room and in again. Not
-more, so that the pre-roll still reaches back to a word that followed a button at once."""
+"""How long the echo of the last sample still comes: out of the driver, through the room and in again. Not more, so
+that the pre-roll reaches back to a word that followed a press of the button at once."""
 
 
 class MicPath:
-    """Hears while the microphone is open, and says so to turn machine and conversation."""
+    """Handles the chunks while the microphone is open; tells the turn machine and the conversation."""
 
     def __init__(
         self,
@@ -50,16 +50,16 @@ class MicPath:
         self.acoustics = Acoustics(settings.turn, dispatch, devices.microphone.false_alarm)
 
     def open(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Open the microphone; ``on_chunk`` gives each chunk to :meth:`chunk`."""
+        """Open the microphone; ``on_chunk`` must pass each chunk to :meth:`chunk`."""
         self.ear.forget()
         self._microphone.start(on_chunk, on_fault)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the microphone."""
         self._microphone.stop()
 
     def chunk(self, heard: MicChunk) -> None:
-        """Handle 20 ms.
+        """Handle one chunk of 20 ms.
 
         The chunk is added to an open utterance before its edge is acted on: an utterance that the edge opens begins
         with its pre-roll, which ends with this very chunk.
@@ -78,7 +78,7 @@ class MicPath:
         self._conversation.dialogue.watch_playback(now)
 
     def end_utterance(self) -> None:
-        """End the utterance where its last word was: before the endpointer's silence, or now if a finger ended it."""
+        """End the utterance at its last word: before the endpointer's silence, or now if the button ended it."""
         self._microphone.speech(on=False)
         self.ear.restart()
         ended_at = self._speech_ended_at or self._loop.time()
@@ -104,7 +104,7 @@ class MicPath:
         self._speech_ended_at = 0.0
 
     def _deaf(self, heard: MicChunk, now: float) -> bool:
-        """Whether what the microphone hears may be the box's own voice."""
+        """Whether this chunk may be the box's own voice, so that no speech may start in it."""
         if self._speaker.audible:
             self._echo_until = now + ECHO_S
         chosen = self._settings.turn.barge_in

@@ -1,4 +1,4 @@
-"""PURE: what each Live model accepts, as a table (Live API guide 2026-09, google-genai 3.3)."""
+"""PURE: a table of what each Live model accepts (Live API guide 2026-09, google-genai 3.3)."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ MODELS = (
     ModelRules("gemini-2.5-flash-native-audio", thinking="refused"),
     ModelRules("gemini-live-2.5-flash-native-audio", thinking="refused"),
 )
-"""The longest matching prefix stands first."""
+"""The first matching prefix counts, so longer prefixes stand first."""
 
 UNKNOWN = ModelRules("", thinking="optional", thinking_levels=("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"))
-"""A model newer than this table: nothing is refused here, the service will say."""
+"""The row for a model newer than this table: nothing is refused here, the service decides."""
 
 
 def rules_for(model: str) -> ModelRules:

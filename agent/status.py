@@ -134,7 +134,7 @@ def _totals(conversation: Conversation, counters: Counters) -> Totals:
 
 
 def words(now: Snapshot) -> Words:
-    """Return what is said when somebody asks: what is wrong, whether the service can be reached, what waits."""
+    """Return what the box says of its status: what is wrong, whether the service can be reached, what waits."""
     return (*now.fault_words, _network(now), *_count(now.notes_waiting))
 
 
@@ -142,7 +142,7 @@ def line(now: Snapshot) -> str:
     """Return link, line, notes and echo as one line for the log."""
     link = now.link
     return (
-        f"link {link.state.value}, {now.notes_waiting} notes waiting, {now.answers_unplayed} answers unheard, "
+        f"link {link.state.value}, {now.notes_waiting} notes waiting, {now.answers_unplayed} answers unplayed, "
         f"late by {1000 * link.lag_s:.0f} ms, line {link.rate / 125:.0f} kbit/s, "
         f"{link.buffered_ms:.0f} ms buffered, {now.echo}"
     )

@@ -1,4 +1,4 @@
-"""What every command needs of a terminal: text that commands nothing, errors in one line, streams, option types."""
+"""What every command needs for a terminal: text without control sequences, one-line errors, streams, option types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 C0, DEL_C1 = range(0x20), range(0x7F, 0xA0)
-"""Control characters: what a terminal obeys, and what HTML forbids."""
+"""Control characters: a terminal obeys them, and HTML forbids them."""
 KEPT = "\n\t"
 LEFT_OUT = {code: None for code in (*C0, *DEL_C1) if chr(code) not in KEPT}
 MARKUP = {ord(char): f"&{name};" for char, name in zip("&<>\"'", ("amp", "lt", "gt", "quot", "#x27"), strict=True)}
@@ -36,23 +36,23 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` in one line without what a terminal obeys: control characters, changes of direction."""
+    """Return ``text`` in one line, without what a terminal obeys: control characters, changes of direction."""
     spaced = "".join(" " if char.isspace() else char for char in text)
     return " ".join("".join(char for char in spaced if char.isprintable()).split())
 
 
 def markup(text: str) -> str:
-    """Return ``text`` as HTML that shows it and nothing else, also within quotes; without control characters."""
+    """Return ``text`` escaped for HTML, also for use within quotes, without control characters."""
     return printable(text).translate(MARKUP)
 
 
 def json_text(encoded: str) -> str:
-    """Return JSON with DEL and C1 escaped, which it may hold and a terminal obeys; C0 is escaped in it anyway."""
+    """Return JSON with DEL and C1 escaped: JSON may hold them, and a terminal obeys them. C0 is escaped already."""
     return encoded.translate(JSON)
 
 
 def shortened(text: str, columns: int) -> str:
-    """Return ``text`` in at most this many columns of a terminal, ending between words where that costs little."""
+    """Return ``text`` in at most ``columns`` columns of a terminal, ending between words if that costs little."""
     if _columns(text) <= columns:
         return text
     short = text
@@ -71,7 +71,7 @@ def _columns(text: str) -> int:
 
 
 def fail(error: Exception | str, code: int) -> int:
-    """Print an error as one line; returns ``code``."""
+    """Print an error as one line on stderr; return ``code``."""
     with suppress(OSError):
         print(f"field-agent: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
     return code
@@ -84,7 +84,7 @@ def start_log(level: str) -> None:
 
 
 def fix_streams() -> None:
-    """Ensure that whatever is printed can be: to closed streams as to nowhere, what the encoding lacks as ``?``."""
+    """Make printing never fail: closed streams discard it, and characters that the encoding lacks become ``?``."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program
@@ -95,7 +95,7 @@ def fix_streams() -> None:
 
 
 def written(code: int) -> int:
-    """Write what is still in the buffer; returns ``code``, or what keeps it from being written."""
+    """Flush standard output; return ``code``, or the exit code for what prevents it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -110,7 +110,7 @@ def written(code: int) -> int:
 
 
 def silence(stream: TextIO) -> None:
-    """Discard everything that is still printed to ``stream``, and what its buffer holds."""
+    """Discard everything that is printed to ``stream`` from now on, and what its buffer holds."""
     with suppress(OSError, ValueError):
         descriptor = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -122,12 +122,12 @@ def silence(stream: TextIO) -> None:
 
 
 def config_option(sub: argparse.ArgumentParser, otherwise: object) -> None:
-    """Add --config; ``otherwise`` is what counts without."""
+    """Add --config; ``otherwise`` names the default."""
     sub.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (TOML; default: {otherwise})")
 
 
 def positive(text: str) -> float:
-    """Read a finite number above 0; an option's type."""
+    """Return ``text`` as a finite number above 0; an option's type. Raises ArgumentTypeError."""
     number = _finite(text)
     if number <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not more than 0")
@@ -135,7 +135,7 @@ def positive(text: str) -> float:
 
 
 def not_negative(text: str) -> float:
-    """Read a finite number from 0; an option's type."""
+    """Return ``text`` as a finite number of at least 0; an option's type. Raises ArgumentTypeError."""
     number = _finite(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")

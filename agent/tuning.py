@@ -1,4 +1,4 @@
-"""Tuning the box, as the command and the first boot share it: opening its cards, keeping and telling what was found."""
+"""What the command ``tune`` and the first boot share: opening the cards, storing the result, printing the verdict."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 HEADLINES = {"good": "good: nothing to change", "limits": "usable, with limits", "unusable": "not usable like this"}
 LISTED = 4
-"""Lines under the headline: five are what one reads at the end of a ladder."""
+"""Lines under the headline: five lines in all are as much as one reads on top of a ladder."""
 
 
 def on_cards(settings: Settings, loop: asyncio.AbstractEventLoop) -> Opener:
-    """Return what opens the cards of this box."""
+    """Return a function that opens the cards of this box for tuning."""
     from hardware.tuning.rig import CardRig  # noqa: PLC0415 - numpy, which a box without cards may lack
 
     def opened(microphone: str, *, speaks: bool) -> CardRig:
@@ -31,13 +31,13 @@ def on_cards(settings: Settings, loop: asyncio.AbstractEventLoop) -> Opener:
 
 
 def keep(settings: Settings, result: TuningResult) -> None:
-    """Store what was found of these devices. Raises ConfigError, StorageError."""
+    """Store the result of tuning these devices. Raises ConfigError, StorageError."""
     levels = tunings.audio_levels(settings.audio)
     tunings.save(folder_of(settings), tunings.Tuning(result.device, result.result, result.figures.rounded, levels))
 
 
 def verdict(outcome: TuningResult) -> list[str]:
-    """Return the verdict, five lines at most, the most important first."""
+    """Return the verdict as at most five lines: the headline, then the most important findings first."""
     count = len(outcome.findings)
     rest = f" (the first {LISTED} of {count} points)" if count > LISTED else ""
     listed = [f"  {number}. {each.line}" for number, each in enumerate(outcome.findings[:LISTED], 1)]

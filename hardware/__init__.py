@@ -24,7 +24,7 @@ __all__ = ["hanging", "open_devices"]
 
 
 def open_devices(settings: DeviceSettings, loop: asyncio.AbstractEventLoop) -> Devices:
-    """Open what ``settings`` name. Raises DeviceError, with what to do about it, for what cannot be there at all.
+    """Open the devices that ``settings`` name. Raises DeviceError for a device that cannot work at all.
 
     A sound card that is unplugged at the moment is no error here: its microphone or speaker reports it when started.
     """
@@ -35,12 +35,12 @@ def open_devices(settings: DeviceSettings, loop: asyncio.AbstractEventLoop) -> D
 
 
 def hanging() -> bool:
-    """Whether a driver holds a thread that never returns: then only ``os._exit`` ends the process."""
+    """Return whether a driver holds a thread that never returns: then only ``os._exit`` ends the process."""
     return any(thread.name == "sound-call" for thread in threading.enumerate())
 
 
 def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Microphone, Speaker]:
-    """Return both sides; where one or both are on cards, one object opens them, for both may be the same card."""
+    """Return both sides. If any is on a card, a single object opens both, for they may be on the same card."""
     hears = settings.microphone_kind is SoundKind.CARD
     speaks = settings.speaker_kind is SoundKind.CARD
     if not (hears or speaks):

@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class Inlet(Generic[T]):
-    """Hands items from any thread to ``sink(item)`` on the loop, in order; beyond ``bound`` the oldest are lost.
+    """Hands items from any thread to ``sink(item)`` on the loop, in order; beyond ``bound``, the oldest are dropped.
 
-    One wake-up of the loop is under way at a time, however many items wait: a stalled loop finds a short queue of fresh
-    items and not a pile of wake-ups.
+    Only one wake-up of the loop is pending at a time, however many items wait: a stalled loop finds a short queue of
+    fresh items and not a pile of wake-ups.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sink: Callable[[T], None], bound: int) -> None:
-        """``bound`` counts items, at least 1."""
+        """Start empty; ``bound`` is a number of items, at least 1."""
         self._loop = loop
         self._sink = sink
         self._items: deque[T] = deque(maxlen=bound)
@@ -29,10 +29,10 @@ class Inlet(Generic[T]):
         self._awake = False
         self._closed = False
         self.dropped = 0
-        """Items that were pushed out."""
+        """How many items were dropped."""
 
     def post(self, item: T) -> None:
-        """Queue ``item``; from any thread, never blocks for long, never raises. Forgets it after ``close``."""
+        """Queue ``item``; from any thread. Never blocks for long, never raises. After ``close``, discards it."""
         with self._lock:
             if self._closed:
                 return
@@ -45,7 +45,7 @@ class Inlet(Generic[T]):
         self._wake()
 
     def close(self) -> None:
-        """Deliver nothing from now on, not even what is queued. Idempotent; call it on the loop."""
+        """Deliver nothing from now on, not even queued items. Idempotent; call it on the loop."""
         with self._lock:
             self._closed = True
             self._items.clear()
@@ -57,7 +57,7 @@ class Inlet(Generic[T]):
             self.close()
 
     def _deliver(self) -> None:
-        """Empty the queue as it stands now: what is posted meanwhile waits its turn behind other callbacks."""
+        """Deliver the items queued now; items posted meanwhile wait their turn behind other callbacks."""
         with self._lock:
             waiting = len(self._items)
         try:

@@ -1,4 +1,4 @@
-"""What is plugged in, for people: plain records, and a note where a library that could tell is missing."""
+"""Lists what is plugged in: plain records, and a note if the library that could tell is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RATES = (16_000, 24_000, 32_000, 44_100, 48_000)
-"""The rates that matter here: ours, and those that cards have."""
+"""The rates to probe: ours, and those that cards commonly have."""
 GPIO_GET_CHIPINFO = 0x8044B401
 """ioctl of linux/gpio.h: name[32], label[32], lines (u32)."""
 CHIPINFO = struct.Struct("32s32sI")
@@ -29,7 +29,7 @@ VIDEO = Path("/sys/class/video4linux")
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """What was found, and what kept us from finding more (empty if nothing did)."""
+    """What was found, and a note on what kept us from finding more (empty if nothing did)."""
 
     items: tuple[T, ...]
     note: str = ""
@@ -37,9 +37,9 @@ class Found(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class SoundCard:
-    """One sound device. ``setting`` is what to write into the configuration to mean it.
+    """A sound device. ``setting`` names it in the configuration.
 
-    ``port`` may be written instead, and means whatever is plugged in there; empty for what is no USB card.
+    ``port`` may be written there instead, and means whatever is plugged in at that port; empty without USB.
     """
 
     name: str
@@ -54,7 +54,7 @@ class SoundCard:
 
 @dataclass(frozen=True, slots=True)
 class CameraModule:
-    """One camera: a model that picamera2 knows, or a V4L2 node."""
+    """A camera: a model that picamera2 knows, or a V4L2 node."""
 
     name: str
     where: str
@@ -62,7 +62,7 @@ class CameraModule:
 
 @dataclass(frozen=True, slots=True)
 class GpioChip:
-    """One GPIO chip; a Pi's header is the one whose label begins with ``pinctrl``."""
+    """A GPIO chip; the label of the chip behind a Pi's header begins with ``pinctrl``."""
 
     path: str
     label: str
@@ -70,7 +70,7 @@ class GpioChip:
 
 
 def sound_cards() -> Found[SoundCard]:
-    """List sound devices and the rates that they take; opens each one briefly."""
+    """Return the sound devices and the rates that they accept; opens each device briefly."""
     from hardware.sound import cards  # noqa: PLC0415 - imported only when asked for
 
     try:
@@ -107,7 +107,7 @@ def _rates(card: Card | None, direction: Direction) -> Iterator[int]:
 
 
 def cameras() -> Found[CameraModule]:
-    """List what picamera2 sees, else the V4L2 nodes."""
+    """Return the cameras that picamera2 sees; without picamera2, the V4L2 nodes."""
     try:
         from picamera2 import Picamera2  # noqa: PLC0415 - only a Pi has it
     except ImportError:
@@ -123,7 +123,7 @@ def _video_nodes() -> Iterator[CameraModule]:
 
 
 def gpio_chips() -> Found[GpioChip]:
-    """List GPIO chips with their labels."""
+    """Return the GPIO chips with their labels."""
     found: list[GpioChip] = []
     note = ""
     for path in sorted(DEV.glob("gpiochip*")):

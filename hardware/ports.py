@@ -1,8 +1,8 @@
 """What a device looks like to the agent: the protocols, the formats and the one error.
 
 Everything here is a type or a constant. A driver satisfies a protocol by shape; nothing is registered or subclassed.
-All callbacks given to a device are called on the event loop: a driver with threads crosses over with
-:class:`hardware.bridge.Inlet`, so nobody above this package ever meets a thread.
+All callbacks given to a device are called on the event loop. A driver with threads gets there with
+:class:`hardware.bridge.Inlet`, so nothing above this package ever sees a thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BYTES_PER_SAMPLE = 2
-"""Everything is signed 16-bit little-endian PCM."""
+"""All audio is signed 16-bit little-endian PCM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +25,25 @@ class AudioFormat:
     rate: int
 
     def bytes_in(self, seconds: float) -> int:
-        """Bytes that hold ``seconds`` of audio, whole samples only."""
+        """Return the number of bytes that hold ``seconds`` of audio, in whole samples."""
         return round(seconds * self.rate) * BYTES_PER_SAMPLE
 
     def seconds_in(self, size: int) -> float:
-        """Duration of ``size`` bytes."""
+        """Return the seconds of audio in ``size`` bytes."""
         return size / (self.rate * BYTES_PER_SAMPLE)
 
 
 MICROPHONE_FORMAT = AudioFormat(16_000)
-"""What the service listens to (Live API, audio/pcm;rate=16000)."""
+"""The format that the service receives (Live API, audio/pcm;rate=16000)."""
 SPEAKER_FORMAT = AudioFormat(24_000)
-"""What the service speaks (Live API, audio/pcm;rate=24000)."""
+"""The format that the service sends (Live API, audio/pcm;rate=24000)."""
 CHUNK_S = 0.020
-"""One microphone chunk: webrtcvad takes 10, 20 or 30 ms, and 20 is the usual packet of telephony."""
+"""Length of a microphone chunk: webrtcvad accepts 10, 20 or 30 ms, and 20 ms is telephony's usual packet."""
 CHUNK_BYTES = MICROPHONE_FORMAT.bytes_in(CHUNK_S)
 
 
 class Trust(Enum):
-    """Why speech that is heard while the speaker plays does, or does not, interrupt it; the value is for the log."""
+    """Why a voice over an answer is, or is not, trusted to be a person's; the value is for the log."""
 
     ECHO_FREE = "no echo to take out"
     ABSENT = "no canceller"
@@ -55,17 +55,17 @@ class Trust(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MicChunk:
-    """One chunk, ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known about it."""
+    """A microphone chunk: ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known of it."""
 
     for_model: bytes
     for_endpointer: bytes
-    """The same moment, up to 6 ms later: without noise and without what the speaker plays."""
+    """The same sound, delayed by up to 6 ms, without noise and without the speaker's echo."""
     trust: Trust
-    """What is known about the speaker's sound in it."""
+    """Whether a voice in it is a person's or may be the speaker's echo."""
     erle_db: float = 0.0
-    """How much quieter the speaker's sound leaves than it came."""
+    """By how much the canceller reduces the echo, in dB."""
     level_dbfs: float = 0.0
-    """Rms of the louder half, as captured: before anything was taken out."""
+    """Rms of the louder half, as captured, before any processing."""
     clipping: float = 0.0
     """Share of captured samples at full scale, 0 to 1."""
     dead: bool = False
@@ -73,7 +73,7 @@ class MicChunk:
 
     @property
     def trusted(self) -> bool:
-        """Whether speech in it, while the speaker plays, is a person's and not the speaker's."""
+        """Whether speech in it is a person's and not echo, even while the speaker plays."""
         return self.trust in (Trust.TRUSTED, Trust.ECHO_FREE)
 
     @classmethod
@@ -86,9 +86,9 @@ class DeviceError(Exception):
     """A device cannot be used now: ``device`` names it, ``problem`` says what is wrong, ``fix`` what to do."""
 
     def __init__(self, device: str, problem: str, fix: str, *, fatal: bool = False) -> None:
-        """Keep the parts; the message is the three texts in one line.
+        """Make a message of the three texts, in one line.
 
-        ``fatal``: only a new process can use it again, because its driver holds a thread that never returns.
+        ``fatal``: only a new process can use the device again, because its driver holds a thread that never returns.
         """
         super().__init__(f"{device}: {problem} ({fix})")
         self.device = device
@@ -97,17 +97,17 @@ class DeviceError(Exception):
         self.fatal = fatal
 
     def of(self, device: str) -> DeviceError:
-        """Return the same fault under another name: a driver knows cards, people know parts."""
+        """Return the same error for the part called ``device``: drivers know cards, people know parts."""
         return DeviceError(device, self.problem, self.fix, fatal=self.fatal)
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong, for people: never empty, and without a number of errno."""
+    """Return what went wrong, for people: never empty, and without the errno."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 class Rhythm(Enum):
-    """What the light says. Told apart by rhythm alone; :mod:`hardware.panel.rhythm` draws each over time."""
+    """What the light shows. Only the rhythm tells them apart; :mod:`hardware.panel.rhythm` defines each over time."""
 
     READY = "asleep, ready"
     CONNECTING = "connecting"
@@ -124,18 +124,18 @@ class Rhythm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceHealth:
-    """What a device lost or had to make up for, over its life; all zero where it has nothing to lose."""
+    """What a device has lost or had to make up for so far; all zero if it has nothing to lose."""
 
     dropped: int = 0
-    """Chunks or edges that nobody got, because the loop or the processor stalled."""
+    """Chunks or edges that were lost because the loop or the processor stalled."""
     glitches: int = 0
-    """Over- and underruns that the driver reported since the card was last opened."""
+    """Overruns and underruns that the driver reported since the card was last opened."""
     underruns: int = 0
-    """How often an answer ran dry and went on."""
+    """How often an answer ran dry and then went on."""
     dropped_s: float = 0.0
-    """Seconds of answers lost because too much was waiting."""
+    """Seconds of answers that were lost because too much was waiting."""
     refused_s: float = 0.0
-    """Seconds of answers that came after their answer was cut."""
+    """Seconds of answers that arrived after their answer was cut."""
     missed_edges: int = 0
     """Edges of a button that only polling found."""
 
@@ -144,10 +144,10 @@ class Microphone(Protocol):
     """A source of 20 ms chunks."""
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Begin capture; returns at once. Faults, now or later, come through ``on_fault``."""
+        """Begin to capture; returns at once. ``on_fault`` gets every fault, now or later."""
 
     def stop(self) -> None:
-        """End capture; no chunk is delivered after this returns. Idempotent."""
+        """Stop capturing; no chunk is delivered after this returns. Idempotent."""
 
     def speech(self, *, on: bool) -> None:
         """Tell the device whether the technician is speaking, so that their speech is not measured as echo."""
@@ -165,12 +165,13 @@ class Microphone(Protocol):
 class Speaker(Protocol):
     """A sink for 24 kHz mono PCM that never makes its caller wait.
 
-    One *answer* is what is written between two ``flush``/drained points. Positions count from its first sample.
+    An *answer* is what is written between one ``flush`` or drained report and the next. Positions count from its first
+    sample.
     """
 
     @property
     def epoch(self) -> int:
-        """Number that each ``flush`` raises; what is written with an earlier one comes too late and is refused."""
+        """A number that each ``flush`` raises; writes with an earlier epoch come too late and are refused."""
 
     @property
     def played_s(self) -> float:
@@ -178,29 +179,29 @@ class Speaker(Protocol):
 
     @property
     def buffered_s(self) -> float:
-        """Seconds written and not yet handed over."""
+        """Seconds written and not yet handed to the sound card."""
 
     @property
     def audible(self) -> bool:
-        """Whether anything (answer or chime) is sounding or about to."""
+        """Whether anything (answer or chime) plays or is about to."""
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Open the output. ``on_drained`` is called once after ``finish`` when the last sample is handed over."""
+        """Open the output. ``on_drained`` is called once after ``finish``, when the last sample was handed over."""
 
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
-        """Append answer audio, any even length. Returns False if ``epoch`` is over: an answer that was cut."""
+        """Append answer audio of any even length; return False if ``epoch`` is over because the answer was cut."""
 
     def finish(self) -> None:
-        """Say that the answer is whole; play out what is left, then report drained."""
+        """Mark the answer as complete: play what is left, then report drained."""
 
     def flush(self) -> float:
-        """Silence the answer within one output period and forget the rest; returns the seconds that were played."""
+        """Silence the answer within one output period and discard the rest; return the seconds that were played."""
 
     def repeat(self) -> float:
-        """Play the last answer again from its first sample, as far as it is kept; returns its seconds, 0.0 for none."""
+        """Play the last answer again from its start, as far as it is kept; return its seconds, 0.0 if there is none."""
 
     def chime(self, pcm: bytes) -> None:
-        """Mix a short sound over whatever plays; does not count as answer."""
+        """Mix a short sound over whatever plays; it does not count as part of an answer."""
 
     def health(self) -> DeviceHealth:
         """Return what was lost so far."""
@@ -216,10 +217,10 @@ class Camera(Protocol):
         """Switch the camera on; returns at once."""
 
     def stop(self) -> None:
-        """Switch it off. Idempotent."""
+        """Switch the camera off. Idempotent."""
 
     async def frame(self, max_bytes: int) -> bytes:
-        """Return a small JPEG of what is in view now, of at most about ``max_bytes``. Raises DeviceError."""
+        """Return a small JPEG of the present view, of about ``max_bytes`` at most. Raises DeviceError."""
 
     async def still(self) -> bytes:
         """Return a full-resolution JPEG. Raises DeviceError."""
@@ -232,7 +233,7 @@ class Button(Protocol):
     """One push button."""
 
     def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Report debounced edges: True on press-down, False on release."""
+        """Report debounced edges from now on: True for a press, False for a release."""
 
     def health(self) -> DeviceHealth:
         """Return what was lost so far."""
@@ -253,7 +254,7 @@ class Indicator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """The whole box. ``camera`` is None where the configuration says that there is none."""
+    """All devices of the box. ``camera`` is None if the configuration says so."""
 
     microphone: Microphone
     speaker: Speaker
@@ -262,7 +263,7 @@ class Devices:
     indicator: Indicator
 
     def health(self) -> dict[str, DeviceHealth]:
-        """Return what each part lost so far, by its name; cameras and lights have nothing to lose."""
+        """Return the health of each part by its name; cameras and lights have nothing to lose."""
         return {
             "microphone": self.microphone.health(),
             "speaker": self.speaker.health(),

@@ -1,4 +1,4 @@
-"""Getting in: where the key comes from.
+"""Where the API key comes from.
 
-The only room that ever holds a key; none may reach a log or a message. Imported by commands. Door: ``api_key``.
+The only room that reads a key; no key may reach a log or a message. Imported by commands. Door: ``api_key``.
 """

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from agent.config import Settings
 
 CREDENTIAL = "gemini_api_key"
-"""Name for systemd's LoadCredential=."""
+"""The credential's name in systemd's LoadCredential=."""
 UNNEEDED = "none"
-"""What a simulator gets, which is all that answers to plain ws://."""
+"""The key sent over plain ws://, which only simulators speak."""
 VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 
 
 def api_key(settings: Settings) -> str:
-    """Return the key. Raises ConfigError that says where one may be put, or what is wrong with its file."""
+    """Return the key. Raises ConfigError, which says where a key may be put or what is wrong with its file."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory and (credential := Path(directory) / CREDENTIAL).exists():
         return _read(credential)
@@ -37,7 +37,7 @@ def api_key(settings: Settings) -> str:
 
 
 def origin(settings: Settings) -> str:
-    """Say where the key comes from, without showing it. Raises ConfigError like :func:`api_key`."""
+    """Return a description of the key that does not reveal it. Raises ConfigError like :func:`api_key`."""
     key = api_key(settings)
     if key is UNNEEDED:
         return "not needed (ws://)"

@@ -1,4 +1,4 @@
-"""``field-agent check-config``: would ``run`` take this configuration, and what is in effect?"""
+"""``field-agent check-config``: checks whether ``run`` would accept the configuration, and prints what is in effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def options(sub: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the effective configuration, the key masked; say what ``run`` would not take. Raises ConfigError."""
+    """Print the effective configuration, with the key masked, and what ``run`` would not accept. Raises ConfigError."""
     if arguments.defaults:
         sys.stdout.write(f"# built-in defaults\n\n{config.describe(config.Settings())}")
         return 0
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def missing_files(settings: Settings) -> list[str]:
-    """Return one line for each device that is to be a file and cannot be."""
+    """Return one line for each device that is configured as a file or folder which does not exist."""
     audio, camera = settings.audio, settings.camera.source
     microphone, speaker = audio.microphone, audio.speaker
     problems = []
@@ -63,8 +63,8 @@ def missing_files(settings: Settings) -> list[str]:
 
 
 def unusable_voice(settings: Settings) -> list[str]:
-    """Return one line if the recordings of the box's own words cannot be used."""
-    if not settings.voice.words:  # then they are not looked at
+    """Return one line if the recordings of the box's own phrases cannot be used, else nothing."""
+    if not settings.voice.words:  # then they are not used
         return []
     try:
         configured(settings.voice)
@@ -74,12 +74,12 @@ def unusable_voice(settings: Settings) -> list[str]:
 
 
 def unusable_state(folder: Path) -> list[str]:
-    """Return one line if the state folder can be neither written nor made. Makes nothing."""
+    """Return one line if the state folder cannot be written or created, else nothing. Creates nothing."""
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     if not there.is_dir():
-        why = f"{there} is no folder"
+        why = f"{there} is not a folder"
     elif not os.access(there, os.W_OK | os.X_OK):
         why = f"{there} cannot be written by this user"
     else:
         return []
-    return [f"[paths] state: {folder}: {why} (mend it, or name another folder)"]
+    return [f"[paths] state: {folder}: {why} (fix that, or name another folder)"]

@@ -1,4 +1,4 @@
-"""``field-agent demo``: a scripted technician, a pretended box, the real agent, the bundled simulator."""
+"""``field-agent demo``: a scripted technician, a simulated box, the real agent, the bundled simulator."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ if TYPE_CHECKING:
     from hardware.simulated.speakers import RoomSpeaker
 
 QUEUE_S = 0.15
-"""A shallow router: a deep one that splits TCP, as the bottleneck does, hides from the kernel how late speech is."""
+"""The router's queue. The bottleneck splits TCP, so a longer queue would hide from the kernel how late speech is."""
 LOOK_S = 0.1
 """The plot's resolution."""
 LEAST_COLUMN, MOST_COLUMN = 12, 46
-"""Between these the table's column of questions is as wide as the terminal lets it."""
+"""Bounds for the width of the table's column of questions, which depends on the terminal."""
 ASSETS = Path(str(importlib.resources.files("agent.simulator"))) / "assets"
 
 
 def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    sub.add_argument("--fast", action="store_true", help="in virtual time: a minute takes a second")
-    sub.add_argument("--mic", metavar="default|NAME", help="a real microphone: you speak, Enter is the button")
-    sub.add_argument("--speaker", metavar="default|NAME", help="a real speaker plays the answers")
+    sub.add_argument("--fast", action="store_true", help="run in virtual time: a minute takes a second")
+    sub.add_argument("--mic", metavar="default|NAME", help="use a real microphone: you speak, Enter is the button")
+    sub.add_argument("--speaker", metavar="default|NAME", help="play the answers on a real speaker")
     sub.add_argument("--scenario", metavar="NAME|FILE", help="let the simulator misbehave")
-    sub.add_argument("--uplink", type=float, metavar="KBIT", help="a line of so many kbit/s to the simulator")
-    sub.add_argument("--uplink-trace", type=Path, metavar="FILE", help="a line whose rate changes: SECONDS KBIT a line")
-    sub.add_argument("--plain", action="store_true", help="lines instead of the live picture")
-    sub.add_argument("--out", type=Path, default=Path("out/demo"), metavar="FOLDER", help="where the WAVs go")
+    sub.add_argument("--uplink", type=float, metavar="KBIT", help="limit the uplink to the simulator to KBIT kbit/s")
+    sub.add_argument("--uplink-trace", type=Path, metavar="FILE", help="vary that limit: SECONDS KBIT on each line")
+    sub.add_argument("--plain", action="store_true", help="print lines instead of the live panel")
+    sub.add_argument("--out", type=Path, default=Path("out/demo"), metavar="FOLDER", help="where to write the results")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play the conversation; returns 0 if all of it happened. Raises ConfigError, DeviceError."""
+    """Play the conversation and return the exit code. Raises ConfigError, DeviceError."""
     start_log("ERROR")
     if arguments.fast and (arguments.mic or arguments.speaker):
         raise ConfigError("--fast: a real microphone or speaker runs in real time only")
@@ -89,7 +89,7 @@ class Demo:
     looks: list[Look] = field(default_factory=list)
 
     async def play(self) -> int:
-        """Set the scene, play it, sum it up."""
+        """Start the simulator and the simulated box, play the conversation, sum it up; return the exit code."""
         from agent.simulator import Simulator, SimulatorSettings  # noqa: PLC0415 - after the options are known to be good
         from hardware.simulated.box import SimulatedBox  # noqa: PLC0415 - the same
 
@@ -112,12 +112,12 @@ class Demo:
         return self._verdict()
 
     async def _converse(self, url: str, box: SimulatedBox, devices: Devices) -> None:
-        """Run the agent and its audience while the technician works."""
+        """Run the agent and its observers while the technician works."""
         from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
 
         loop = asyncio.get_running_loop()
         state = self.arguments.out / "state"
-        if Layout(state).journal.exists():  # each demo begins a conversation of its own
+        if Layout(state).journal.exists():  # each demo begins a new conversation
             shutil.rmtree(state)
         chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}, "paths": {"state": str(state)}}
         settings = config.override(config.Settings(), chosen, where="demo")
@@ -137,7 +137,7 @@ class Demo:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch_line(self, agent: Agent, clock: Callable[[], float]) -> None:
-        """Keep what the plot at the end is drawn from."""
+        """Sample the uplink for the plot; returns at once without a trace, else runs until cancelled."""
         trace = self.trace
         if trace is None:
             return
@@ -181,7 +181,7 @@ class Demo:
     def _sum_up(
         self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None, *, due: bool
     ) -> None:
-        """Write the files, print the table; ``due``: a fault should have come."""
+        """Write the files and print the table; ``due``: a fault should have come."""
         out = self.arguments.out
         heard, played, data = out / "server-received.wav", out / "speaker-played.wav", out / "report.json"
         save_audio(heard)
@@ -200,7 +200,7 @@ class Demo:
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
 
     def _verdict(self) -> int:
-        """Return the exit code; say what it means where it is not 0."""
+        """Return the exit code; print why if it is not 0."""
         code = self.observers.report()
         if code or self.turns:
             return code
@@ -211,7 +211,7 @@ class Demo:
 
 
 def chosen_scenario(name: str | None) -> Scenario:
-    """Return the scenario that was asked for, else the one without faults. Raises ConfigError."""
+    """Return the scenario that was asked for, by default one without faults. Raises ConfigError."""
     from agent.simulator import Scenario, ScenarioError, find  # noqa: PLC0415 - after the options are known to be good
 
     try:
@@ -221,7 +221,7 @@ def chosen_scenario(name: str | None) -> Scenario:
 
 
 def line_of(arguments: argparse.Namespace) -> Trace | None:
-    """Return the line that was asked for, if any. Raises ConfigError."""
+    """Return the trace of the uplink that was asked for, if any. Raises ConfigError."""
     try:
         if arguments.uplink_trace is not None:
             return Trace.read(arguments.uplink_trace)
@@ -231,7 +231,7 @@ def line_of(arguments: argparse.Namespace) -> Trace | None:
 
 
 async def _enter_is_the_button(box: SimulatedBox) -> None:
-    """Let a person at the terminal tap by Enter until end of input."""
+    """Tap the button for each Enter at the terminal, until end of input."""
     loop = asyncio.get_running_loop()
     sys.stdout.write("Enter is the button; Ctrl-D ends.\n")
     while await loop.run_in_executor(None, sys.stdin.readline):
@@ -255,7 +255,7 @@ def summary(turns: list[TurnSummary], report: dict[str, Any], width: int = 80) -
 
 
 def faults(report: dict[str, Any], *, due: bool) -> list[str]:
-    """Return the line about what the scenario did; none without faults to do."""
+    """Return a line about the faults that came, or that none came though one was ``due``; else nothing."""
     came: dict[str, list[float]] = {}
     for fault in report["faults"]:
         came.setdefault(fault["fault"], []).append(fault["at_s"])
@@ -266,7 +266,7 @@ def faults(report: dict[str, Any], *, due: bool) -> list[str]:
 
 
 def save_sounds(speaker: RoomSpeaker, path: Path) -> None:
-    """Write what a speaker played as one WAV, with the silence between."""
+    """Write what a speaker played as one WAV, with the silence in between."""
     with wave.open(str(path), "wb") as wav:
         wav.setparams((1, 2, SPEAKER_FORMAT.rate, 0, "NONE", ""))
         end = speaker.sounds[0].at if speaker.sounds else 0.0

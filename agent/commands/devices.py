@@ -1,4 +1,4 @@
-"""``field-agent devices``: what is plugged in, and how to name it in the configuration."""
+"""``field-agent devices``: lists what is plugged in, and how to name it in the configuration."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 def options(sub: argparse.ArgumentParser) -> None:
-    """Add nothing."""
+    """Add no options: this command has none."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print sound cards, cameras and GPIO chips; a library that is missing is a note, not an error."""
+    """Print sound cards, cameras and GPIO chips; a missing library is a note, not an error."""
     del arguments
     _section("sound cards", inventory.sound_cards(), _card)
     _section("cameras", inventory.cameras(), _camera)
@@ -47,7 +47,7 @@ def _card(card: SoundCard) -> str:
         sides.append(f"in {card.inputs} ch {rates(card.input_rates)}")
     if card.outputs:
         sides.append(f"out {card.outputs} ch {rates(card.output_rates)}")
-    names = repr(card.setting) + (f" or {card.port!r}, whatever is plugged in there" if card.port else "")
+    names = repr(card.setting) + (f" or {card.port!r} for whatever is plugged in there" if card.port else "")
     return f"{card.name} (setting: {names}; default {card.default_rate} Hz; {'; '.join(sides)})"
 
 

@@ -1,4 +1,4 @@
-"""``field-agent log``: what was said, what waits, and a job record of it. Reads only, also while the agent runs."""
+"""``field-agent log``: lists, shows, plays and exports conversations. Reads only, even while the agent runs."""
 
 from __future__ import annotations
 
@@ -36,58 +36,56 @@ if TYPE_CHECKING:
 SHOWN = 20
 FORMATS = ("json", "html", "zip")
 AHEAD_S = 4.0
-"""How much is given to the speaker before it is due: the longest recordings are longer than it can hold."""
+"""How far ahead the speaker is fed: the longest recordings are longer than its buffer."""
 TAIL_S = 0.3
-"""What the sound card still holds when the last sample was handed over."""
+"""How long the sound card still plays after the last sample was handed over."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
-    """Add this command's options and what it can be asked to do."""
+    """Add this command's options and actions."""
     _where(sub)
     sub.add_argument("-n", type=number, default=SHOWN, metavar="N", help=f"list the newest N (default: {SHOWN})")
-    sub.add_argument("--all", action="store_true", help="list all, also those in which nothing happened")
+    sub.add_argument("--all", action="store_true", help="list all, even those in which nothing happened")
     sub.set_defaults(action=show_list)
-    actions = sub.add_subparsers(metavar="show|play|export", title="what else")
-    show = _action(
-        actions, "show", show_one, "print a conversation: what was heard, said, called, and how long it took"
-    )
+    actions = sub.add_subparsers(metavar="show|play|export", title="other actions")
+    show = _action(actions, "show", show_one, "print a conversation: questions, answers, function calls and figures")
     show.add_argument("number", type=number, metavar="N", help="number of the conversation")
     play = _action(actions, "play", play_one, "play the recording of a turn on the configured speaker")
     play.add_argument("number", type=number, metavar="N", help="number of the turn, as show prints it")
-    play.add_argument("--answer", action="store_true", help="the answer, which is kept of a note")
+    play.add_argument("--answer", action="store_true", help="play the answer, which is kept for notes only")
     play.add_argument("--out", type=Path, metavar="FILE", help="write a WAV instead; - for standard output")
     export = _action(actions, "export", export_one, "write a conversation as a job record")
     export.add_argument("number", type=number, metavar="N", help="number of the conversation")
-    export.add_argument("--format", choices=FORMATS, help="default: what FILE ends in, else html")
+    export.add_argument("--format", choices=FORMATS, help="default: the ending of FILE, else html")
     export.add_argument("--out", type=Path, metavar="FILE", help="default: job-N.FORMAT here; - for standard output")
-    export.add_argument("--audio", action="store_true", help="put the recordings into the page (zip has them anyway)")
+    export.add_argument("--audio", action="store_true", help="put the recordings into the page (a zip always has them)")
     for each in (play, export):
-        each.add_argument("--force", action="store_true", help="replace FILE if it is there")
+        each.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
 def _where(sub: argparse.ArgumentParser, default: object = None) -> None:
-    config_help = f"configuration (TOML; default: {DEFAULT_PATH} if it is there)"
+    config_help = f"configuration (TOML; default: {DEFAULT_PATH} if it exists)"
     sub.add_argument("--config", type=Path, metavar="FILE", default=default, help=config_help)
-    state_help = "the agent's state (default: where it would keep it)"
+    state_help = "the agent's state folder (default: the configured one)"
     sub.add_argument("--state", type=Path, metavar="FOLDER", default=default, help=state_help)
 
 
 def _action(actions: Actions, name: str, act: Callable[..., None], help_text: str) -> argparse.ArgumentParser:
     sub = actions.add_parser(name, help=help_text, description=help_text)
-    _where(sub, argparse.SUPPRESS)  # else it would undo what was said before the name
+    _where(sub, argparse.SUPPRESS)  # else it would undo the options given before the action's name
     sub.set_defaults(action=act)
     return sub
 
 
 def number(text: str) -> int:
-    """Read a whole number above 0; an option's type."""
+    """Return ``text`` as a whole number above 0; an option's type. Raises ArgumentTypeError."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return int(positive(text))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked for. Raises ConfigError, StorageError, NotKeptError, DeviceError."""
+    """Run the chosen action on the journal. Raises ConfigError, StorageError, NotKeptError, DeviceError."""
     path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     settings = config.load(path)
     folder = arguments.state.expanduser() if arguments.state else folder_of(settings)
@@ -100,12 +98,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show_list(arguments: argparse.Namespace, _: Settings, __: Path, journal: Journal) -> None:
-    """Print the newest conversations, and the notes."""
+    """Print the newest conversations and the notes."""
     _print(text.listing(journal, None if arguments.all else arguments.n, _width()))
 
 
 def show_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal: Journal) -> None:
-    """Print one conversation."""
+    """Print one conversation. Raises NotKeptError, StorageError."""
     record = load(folder, journal, arguments.number)
     _print(text.story(record, record.files(), _width()))
 
@@ -148,14 +146,14 @@ def _format_of(out: Path | None) -> str:
 
 def _missing(record: Record) -> list[str]:
     gone = len(record.named()) - len(record.files())
-    return [f"no longer kept and so left out: {text.count(gone, 'file')}"] if gone else []
+    return [f"left out because no longer kept: {text.count(gone, 'file')}"] if gone else []
 
 
 # play
 
 
 def play_one(arguments: argparse.Namespace, settings: Settings, folder: Path, journal: Journal) -> None:
-    """Play, or write, the recording of one turn. Raises ConfigError, NotKeptError, DeviceError."""
+    """Play the recording of one turn, or write it to a file. Raises ConfigError, NotKeptError, DeviceError."""
     turn = journal.turn(arguments.number)
     pcm, rate = _sound(turn, arguments, folder)
     if arguments.out:
@@ -168,7 +166,7 @@ def play_one(arguments: argparse.Namespace, settings: Settings, folder: Path, jo
 
 
 def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) -> tuple[bytes, int]:
-    """Return what is to be played, or say why there is nothing. Raises NotKeptError."""
+    """Return the samples to play and their rate. Raises NotKeptError, which says why there are none."""
     name = f"turn {arguments.number}"
     if turn is None:
         raise NotKeptError(f"{name}: not in the log (turns are numbered by: field-agent log show N)")
@@ -176,17 +174,17 @@ def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) ->
     path = layout.recording(turn.number)
     if arguments.answer:
         if not turn.answer_audio:
-            raise NotKeptError(f"{name}: its answer was not kept (answers to notes are, others are only in words)")
+            raise NotKeptError(f"{name}: no recording of its answer (kept for notes only; its text: log show)")
         path = layout.answer(turn.number)
     elif not turn.audio:
-        raise NotKeptError(f"{name}: was {turn.kind}, there is no recording (its words: field-agent log show N)")
+        raise NotKeptError(f"{name}: was {turn.kind}, so there is no recording (its text: field-agent log show N)")
     if not path.exists():
-        raise NotKeptError(f"{name}: its recording made room for newer ones (more room: [notes] limit_mb)")
+        raise NotKeptError(f"{name}: its recording was deleted to make room (for more room: [notes] limit_mb)")
     return files.sound(path)
 
 
 async def _play(settings: Settings, pcm: bytes, rate: int) -> None:
-    """Play to the end. Raises DeviceError."""
+    """Play ``pcm`` (16-bit mono) to its end on the configured speaker. Raises DeviceError."""
     from hardware import open_devices  # noqa: PLC0415 - no other action needs a device
 
     chosen = {"audio": {"microphone": "silence"}, "camera": {"source": "none"}}
@@ -213,7 +211,7 @@ async def _through(speaker: Speaker, pcm: bytes, rate: int) -> None:
     for start in range(0, len(pcm), second):
         speaker.write(at_speaker_rate(pcm[start : start + second], rate))
         await asyncio.wait([end], timeout=max(0.0, speaker.buffered_s - AHEAD_S))
-        if end.done():  # it cannot be played
+        if end.done():  # the speaker failed
             break
     speaker.finish()
     await end
@@ -221,7 +219,7 @@ async def _through(speaker: Speaker, pcm: bytes, rate: int) -> None:
 
 
 def at_speaker_rate(pcm: bytes, rate: int) -> bytes:
-    """Return 16-bit mono sound at the speaker's rate, drawn straight between samples: good enough to listen to."""
+    """Return 16-bit mono audio at the speaker's rate, interpolated linearly: good enough to listen to."""
     if rate == SPEAKER_FORMAT.rate:
         return pcm
     samples = array("h", pcm)

@@ -1,4 +1,4 @@
-"""``field-agent run``: the daemon."""
+"""``field-agent run``: runs the daemon."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_log(settings.log.level)
     if settings.gpio.button == "none":
         settings = config.override(settings, {"turn": {"always_listening": True}}, where="a box without a button")
-    api_key.api_key(settings)  # fail now, in words, rather than at the first connection
+    api_key.api_key(settings)  # fail now, with a clear message, rather than at the first connection
     to_the_end(serve(settings))
     return 0
 

@@ -1,4 +1,4 @@
-"""``field-agent simulate``: the simulator alone, for any client of the Live API."""
+"""``field-agent simulate``: runs the simulator alone, for any client of the Live API."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     sub.add_argument("--port", type=port, default=8765, help="port (default 8765; 0: any)")
     sub.add_argument("--scenario", metavar="NAME|FILE", help=f"faults to play; shipped: {', '.join(simulator.names())}")
-    sub.add_argument("--answers", choices=("script", "report"), default="script", help="report: say what was heard")
+    sub.add_argument("--answers", choices=("script", "report"), default="script", help="report: describe the question")
     sub.add_argument("--api-key", metavar="KEY", help="accept only this key (default: any)")
     sub.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve wss:// with this certificate")
-    sub.add_argument("--tls-key", type=Path, metavar="PEM", help="and this key")
-    sub.add_argument("--report", type=Path, metavar="FILE", help="write what was received as JSON at the end")
-    sub.add_argument("--audio", type=Path, metavar="WAV", help="write all received audio at the end")
-    sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="stop after so long")
+    sub.add_argument("--tls-key", type=Path, metavar="PEM", help="the certificate's private key, if in another file")
+    sub.add_argument("--report", type=Path, metavar="FILE", help="at the end, write what was received, as JSON")
+    sub.add_argument("--audio", type=Path, metavar="WAV", help="at the end, write all received audio")
+    sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="stop after this time")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def _keep(served: simulator.Simulator, arguments: argparse.Namespace) -> None:
 
 
 def port(text: str) -> int:
-    """Read a port's number; an option's type."""
+    """Return ``text`` as a port number; an option's type. Raises ArgumentTypeError."""
     with contextlib.suppress(ValueError):
         number = int(text)
         if 0 <= number <= 65535:  # noqa: PLR2004 - TCP's own limit

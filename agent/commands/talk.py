@@ -1,4 +1,4 @@
-"""``field-agent talk``: the agent on a laptop, or on a bench without a terminal."""
+"""``field-agent talk``: runs the agent on a laptop, or on a test bench without a terminal."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
     from hardware.ports import Devices, Microphone
 
 NEVER_S = {"idle_s": 3600.0, "follow_up_s": 600.0}
-"""With --listen the box stays awake: a bench has no thumb to wake it again."""
+"""With --listen the box stays awake: on a bench nobody presses the button to wake it again."""
 LAST_ANSWER_S = 2.0
-"""After the end of a WAV, an answer that has not been asked for by then will not be."""
+"""How long after the end of a WAV its last question may still be found to have ended."""
 LAST_RECORD_S = 3.0
-"""At the end the service is given so long to begin an answer that it owes, and to close the last turn."""
+"""How long the service has at the end to begin an answer that it owes, or to close the last turn."""
 GLANCE_S = 0.05
 KEYS = "Enter taps, Space (where the terminal can) or Tab holds; type a line to ask in writing; Ctrl-C ends."
-EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after the other, and the end of them is the end.
-The API key is taken from GEMINI_API_KEY, or from the file that [service] key_file of the configuration names; a ws://
-address needs none. Ctrl-C and SIGTERM are a normal end (0); 69: something was asked, and nothing was answered."""
+EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after another; the program ends after the last
+answer. The API key is read from GEMINI_API_KEY, or from the file that [service] key_file in the configuration names; a
+ws:// address needs none. Exit code 0: a normal end, also by Ctrl-C or SIGTERM; 69: a question was asked and none
+answered."""
 
 
 def options(sub: argparse.ArgumentParser) -> None:
@@ -47,19 +48,19 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--mic",
         metavar="default|NAME|silence|FILE.wav",
-        help="microphone (a WAV runs in real time; silence, and with --text the default: none)",
+        help="microphone (a WAV plays in real time; silence: none, the default with --text)",
     )
     sub.add_argument("--speaker", metavar="default|NAME|none|OUT.wav", help="speaker")
     sub.add_argument("--camera", metavar="none|FILE|FOLDER", default="none", help="a JPEG or a folder of them")
-    sub.add_argument("--fps", type=not_negative, help="camera frames per second while somebody speaks")
-    sub.add_argument("--text", action="store_true", help="show the answer's words and play nothing")
+    sub.add_argument("--fps", type=not_negative, help="camera frames per second while an utterance is open")
+    sub.add_argument("--text", action="store_true", help="print the answer's text and play nothing")
     sub.add_argument("--url", help="another server, wss:// or ws://")
     sub.add_argument("--model", help="another model")
     sub.add_argument("--voice", help="another voice")
     sub.add_argument("--system-instruction", metavar="TEXT", help="another prompt")
-    sub.add_argument("--initial-message", metavar="TEXT", help="say this first")
+    sub.add_argument("--initial-message", metavar="TEXT", help="send this text first")
     sub.add_argument("--listen", action="store_true", help="start awake and stay awake: no press needed")
-    sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="end after so long")
+    sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="end after this time")
     sub.add_argument("--events", type=Path, metavar="FILE", help="write one JSON line per event")
     sub.add_argument("--log-level", default="ERROR", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
-    """Return the settings with this run's options put over them. Raises ConfigError."""
+    """Return the settings, overridden by this run's options. Raises ConfigError."""
     microphone = arguments.mic or ("silence" if arguments.text else None)
     given: dict[str, dict[str, Any]] = {
         "service": {"url": arguments.url},
@@ -95,12 +96,12 @@ def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
     settings = config.override(settings, chosen, where="command line")
     hears, speaks = (Path(name).expanduser() for name in (settings.audio.microphone, settings.audio.speaker))
     if speaks.suffix.lower() == ".wav" and speaks.resolve() == hears.resolve():
-        raise ConfigError(f"--mic and --speaker are one file, {hears}, which would be lost (name another --speaker)")
+        raise ConfigError(f"--mic and --speaker are the same file, {hears} (name another --speaker)")
     return settings
 
 
 async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Run the agent with keyboard and screen until an end comes; returns the exit code."""
+    """Run the agent with keyboard and screen to the end; return the exit code."""
     from hardware import open_devices  # noqa: PLC0415 - after the options are known to be good
 
     loop = asyncio.get_running_loop()
@@ -124,7 +125,7 @@ async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _converse(
     settings: Settings, arguments: argparse.Namespace, devices: Devices, observers: Observers, quit_asked: asyncio.Event
 ) -> None:
-    """Run the agent until the first of its ends."""
+    """Run the agent until one of its ends: quit, a closed output, end of the WAV, end of the lines, time."""
     from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
 
     loop = asyncio.get_running_loop()
@@ -134,7 +135,7 @@ async def _converse(
     if sys.stdin is None:
         lines.put_nowait(None)
     else:
-        # The agent is built from its devices, so what typing calls is known only after them.
+        # The agent is built from its devices, so the agent that typing calls exists only after them.
         write = (lambda line: agent.ask(line)) if terminal else lines.put_nowait  # noqa: PLW0108 - not yet bound
         keyboard = KeyboardButton(loop, write, quit_asked.set, on_end=lambda: lines.put_nowait(None))
         devices = replace(devices, button=keyboard)
@@ -153,7 +154,7 @@ async def _converse(
 
 
 def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lines:
-    """Return what prints; with a keyboard at a terminal, around the line that is being typed."""
+    """Return the screen; with a keyboard at a terminal, it prints around the line being typed."""
 
     def latest() -> TurnSummary | None:
         return agent.snapshot().turn
@@ -166,8 +167,8 @@ def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lin
 
 
 async def _ask(agent: Agent, lines: asyncio.Queue[str | None], *, last: bool) -> None:
-    """Ask line by line, each when the one before is answered; with ``last``, the end of them is an end of all."""
-    while not agent.snapshot().link.connections:  # noqa: ASYNC110 - where that fails, the agent ends
+    """Ask line after line, each when the line before is answered; return after the last if ``last``, else never."""
+    while not agent.snapshot().link.connections:  # noqa: ASYNC110 - if that fails, the agent ends
         await asyncio.sleep(GLANCE_S)
     while (line := await lines.get()) is not None:
         await _at_rest(agent)
@@ -178,7 +179,7 @@ async def _ask(agent: Agent, lines: asyncio.Queue[str | None], *, last: bool) ->
 
 
 async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
-    """Wait for the end of a WAV microphone and for the last answer after it; for ever with any other microphone."""
+    """Wait for the end of a WAV microphone and of the last answer; with any other microphone, wait for ever."""
     ended = getattr(microphone, "ended", None) or asyncio.Event()
     await ended.wait()
     await asyncio.sleep(LAST_ANSWER_S)
@@ -191,7 +192,7 @@ async def _at_rest(agent: Agent) -> None:
 
 
 async def _over(agent: Agent) -> None:
-    """Wait until the box is at rest and nothing more of the last turn can be expected soon."""
+    """Wait until the box is at rest and nothing more of the last turn is to be expected."""
     left_s = LAST_RECORD_S
     while left_s > 0:
         now = agent.snapshot()

@@ -1,4 +1,4 @@
-"""``field-agent tune``: is the box set up so that it hears and is heard? Plays, records, says what to change."""
+"""``field-agent tune``: checks microphone and loudspeaker. Plays, records, and says what to change."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def options(sub: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     config_option(sub, DEFAULT_PATH)
     sub.add_argument(
-        "--microphones", type=names, default=[], metavar="A,B", help="compare these with the configured one; or: all"
+        "--microphones", type=names, default=[], metavar="A,B|all", help="compare these with the configured microphone"
     )
     sub.add_argument("--json", action="store_true", help="print the result as JSON; progress goes to stderr")
-    sub.add_argument("--no-voice", action="store_true", help="ask in print alone; chirp and counting are still played")
+    sub.add_argument("--no-voice", action="store_true", help="ask in print only; chirp and counting are still played")
     sub.add_argument("--simulated", type=room, metavar="NAME=VALUE,...", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tune, store what was found, print it. Raises ConfigError, DeviceError."""
+    """Tune, store the result, print it; return the exit code. Raises ConfigError, StorageError, DeviceError."""
     settings = config.load(arguments.config) if arguments.config or DEFAULT_PATH.exists() else config.Settings()
     screen = ProgressLines(sys.stderr if arguments.json else sys.stdout)
     voice = configured(settings.voice)
@@ -71,7 +71,7 @@ async def tune(
 
 
 def names(text: str) -> list[str]:
-    """Read names with commas between; an option's type."""
+    """Return the names in ``text``, which commas separate; an option's type."""
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
@@ -79,14 +79,14 @@ def names(text: str) -> list[str]:
 
 
 def inputs(settings: Settings) -> list[str]:
-    """Return all microphones there are but the configured one's own name."""
+    """Return the names of all microphones except the configured one."""
     from hardware.inventory import sound_cards  # noqa: PLC0415 - opens every card briefly
 
     return [card.setting for card in sound_cards().items if card.inputs and card.setting != settings.audio.microphone]
 
 
 def room(text: str) -> dict[str, float]:
-    """Read what is special about a simulated room; an option's type."""
+    """Return the parameters of a simulated room; an option's type. Raises ArgumentTypeError."""
     try:
         pairs = [(name, float(value)) for name, _, value in (each.partition("=") for each in names(text))]
     except ValueError:
@@ -95,10 +95,10 @@ def room(text: str) -> dict[str, float]:
 
 
 def simulated(special: dict[str, float], voice: Recordings) -> Opener:
-    """Return what opens simulated rigs; each further microphone is 10 dB farther away from the voice."""
+    """Return a function that opens simulated rigs; each further microphone hears the voice 10 dB less."""
     from hardware.tuning.simulated_rig import RoomModel, SimulatedRig  # noqa: PLC0415 - numpy, as above
 
-    plain = RoomModel(**special)  # type: ignore[arg-type] # numbers, and a name that is none is a mistake of ours
+    plain = RoomModel(**special)  # type: ignore[arg-type] # numbers; an unknown name is a mistake of ours
     with wave.open(str(QUESTION)) as file:
         question = file.readframes(file.getnframes())
     farther: dict[str, int] = {}
@@ -116,7 +116,7 @@ def simulated(special: dict[str, float], voice: Recordings) -> Opener:
 
 
 class ProgressLines:
-    """Progress that reads well over ssh: what is being done appears at once, its outcome behind it, nothing moves."""
+    """Prints progress in a way that reads well over ssh: each step appears at once, its outcome behind it."""
 
     def __init__(self, stream: TextIO) -> None:
         """Print to ``stream``."""
@@ -124,12 +124,12 @@ class ProgressLines:
         self._open = False
 
     def begin(self, text: str) -> None:
-        """Begin a line."""
+        """Begin a line with the step ``text``."""
         self._put(text)
         self._open = True
 
     def end(self, text: str) -> None:
-        """End it."""
+        """End the line with the outcome ``text``."""
         self._put(f" {text}\n" if text else "\n")
         self._open = False
 
@@ -145,7 +145,7 @@ class ProgressLines:
 
 
 def to_copy(outcome: TuningResult, settings: Settings) -> list[str]:
-    """Return settings that follow from the outcome, as lines of the configuration; nothing if none do."""
+    """Return the settings that the outcome suggests, as lines of the configuration; empty if there are none."""
     lines = [each.setting for each in outcome.findings if each.setting]
     if outcome.microphone != settings.audio.microphone:
         lines.insert(0, f"audio.microphone = {json.dumps(outcome.microphone, ensure_ascii=False)}")
@@ -154,11 +154,11 @@ def to_copy(outcome: TuningResult, settings: Settings) -> list[str]:
         table, _, rest = line.partition(".")
         tables.setdefault(table, []).append(f"    {rest}")
     body = [each for table, rows in tables.items() for each in (f"    [{table}]", *rows)]
-    return ["to copy into the configuration:", *body] if body else []
+    return ["copy this into the configuration:", *body] if body else []
 
 
 def as_json(outcome: TuningResult) -> dict[str, Any]:
-    """Return the whole outcome in plain values."""
+    """Return the whole outcome as plain values, ready for JSON."""
 
     def heard(figures: Figures) -> dict[str, Any]:
         wanted = ("noise_dbfs", "speech_dbfs", "speech_clipping", "dead")

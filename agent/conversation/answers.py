@@ -1,7 +1,7 @@
-"""PURE: whose answer it is that the service is sending.
+"""PURE: finds out which question the service is answering.
 
-The wire gives answers no name; they come in the order of the questions, each closed by turnComplete. This ledger of
-expected answers attributes what arrives, refuses what nobody wants any more, and says when one is over.
+Answers have no identifier on the wire; they come in the order of the questions, each closed by turnComplete. This
+ledger of expected answers attributes what arrives, refuses what is no longer wanted, and says when an answer is over.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from agent.wire.events import TurnComplete
 
 CUT_GRACE_S = 2.0
-"""How long after the next question a cut answer may still trickle in before its missing end is taken as lost."""
+"""How long after the next question a cut answer may still trickle in before its end counts as lost."""
 
 
 class Use(Enum):
-    """What is done with an answer."""
+    """What to do with an answer."""
 
-    ALOUD = auto()  # it is played, and the turn machine is told of it
-    DEFERRED = auto()  # it is kept for later instead: nobody may be there
-    UNWANTED = auto()  # it was to be played and is refused; its end still acknowledges the question
-    DROPPED = auto()  # it was to be kept and is refused; its end acknowledges nothing, so that the note comes again
+    ALOUD = auto()  # play it, and tell the turn machine of it
+    DEFERRED = auto()  # keep it for later: nobody may be there
+    UNWANTED = auto()  # refuse it, though it was to be played; its end still acknowledges the question
+    DROPPED = auto()  # refuse it, though it was to be kept; its end acknowledges nothing, so the note is sent again
 
 
 class Arrival(Enum):
-    """How much of an answer has come."""
+    """How much of an answer has been received."""
 
     EXPECTED = auto()  # nothing
     BEGUN = auto()
-    GENERATED = auto()  # all of it, but for the end of the turn
-    EMPTY = auto()  # the same, and there was nothing in it
+    GENERATED = auto()  # all of it except the end of the turn
+    EMPTY = auto()  # likewise, but the answer had no content
 
 
 _REFUSED = {Use.ALOUD: Use.UNWANTED, Use.DEFERRED: Use.DROPPED}
@@ -49,7 +49,7 @@ _BY_MORE = {Arrival.EMPTY: Arrival.EXPECTED, Arrival.GENERATED: Arrival.BEGUN}
 
 @dataclass(slots=True)
 class Answer:
-    """One answer that the service owes."""
+    """An answer that the service owes."""
 
     utterance: int | None  # None: the service speaks of its own accord, or by its own speech detection
     asked_at: float
@@ -59,31 +59,31 @@ class Answer:
 
     @property
     def aloud(self) -> bool:
-        """Whether the turn machine is told of it."""
+        """Whether the answer is played, so that the turn machine is told of it."""
         return self.use is Use.ALOUD
 
     @property
     def wanted(self) -> bool:
-        """Whether its content is taken."""
+        """Whether the answer's content is used: played, or kept for later."""
         return self.use in (Use.ALOUD, Use.DEFERRED)
 
     @property
     def begun(self) -> bool:
-        """Whether a piece of it has come."""
+        """Whether any content of the answer has been received."""
         return self.arrival in (Arrival.BEGUN, Arrival.GENERATED)
 
     @property
     def generated(self) -> bool:
-        """Whether all of it has come."""
+        """Whether the answer has been received to its end."""
         return self.arrival in (Arrival.GENERATED, Arrival.EMPTY)
 
     @property
     def acknowledges(self) -> int | None:
-        """The utterance that its end acknowledges, None if it is to be sent again."""
+        """The utterance that the end of the answer acknowledges; None if that utterance is to be sent again."""
         return None if self.use is Use.DROPPED else self.utterance
 
     def refuse(self) -> None:
-        """Refuse what is still to come of it."""
+        """Refuse the rest of the answer."""
         self.use = _REFUSED.get(self.use, self.use)
 
 
@@ -91,23 +91,23 @@ class Answers:
     """The answers owed by the service, oldest first. Events for the turn machine are about wanted ones only."""
 
     def __init__(self, on_lost: Callable[[Answer], None]) -> None:
-        """Start with nothing owed; ``on_lost`` is told of an answer whose end will not come."""
+        """Start with nothing owed; ``on_lost`` gets each answer whose end will not come."""
         self._owed: deque[Answer] = deque()
         self._on_lost = on_lost
 
     @property
     def pending(self) -> bool:
-        """Whether a wanted answer is still owed, or not closed."""
+        """Whether a wanted answer is still owed or not closed yet."""
         return any(answer.wanted for answer in self._owed)
 
     @property
     def incomplete(self) -> bool:
-        """Whether something of a wanted answer is still to come."""
+        """Whether a part of a wanted answer is still to come."""
         return any(answer.wanted and not answer.generated for answer in self._owed)
 
     @property
     def newest(self) -> Answer | None:
-        """The answer to the last question asked."""
+        """The answer to the newest question."""
         return self._owed[-1] if self._owed else None
 
     @property
@@ -122,25 +122,28 @@ class Answers:
         use: Use,
         record: TurnRecord | None = None,
     ) -> Answer:
-        """Note that ``utterance`` was sent to the service; ``record``: the rest of an answer that broke off."""
+        """Expect the answer to ``utterance``, which was sent.
+
+        ``record``: the answer that broke off, if this is the rest of it.
+        """
         answer = Answer(utterance, now, use, record=record or TurnRecord(utterance))
         self._owed.append(answer)
         return answer
 
     def cut(self) -> None:
-        """Mark every answer asked for so far as unwanted, but for those that are kept for later."""
+        """Mark every answer asked for so far as unwanted, except those kept for later."""
         for answer in self._owed:
             if answer.use is Use.ALOUD:
                 answer.refuse()
 
     def drop_deferred(self) -> None:
-        """Discard the answers that were to be kept for later: a new question comes first."""
+        """Refuse the answers that were to be kept for later: a new question comes first."""
         for answer in self._owed:
             if answer.use is Use.DEFERRED:
                 answer.refuse()
 
     def content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
-        """Attribute a piece of answer: the answer it belongs to (None: refuse it) and what to tell the turn machine."""
+        """Attribute a piece of content; return its answer (None: refuse it) and the events for the turn machine."""
         self._drop_lost(now)
         if not self._owed:
             self._owed.append(Answer(None, now))
@@ -152,7 +155,7 @@ class Answers:
         return answer, [events.AnswerBegan()] if first and answer.aloud else []
 
     def generation_complete(self) -> tuple[int | None, list[events.Event]]:
-        """Note that all of the present answer has come; return the utterance that this acknowledges, and events."""
+        """Note that the present answer is complete; return the utterance that this acknowledges, and events."""
         answer = self.current
         if answer is None or answer.generated:
             return None, []
@@ -171,9 +174,10 @@ class Answers:
         return answer.acknowledges, [events.AnswerEnded()] if answer.aloud else []
 
     def interrupted(self) -> list[events.Event]:
-        """Handle the service's report that it stopped speaking because somebody else did.
+        """Handle the service's report that it stopped the answer because it heard speech; return events.
 
-        Before the answer's first piece this is about an earlier one, or an empty turn that turnComplete will report.
+        Before the answer's first piece, the report is about an earlier answer or an empty turn, which turnComplete
+        will report.
         """
         answer = self.current
         if answer is None:
@@ -185,15 +189,15 @@ class Answers:
         return news
 
     def connection_lost(self) -> None:
-        """Report every answer that is still owed as lost."""
+        """Pass every answer that is still owed to ``on_lost``, oldest first."""
         while self._owed:
             self._on_lost(self._owed.popleft())
 
     def _drop_lost(self, now: float) -> None:
-        """Drop answers whose end never came, when the piece at hand must belong to a later question.
+        """Drop answers whose end never came, when the present piece must belong to a later question.
 
-        One that was generated has no further piece. A cut one may still trickle in; one that never began was swallowed
-        whole: the service merged it into the next question.
+        A complete answer has no further piece. A cut answer may still trickle in. A cut answer that never began was
+        never made: the service merged its question into the next.
         """
         while len(self._owed) > 1 and (self._owed[0].generated or not self._owed[0].wanted):
             oldest, following = self._owed[0], self._owed[1]

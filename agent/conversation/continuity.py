@@ -1,7 +1,7 @@
-"""Which conversation this is, and how it goes on over the next connection: resumed, told what was said, or begun anew.
+"""Which conversation this is, and how it goes on over the next connection: resumed, replayed, or begun anew.
 
-A conversation is the turns that share context, over as many connections as it takes. One that is young enough goes on
-after a restart; so long after the last word that it is nobody's context any more, another begins.
+A conversation is the turns that share context, over as many connections as it takes. A young conversation goes on after
+a restart. Once its last word is older than ``conversation.resume_within_s``, the next word begins a new conversation.
 """
 
 from __future__ import annotations
@@ -26,57 +26,57 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORGET_EVERY_S = 86_400.0
-"""How often what is older than ``notes.keep_days`` is looked for, in a box that is never switched off."""
+"""How often a box that is never switched off deletes what is older than ``notes.keep_days``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catchup:
-    """What a new connection's session must be told, and what it knows."""
+    """What the session of a new connection knows, and what it must be told."""
 
-    known: int  # the last utterance whose sound the session has in its memory for certain; 0 for none
-    preface: str  # what it has missed, to be told before the next utterance
+    known: int  # the last utterance whose audio the session certainly remembers; 0 for none
+    preface: str  # the turns it has missed, to be sent before the next utterance
     seed: bytes | None  # the history for a fresh session, to be sent at once
 
 
 class Continuity:
-    """Keeps conversation and session together, in memory and in the store."""
+    """Keeps the conversation and the service's session in step, in memory and in the store."""
 
     def __init__(self, settings: Settings, store: Store, session: Session, wall: Callable[[], float]) -> None:
-        """Look at what ``store`` found at the start; nothing is begun before :meth:`begin`."""
+        """Read what ``store`` found at the start; no conversation begins before :meth:`begin`."""
         self._settings = settings
         self._store = store
         self.session = session
-        """Our side of the server's memory."""
+        """What we know of the server's memory."""
         self._wall = wall
         past = store.past.conversation
         self._last_at = past.last_at if past else None
         self._greeted = bool(past and past.greeted)
-        self._handle = ""  # as it is on disk
+        self._handle = ""  # the handle on disk
         self._forget_at = 0.0
         self.starting_over = False
-        """Whether another conversation begins with the next connection: what still comes is about the old one."""
+        """Whether a new conversation begins with the next connection; until then, messages are about the old one."""
 
     @property
     def counterpart(self) -> str:
-        """Whom the conversation is with: a handle is good for this one alone."""
+        """The model, and the service if it is not the default one: a handle is valid for this pair only."""
         service, model = self._settings.service.url, self._settings.session.model
         return model if service == ServiceSettings().url else f"{model} at {service}"
 
     @property
     def model(self) -> str:
-        """The model that is talked to."""
+        """The configured model's id."""
         return self._settings.session.model
 
     @property
     def stale(self) -> bool:
-        """Whether what is said next begins a new conversation."""
+        """Whether the technician's next words begin a new conversation."""
         if self._last_at is None:
             return True
-        # A clock that was set back says nothing about age, and a box without one starts in the past.
+        # A clock that was set back says nothing about age, and a box without a clock starts in the past.
         return self._wall() - self._last_at > self._settings.conversation.resume_within_s
 
     def begin(self, now: float) -> None:
-        """Continue the last conversation if it is young enough, else begin one; ``now`` is the loop's time."""
+        """Continue the last conversation if it is young enough, else begin a new one; ``now`` is the loop's time."""
         past = self._store.past.conversation
         if past is None or self.stale:
             self._begin_new()
@@ -90,23 +90,23 @@ class Continuity:
             self.session.restore(past.handle, age_s, now, position)
 
     def touch(self) -> None:
-        """Note that the technician or the service said something."""
+        """Note that a question was begun or a turn ended: the conversation is as young as that."""
         self._last_at = self._wall()
 
     def start_over(self, *, connected: bool) -> None:
-        """Begin another conversation with the next connection."""
+        """Begin a new conversation with the next connection; ``connected``: there is still one for the old."""
         self.session.forget()
         self._begin_new()
         self.starting_over = connected
 
     def connected(self, now: float) -> Catchup:
-        """Go on over a new connection; returns what its session must be told."""
+        """Continue over a new connection; return what its session knows and must be told."""
         self.starting_over = False
         self._forget_old(now)
         return Catchup(self.session.known, missed_text(self.session.missed()), self.session.seed())
 
     def greeting(self) -> str:
-        """Return what is to be said first in this conversation, the first time it is asked for; else nothing."""
+        """Return the initial message, once in a conversation; after that, or without one, an empty string."""
         greeting = "" if self._greeted else self._settings.session.initial_message
         if greeting:
             self._greeted = True
@@ -114,7 +114,7 @@ class Continuity:
         return greeting
 
     def keep_handle(self, now: float) -> None:
-        """Bring the handle that would be used next to the disk."""
+        """Write the handle that the next connection would use to disk, if it changed."""
         handle = self.session.handle(now)
         if handle != self._handle:
             self._handle = handle
@@ -131,18 +131,18 @@ class Continuity:
         return PastTurn(row.question or row.text, row.played or row.answer, tools, row.number)
 
     def _forget_old(self, now: float) -> None:
-        """Forget what is too old, once a day: a certificate was valid just now, so the clock is about right."""
+        """Delete what is too old, once a day, over TLS only: its certificate was valid, so the clock is about right."""
         if self._settings.service.url.startswith("wss:") and now >= self._forget_at:
             self._forget_at = now + FORGET_EVERY_S
             self._store.forget(self._settings.notes.keep_days)
 
 
 def settled_rows(turns: list[TurnRow]) -> list[TurnRow]:
-    """Return the turns that can be told again, in the order in which they were answered."""
+    """Return the turns that can be replayed, in the order in which they were answered."""
     told = [row for row in turns if row.state in SETTLED and (row.question or row.text or row.answer)]
     return sorted(told, key=answered_at)
 
 
 def answered_at(row: TurnRow) -> float:
-    """Return when a turn was answered, or began if that is not known."""
+    """Return the wall-clock time at which a turn was answered, or at which it began if that is not known."""
     return row.answered_at or row.began_at

@@ -1,6 +1,6 @@
-"""The exchange with the service, over as many connections as it takes: what the box asks for.
+"""The conversation with the service, over as many connections as it takes: everything the box can ask for.
 
-Owns everything that is about the service and nothing that is about the box. What happens on the link is handled in
+Owns everything about the service and nothing about the box. What happens on the link is handled in
 :mod:`agent.conversation.exchange`, which tells the box through its ``Host``.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Conversation:
-    """What the technician says to the service, and what becomes of the answer."""
+    """Sends the technician's questions to the service and plays, keeps or discards the answers."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, each given once by the one place that wires the agent
         self,
@@ -45,7 +45,7 @@ class Conversation:
         store: Store,
         wall: Callable[[], float],
     ) -> None:
-        """Connect nothing yet; ``key()`` gives the API key, ``wall()`` the calendar's time."""
+        """Wire the parts without connecting; ``key()`` returns the API key, ``wall()`` the time of day."""
         self._host = host
         self._loop = loop = asyncio.get_running_loop()
         self._local_detection = local_detection = settings.turn.local_detection
@@ -79,7 +79,7 @@ class Conversation:
 
     @property
     def link(self) -> Link:
-        """The connection, while one is wanted."""
+        """The link to the service."""
         return self.exchange.link
 
     @property
@@ -89,23 +89,23 @@ class Conversation:
 
     @property
     def recording(self) -> Utterance | None:
-        """The open utterance, or the stream of a service that detects speech itself."""
+        """The open utterance, or the stream to a service that detects speech itself."""
         return self.delivery.ledger.recording
 
     def begin(self) -> None:
-        """Continue the last conversation, if it is young enough; else begin one."""
+        """Continue the last conversation if it is young enough, else begin a new one."""
         self.continuity.begin(self._loop.time())
         self.delivery.answers.report()
 
     def end(self) -> None:
-        """Keep what is open for the next start."""
+        """Stop sending notes and end the open utterance; the next start finds on disk what is unanswered."""
         self.exchange.note_sender.close()
         self.delivery.end(self._loop.time())
 
     # what the technician says
 
     def wake(self) -> None:
-        """Prepare for speech: where the service detects it, the stream to it begins with the open microphone."""
+        """Prepare for speech; if the service detects speech, its stream begins as the microphone opens."""
         if self.continuity.stale:
             self.continuity.start_over(connected=self.link.ready)
             self.link.renew()
@@ -113,7 +113,7 @@ class Conversation:
             self._open(b"")
 
     def sleep(self) -> None:
-        """End whatever is open: the microphone is closed."""
+        """End the open utterance or stream: the microphone is closed."""
         self.delivery.end(self._loop.time())
         self.link.pump()
 
@@ -125,7 +125,7 @@ class Conversation:
             self.save()
 
     def open_utterance(self, pre_roll: bytes) -> None:
-        """Begin an utterance."""
+        """Begin an utterance with ``pre_roll`` (16 kHz mono s16le)."""
         self.dialogue.drop_deferred()
         self.delivery.withdraw_notes()
         if self._local_detection:
@@ -133,7 +133,7 @@ class Conversation:
         self.link.pump()
 
     def hear(self, chunk: bytes, *, quiet: bool) -> None:
-        """Add 20 ms to the open utterance and send them if the pipe allows; ``quiet``: nobody speaks in them."""
+        """Add 20 ms to the open utterance and send what the line allows; ``quiet``: nobody speaks in them."""
         self.delivery.hear(chunk, quiet=quiet)
         self.link.pump()
 
@@ -153,7 +153,7 @@ class Conversation:
         self.link.pump()
 
     def cancel_catch_up(self) -> None:
-        """Make notes of what still waits to be sent: the technician goes first."""
+        """Turn what still waits to be sent into notes: the technician's next question goes first."""
         self.dialogue.drop_deferred()
         self.delivery.cancel_catch_up()
         self.link.pump()
@@ -166,11 +166,11 @@ class Conversation:
 
     @property
     def lag_s(self) -> float:
-        """How late what is said now reaches the service: what waits here and in the pipe, in seconds."""
+        """Seconds until the technician's words reach the service: audio that waits here, and on the line."""
         return self.delivery.ledger.backlog_s + (self.link.uplink.queue_s if self.link.ready else 0.0)
 
     def show(self, jpeg: bytes) -> None:
-        """Offer a camera frame; one of an utterance that cannot be sent now is kept with it."""
+        """Offer a camera frame (JPEG); while the link is down, keep it with the open utterance."""
         if self.link.ready:
             self.outbox.frame(jpeg)
             self.link.pump()
@@ -180,12 +180,12 @@ class Conversation:
     # what becomes of the answer
 
     def cut(self) -> None:
-        """Silence the answer, and want no more of it."""
+        """Silence the answer and refuse the rest of it."""
         self.delivery.answers.cut()
         self.dialogue.cut(self._loop.time())
 
     def save(self) -> None:
-        """Keep what was not answered as notes."""
+        """Save every unanswered utterance as a note."""
         self.dialogue.give_up_rest()
         self.delivery.save()
 
@@ -203,6 +203,6 @@ class Conversation:
 
     def _note_changed(self, event: events.Event) -> None:
         if isinstance(event, events.NoteSaved) and event.delivered:
-            self.link.renew()  # the service owes an answer that nobody will take any more
+            self.link.renew()  # the service still owes an answer that is no longer wanted
         self._host.dispatch(event)
         self.exchange.note_sender.look()

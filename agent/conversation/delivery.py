@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CATCHING_UP_BYTES = MICROPHONE_FORMAT.bytes_in(1.0)
-"""An utterance that is over with more than a second of it unsent is caught up with, and not just on its way."""
+"""An ended utterance with more than a second of audio unsent is being caught up with, not just on its way."""
 
 
 class Delivery:
-    """At-least-once delivery of what the technician says. One per agent."""
+    """Delivers what the technician says at least once: live, or later as a note. One instance per agent."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, each given once
         self,
@@ -62,12 +62,12 @@ class Delivery:
         for row in past.owed:
             self.notes.add(row.number, row.began_at)
         self.answers = NoteAnswers(speaker, store, self.notes, past.unplayed, emit)
-        """To notes, which nobody has heard yet."""
+        """The answers to notes that were not played yet."""
 
     # what the technician says
 
     def open(self, pre_roll: bytes) -> None:
-        """Begin an utterance."""
+        """Begin an utterance with ``pre_roll`` (16 kHz mono s16le)."""
         number = self.ledger.open(pre_roll)
         assert self.ledger.recording is not None
         self.ledger.recording.recorded_at = self._wall()
@@ -95,7 +95,7 @@ class Delivery:
         self._store.begin(number, typed=text)
 
     def picture(self, jpeg: bytes) -> None:
-        """Keep what the camera sees while somebody speaks who cannot be sent."""
+        """Keep the first camera frame (JPEG) with the open utterance, which cannot be sent now."""
         recording = self.ledger.recording
         if recording is not None and not recording.picture:
             recording.picture = jpeg
@@ -103,30 +103,30 @@ class Delivery:
 
     @property
     def picture_wanted(self) -> bool:
-        """Whether the present utterance has no picture yet."""
+        """Whether the open utterance, if there is one, has no picture yet."""
         return self.local_detection and self.ledger.recording is not None and not self.ledger.recording.picture
 
     # what becomes of it
 
     def sent(self, utterance: Utterance, connections: int) -> None:
-        """Note that all of it was handed to the service, over its ``connections``-th connection."""
+        """Note that ``utterance`` was handed over completely, on the link's ``connections``-th connection."""
         if not utterance.withdrawn:
             at = self._wall()
             state = {"state": "asked", "delivered_at": at, "attempts": utterance.attempts, "connections": connections}
             self._store.update(utterance.number, **state)
 
     def acknowledge(self, number: int, record: TurnRecord) -> None:
-        """Note that it was answered, as ``record`` says; what came before it was answered with it."""
+        """Note that utterance ``number`` was answered, as ``record`` says; earlier utterances were answered with it."""
         for entry in self.ledger.acknowledge(number):
             if entry.kind is not Kind.NOTE or entry.number == number:
                 self.notes.remove(entry.number)
                 self._store.settled(entry.number, _state(entry, record if entry.number == number else None))
-        if self.notes.remove(number):  # answered late, when it had become a note
+        if self.notes.remove(number):  # answered late, after it had become a note
             self._store.settled(number, "answered")
         self.answers.report()
 
     def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
-        """Keep the answer to a note (24 kHz mono s16le)."""
+        """Store the answer to note ``number`` (24 kHz mono s16le) until it can be played."""
         self.ledger.forget(number)
         self.notes.remove(number)
         answer = record.answer
@@ -140,18 +140,18 @@ class Delivery:
         self._store.keep_answer(number, pcm, self.answers.kept, lost, **columns)
 
     def cut(self) -> None:
-        """Note that the technician wants no more of what was asked until now."""
+        """Note that the technician no longer wants the answers to anything asked so far."""
         for entry in self.ledger.cut():
             self._store.settled(entry.number, "answered")
 
     def continue_answer(self, number: int, heard: str) -> bool:
-        """Ask for the rest of an answer that broke off after ``heard``; False if the utterance is not kept."""
+        """Ask for the rest of an answer that broke off after ``heard``; False if the utterance is no longer kept."""
         return self.ledger.continue_answer(number, heard, rest_wanted(heard))
 
     # notes
 
     def save(self) -> None:
-        """Make notes of all that is over and not answered."""
+        """Save every ended and unanswered utterance as a note."""
         for entry in self.ledger.over:
             self._save(entry)
 
@@ -162,7 +162,7 @@ class Delivery:
         before = delivered, entry.attempts, entry.answer_text
 
         def saved() -> None:
-            # Else the network was back in time, and it is on its way, or even answered in part.
+            # Else the network was back in time, and the utterance is on its way, or even answered in part.
             if entry in self.ledger.over and before == (entry.stage is Stage.SENT, entry.attempts, entry.answer_text):
                 self.ledger.withdraw(entry)
                 self._becomes_note(entry)
@@ -178,20 +178,20 @@ class Delivery:
         self.answers.report()
 
     def cancel_catch_up(self) -> None:
-        """Make way for what is said next: what waits to be sent becomes a note, and notes wait again."""
+        """Make way for the next utterance: what is being caught up with becomes a note, and notes wait again."""
         self.withdraw_notes()
         for entry in self.ledger.over:
             if entry.unsent_bytes > CATCHING_UP_BYTES:
                 self._save(entry)
 
     def withdraw_notes(self) -> None:
-        """Let a note that is being put to the service wait again."""
+        """Stop sending notes; they wait again."""
         for entry in self.ledger.over:
             if entry.kind is Kind.NOTE:
                 self.ledger.withdraw(entry)
 
     def rewind(self) -> bool:
-        """Prepare for another connection; True if something was given up as a live question."""
+        """Prepare for the next connection; return whether a question was given up and became a note."""
         leaving = self.ledger.rewind()
         for entry in leaving:
             if entry.kind is Kind.NOTE:
@@ -205,10 +205,10 @@ class Delivery:
         return bool(lost)
 
     def _refused(self, entry: Utterance) -> None:
-        """Make a note of what no connection survived, so that the questions behind it have their turn."""
+        """Save an utterance that no connection survived as a note, so that the questions behind it have their turn."""
         self._becomes_note(entry)
 
-        def lost() -> None:  # where the disk fails, memory is all there is
+        def lost() -> None:  # the disk failed: keep the utterance in memory
             self.notes.remove(entry.number)
             self.ledger.put_back(entry)
             self.answers.report()
@@ -216,7 +216,7 @@ class Delivery:
         self._store.save(entry.number, lambda: self._emit(events.NoteSaved()), lost)
 
     def fetch(self, number: int, then: Callable[[Utterance | None], None]) -> None:
-        """Read a note again, ready to be sent; None if it cannot be read now."""
+        """Read note ``number`` back for sending and call ``then`` with it, or with None if it cannot be read now."""
 
         def lost() -> None:
             self.notes.failed(number, self._clock())
@@ -225,11 +225,11 @@ class Delivery:
         self._store.load(number, lambda row, pcm, picture: then(self._restored(row, pcm, picture)), lost)
 
     def offer(self, note: Utterance) -> None:
-        """Send a note that was fetched."""
+        """Queue a fetched note for sending."""
         self.ledger.add_note(note)
 
     def connected(self, known: int, preface: str) -> None:
-        """Note what the session of a new connection knows: see :class:`agent.conversation.continuity.Catchup`."""
+        """Set what a new connection's session knows; see :class:`agent.conversation.continuity.Catchup`."""
         self.ledger.known, self.ledger.preface = known, preface
 
     def _restored(self, row: TurnRow, pcm: bytes, picture: bytes) -> Utterance:
@@ -253,5 +253,5 @@ def _state(entry: Utterance, record: TurnRecord | None) -> str:
     """Return the end state of a question, with the record of its own answer if it had one."""
     if record is not None and (record.answer.text or record.answer.audio_s):
         return "answered"
-    made_way = entry.wants is Wants.REST and record is None  # the rest of its answer, for the next one's
+    made_way = entry.wants is Wants.REST and record is None  # the rest of its answer made way for the next answer
     return "cut" if entry.wants is Wants.NOTHING or made_way else "answered"

@@ -1,4 +1,4 @@
-"""What the service says, turned into sound, words and events; one :class:`TurnRecord` per turn comes out.
+"""Turns what the service sends into sound, text and events, and one :class:`TurnRecord` per turn.
 
 Audio goes straight to the speaker. A record is finished when both the service and the speaker are done with it, because
 the technician may stop an answer that the service has long finished sending.
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Playing:
-    """The answer that has the speaker."""
+    """The answer that is on the speaker."""
 
     record: TurnRecord
-    epoch: int  # the speaker's, when it began to play
-    played_before_s: float  # of an answer whose rest comes after a silence
+    epoch: int  # the speaker's epoch when the answer began to play
+    played_before_s: float  # seconds of it that were played before, if this is the rest after a break
 
 
 class Dialogue:
     """The answering half of the conversation."""
 
     def __init__(self, speaker: Speaker, delivery: Delivery, turn_log: TurnLog, counters: Counters) -> None:
-        """Play on ``speaker``; tell ``delivery`` what is answered, and ``turn_log`` how."""
+        """Play on ``speaker``; tell ``delivery`` which utterances are answered, and ``turn_log`` with what."""
         self._speaker = speaker
         self._delivery = delivery
         self._turn_log = turn_log
@@ -53,13 +53,13 @@ class Dialogue:
         self._answers = Answers(self._lost)
         self._playing: _Playing | None = None
         self._last: TurnRecord | None = None
-        self._broken: TurnRecord | None = None  # its rest has been asked for
-        self._seam = ""  # between an answer that broke off and the first words of its rest
-        self._question_again = False  # the question was sent again: its transcript comes again, too
+        self._broken: TurnRecord | None = None  # an answer that broke off, and whose rest has been asked for
+        self._seam = ""  # goes between the words of an answer that broke off and those of its rest
+        self._question_again = False  # the question was sent again, so its transcript comes again, too
         self._deferred = bytearray()  # audio of the answer that is kept instead of played
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
         self.answered = 0
-        """The last utterance of which an answer has come, at least in part."""
+        """The last utterance to which an answer has come, at least in part."""
 
     @property
     def pending(self) -> bool:
@@ -68,22 +68,25 @@ class Dialogue:
 
     @property
     def incomplete(self) -> bool:
-        """Whether something of a wanted answer is still to come; its end may come late, or never."""
+        """Whether a part of a wanted answer is still to come; the end of its turn does not count."""
         return self._answers.incomplete
 
     @property
     def latest(self) -> TurnRecord | None:
-        """The turn that is being answered, or was last."""
+        """The turn that is being answered, else the one answered last."""
         current = self._answers.current
         return current.record if current is not None else self._last
 
     def asked(self, utterance: Utterance, now: float, frames: int = 0, frames_dropped: int = 0) -> None:
-        """Expect an answer to ``utterance``, all of which was handed to the service, with this many ``frames``."""
+        """Expect the answer to ``utterance``, which was handed over completely.
+
+        ``frames`` were sent while it was asked, and ``frames_dropped`` were not.
+        """
         broken = self._broken
         is_note = utterance.kind is Kind.NOTE and not utterance.withdrawn
         goes_on = broken is not None and broken.utterance == utterance.number and not is_note
         rest = broken if goes_on else None
-        number = None if utterance.withdrawn else utterance.number  # the answer to a half acknowledges nothing
+        number = None if utterance.withdrawn else utterance.number  # the answer to half a question acknowledges nothing
         refused = Use.UNWANTED if utterance.wants is Wants.NOTHING else Use.ALOUD
         answer = self._answers.expect(number, now, Use.DEFERRED if is_note else refused, rest)
         answer.record.typed = utterance.text
@@ -96,7 +99,7 @@ class Dialogue:
             answer.record.speech_ended_at = utterance.ended_at
 
     def feed(self, event: ServerEvent, now: float) -> list[events.Event]:
-        """Handle one thing that the service said; return what the turn machine must know."""
+        """Handle one server event; return the events for the turn machine."""
         match event:
             case AudioOut() if event.pcm:
                 return self._audio(event, now)
@@ -105,7 +108,7 @@ class Dialogue:
             case InputTranscript():
                 self._question(event.text)
             case Interrupted():
-                # While the rest of an answer is still to be asked for, this is about something else.
+                # While the rest of an answer has not been asked for yet, this is about something else.
                 awaited = self._broken is not None and self._answers.current is None
                 return [] if awaited else self._answers.interrupted()
             case GenerationComplete():
@@ -118,7 +121,7 @@ class Dialogue:
         return []
 
     def cut(self, now: float) -> None:
-        """Silence what plays, and refuse what is still to come of it."""
+        """Silence the answer that plays and refuse its rest, and every other answer asked for so far."""
         self.watch_playback(now)
         played_s = self._speaker.flush()
         self._answers.cut()
@@ -140,12 +143,12 @@ class Dialogue:
         return [events.Drained()]
 
     def repeat(self) -> tuple[float, list[events.Event]]:
-        """Play the last answer again: its seconds, 0 if there is none, and what the turn machine must know."""
+        """Play the last answer again; return its seconds (0: there is none) and the events for the turn machine."""
         seconds = self._speaker.repeat()
         return seconds, [events.AnswerBegan(), events.AnswerGenerated()] if seconds else []
 
     def connection_lost(self) -> list[events.Event]:
-        """Let what has come play on, and ask for the rest if the question is still at hand."""
+        """Play on what was received, and ask for the rest if the question is still kept; return events."""
         answer = self._answers.current
         news: list[events.Event] = []
         self._deferred.clear()
@@ -154,7 +157,7 @@ class Dialogue:
             if number is not None and self._delivery.continue_answer(number, answer.record.answer.text):
                 self._broken = answer.record
             else:
-                news = [events.AnswerGenerated()]  # what has come is all of it
+                news = [events.AnswerGenerated()]  # no more of it will come
         self._answers.connection_lost()
         return news
 
@@ -165,7 +168,7 @@ class Dialogue:
             playing.record.first_sample_at = now - self._speaker.played_s
 
     def give_up_rest(self) -> None:
-        """Expect no rest of an answer that broke off: what has come is all of it, for now."""
+        """Stop expecting the rest of an answer that broke off: its turn is over with what was received."""
         record, self._broken = self._broken, None
         if record is not None:
             record.reason = "connection lost"
@@ -174,10 +177,10 @@ class Dialogue:
     # words and sound
 
     def _question(self, text: str) -> None:
-        """Keep the technician's words. Where only the service knows of the utterance, they come before its answer."""
+        """Keep the technician's words. If the service detects speech, they come before their answer is expected."""
         newest = self._answers.newest
         if newest is not None and newest.record.typed:
-            return  # its words are known, and what the model was told beside them is nobody's
+            return  # its words are known; a transcript now is of a preface or remark, which nobody said
         if newest is not None:
             newest.record.question_text = text if self._question_again else newest.record.question_text + text
             self._question_again = False
@@ -221,7 +224,7 @@ class Dialogue:
         return answer, news
 
     def _speaker_for(self, record: TurnRecord) -> _Playing:
-        """Give the speaker to this answer; one that still plays there goes on, and counts as played."""
+        """Return ``record`` as the answer on the speaker; an earlier answer plays on, and counts as played."""
         playing = self._playing
         if playing is None or playing.record is not record:
             if playing is not None:
@@ -254,8 +257,8 @@ class Dialogue:
 
     def _lost(self, answer: Answer) -> None:
         if answer.record is self._broken and not answer.generated:
-            return  # its rest is asked for
-        if answer.begun:  # one that never began is asked for again, or was merged into the next
+            return  # its rest has been asked for
+        if answer.begun:  # else its question is sent again, or was merged into the next question
             answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 
@@ -277,7 +280,7 @@ class Dialogue:
         self._settle(record)
 
     def _settle(self, record: TurnRecord) -> None:
-        """Hand a record on when neither side will add to it."""
+        """Hand ``record`` on to the turn log, once neither the service nor the speaker will add to it."""
         if record.service_done and record.speaker_done and not record.settled:
             record.settled = True
             self._counters.turns += 1

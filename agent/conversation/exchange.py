@@ -1,4 +1,4 @@
-"""What happens on the link: its states, what left, what came; over as many connections as it takes."""
+"""Handles what happens on the link: its states, messages sent, messages received, over all its connections."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
-    """The box, as far as a conversation knows it; everything is called on the event loop."""
+    """The box, as a conversation sees it; every method is called on the event loop."""
 
     def dispatch(self, event: events.Event) -> None:
-        """Handle an event of the turn machine."""
+        """Pass an event to the turn machine."""
 
     def service_alive(self) -> None:
-        """Handle that the service sent anything at all; cheap, called for every message."""
+        """Handle a sign of life from the service. Cheap; called for every message."""
 
     def tell(self, notice: notices.Notice) -> None:
-        """Tell whoever watches."""
+        """Pass a notice to every observer."""
 
     def question_heard(self, text: str) -> None:
-        """Handle the next words of the technician that the service understood."""
+        """Handle the next piece of the transcript of the technician's speech."""
 
     def turn_over(self, record: TurnRecord) -> None:
-        """Handle a turn to which nothing will be added."""
+        """Handle the final record of a turn."""
 
     def connection_failed(self, error: LinkError) -> None:
-        """Handle an attempt to connect that failed before there was any connection."""
+        """Handle a failed attempt to connect, if no connection has come up before."""
 
 
 class Exchange:
@@ -85,7 +85,7 @@ class Exchange:
         counters: Counters,
         ask: Callable[[str], None],
     ) -> None:
-        """Connect nothing yet. ``ask(text)`` sends a typed question."""
+        """Wire the parts without connecting; ``ask(text)`` sends a typed question."""
         self._loop = asyncio.get_running_loop()
         self._continuity = continuity
         self._delivery = delivery
@@ -108,18 +108,18 @@ class Exchange:
         )
 
     def change_over_if_due(self) -> None:
-        """Replace a connection that the service is about to end, in a quiet moment if there is one."""
+        """Replace the connection if the service is about to end it, in a quiet moment if one comes in time."""
         quiet = self._delivery.ledger.recording is None and not self._dialogue.pending and self._outbox.empty
         now = self._loop.time()
         if self._continuity.session.should_change_over(now, quiet=quiet):
             self._host.tell(notices.ConnectionReplaced())
-            self._continuity.session.closed(now, drop_handle=False)  # for us it is; else it would be due again at once
+            self._continuity.session.closed(now, drop_handle=False)  # already, or it would be due again at once
             self.link.renew()
 
     # the listener
 
     def link_changed(self, state: LinkState, verdict: Verdict | None) -> None:
-        """Handle the link's new state."""
+        """Handle the link's new state; ``verdict``: why the last connection failed, if it did."""
         was_up = self._outages.state is LinkState.UP
         self._host.tell(notices.LinkStateChanged(state, str(verdict or "")))
         self._outages.changed(state, verdict, self._loop.time(), self.link.connections)
@@ -134,7 +134,7 @@ class Exchange:
         self._host.dispatch(events.LinkChanged(state, verdict.fault if verdict is not None else None))
 
     def sent(self, outgoing: Outgoing) -> None:
-        """Note what left."""
+        """Note that a message was handed to the socket."""
         self._counters.sent(len(outgoing.message) if outgoing.is_frame else 0)
         utterance = outgoing.completes
         self.note_sender.progress()
@@ -145,9 +145,9 @@ class Exchange:
                 self._host.dispatch(events.Delivered())
 
     def server_event(self, event: ServerEvent) -> None:
-        """Handle one thing that the service said."""
+        """Handle one event from the service."""
         now = self._loop.time()
-        moves = self._dialogue.feed(event, now)  # first: audio is not to wait for anything else
+        moves = self._dialogue.feed(event, now)  # first, because audio must not wait for anything else
         self._heed(event, now)
         self._host.service_alive()
         for move in moves:
@@ -155,7 +155,7 @@ class Exchange:
         self.change_over_if_due()
 
     def _heed(self, event: ServerEvent, now: float) -> None:
-        """Handle what is not about the answer's sound."""
+        """Handle everything about the event that is not the answer's audio."""
         match event:
             case ResumptionUpdate() if not self._continuity.starting_over:
                 self._continuity.session.resumption_update(event, now, self._dialogue.answered)
@@ -181,7 +181,7 @@ class Exchange:
     # parts of the above
 
     def _quiet(self) -> bool:
-        """Whether a note may be sent: there is a connection, and nothing else is said or answered."""
+        """Return whether a note may be sent: the link is up, and nothing else is being asked or answered."""
         idle = self._delivery.ledger.idle and not self._dialogue.incomplete
         return self._delivery.local_detection and self.link.ready and idle
 
@@ -194,7 +194,7 @@ class Exchange:
             self._dialogue.give_up_rest()
 
     def _connected(self) -> None:
-        """Go on with the conversation over a new connection."""
+        """Continue the conversation over a new connection."""
         catchup = self._continuity.connected(self._loop.time())
         self._delivery.connected(catchup.known, catchup.preface)
         if catchup.seed is not None:

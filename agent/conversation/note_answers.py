@@ -1,4 +1,4 @@
-"""Answers to notes: collected while nobody may be there, counted, and played one after the other when somebody is."""
+"""Answers to notes: counted as they arrive, and played one after another when the technician is there."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class NoteAnswers:
-    """The answers that nobody has heard yet. Reports them and the notes to the turn machine."""
+    """Counts and plays the answers that were not played yet; reports them and the notes to the turn machine."""
 
     def __init__(
         self, speaker: Speaker, store: Store, notes: Notes, unplayed: int, emit: Callable[[events.Event], None]
     ) -> None:
-        """``unplayed`` answers are on disk already."""
+        """Start with ``unplayed`` answers on disk; ``emit`` gets the events for the turn machine."""
         self._speaker = speaker
         self._store = store
         self._notes = notes
         self._emit = emit
         self._reported = events.NotesChanged(0, 0)
         self._wanted = False  # they are being fetched
-        self._playing: list[tuple[int, float]] = []  # notes whose answers play, each from which second on
+        self._playing: list[tuple[int, float]] = []  # number of each note whose answer plays, and the second it begins
         self.unplayed = unplayed
-        """How many there are."""
+        """How many answers were not played yet."""
 
     def report(self, *, force: bool = False) -> None:
         """Report the numbers of notes and answers, if they changed or ``force``."""
@@ -41,21 +41,21 @@ class NoteAnswers:
             self._emit(news)
 
     def kept(self) -> None:
-        """Count one more, which is safe on disk."""
+        """Count one more answer, which is now safe on disk."""
         self.unplayed += 1
         self.report()
 
     def play(self) -> None:
-        """Fetch and play them, as many as one reading brings."""
+        """Read answers from the store and play them, as many as one read returns."""
         self._wanted = True
         self._store.load_answers(self._fetched)
 
     def cut(self) -> None:
-        """Play none, if they are still being fetched."""
+        """Play no answers, if they are still being read."""
         self._wanted = False
 
     def _fetched(self, answers: list[tuple[int, bytes]]) -> None:
-        if not self._wanted:  # cut short before it began
+        if not self._wanted:  # cut before they began to play
             self.report(force=True)
         elif answers:
             self.read(answers)
@@ -65,7 +65,7 @@ class NoteAnswers:
             self._emit(events.Drained())
 
     def read(self, answers: list[tuple[int, bytes]]) -> None:
-        """Play ``answers`` (number of the note, 24 kHz mono s16le)."""
+        """Play ``answers``, each the number of its note and 24 kHz mono s16le, one after another."""
         begins = 0.0
         for number, pcm in answers:
             self._playing.append((number, begins))
@@ -74,7 +74,7 @@ class NoteAnswers:
         self._speaker.finish()
 
     def played(self, played_s: float = inf) -> None:
-        """Settle what has been playing: an answer of which anything was heard, in ``played_s`` seconds, was played."""
+        """Mark every answer as played that began within the ``played_s`` seconds that the speaker played."""
         playing, self._playing = self._playing, []
         heard = [number for number, begins in playing if begins < played_s]
         if heard:

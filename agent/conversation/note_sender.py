@@ -1,4 +1,4 @@
-"""Sends notes to the service: oldest first, one at a time, only in quiet moments, and never in a technician's way."""
+"""Sends notes to the service: oldest first, one at a time, and only while nothing else is asked or answered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class NoteSender:
-    """Looks whenever :meth:`look` is called and when a note is due."""
+    """Sends the next note when :meth:`look` is called or a note is due, if the line is idle."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, each given once by the one place that wires the conversation
         self,
@@ -25,9 +25,9 @@ class NoteSender:
         send: Callable[[], None],
         unanswered: Callable[[], None],
     ) -> None:
-        """``quiet()``: nothing else is said or answered, and there is a connection. ``send()``: something waits now.
+        """``quiet()`` returns whether the link is up and nothing else is asked or answered; ``send()`` pumps the link.
 
-        ``unanswered()`` is called when the service has not said a word about a note for ``patience_s``.
+        ``unanswered()`` is called if a note makes no progress for ``patience_s``: nothing sent, nothing received.
         """
         self._delivery = delivery
         self._loop = loop
@@ -36,7 +36,7 @@ class NoteSender:
         self._send = send
         self._unanswered = unanswered
         self._fetching = False
-        self._carrying = 0  # number of the note that was put to the service last
+        self._carrying = 0  # number of the note that was sent last, 0 for none
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self) -> None:
@@ -52,12 +52,12 @@ class NoteSender:
         self._delivery.fetch(note.number, self._fetched)
 
     def progress(self) -> None:
-        """Wait longer for the answer: the service gave a sign of life, or sending made progress."""
+        """Extend the wait for an answer: the service gave a sign of life, or sending made progress."""
         if self._carrying:
             self._wake_at(self._loop.time() + self._patience_s)
 
     def close(self) -> None:
-        """Stop looking."""
+        """Cancel the timer."""
         self._wake_at(None)
 
     def _fetched(self, note: Utterance | None) -> None:
@@ -66,7 +66,7 @@ class NoteSender:
             self.look()
             return
         if not self._quiet() or note.number not in self._delivery.notes:
-            return  # somebody speaks: it is fetched again when they are done
+            return  # somebody speaks: the note is fetched again when they are done
         self._carrying = note.number
         self._delivery.offer(note)
         self.progress()

@@ -1,4 +1,4 @@
-"""PURE: notes: utterances that are on disk, because they could not be sent or were not answered, and wait."""
+"""PURE: the notes that wait: utterances kept on disk because they could not be sent or were not answered."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from math import inf
 
 FIRST_WAIT_S = 30.0
-"""Before a note that was not answered is tried again, doubling each time."""
+"""How long to wait before an unanswered note is sent again, doubling each time up to ``LONGEST_WAIT_S``."""
 LONGEST_WAIT_S = 1800.0
 LONGEST_AGE_S = 366 * 86_400.0
-"""Nobody waits longer for an answer; a box without a clock begins in 1970."""
+"""An older note was recorded with a clock that was not set: a box without a clock starts in 1970."""
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
 @dataclass(slots=True)
 class Note:
-    """One of them; ``due`` is on the loop's clock, ``recorded_at`` on the wall's."""
+    """A note that waits to be sent; ``due`` is in loop time, ``recorded_at`` in wall-clock time."""
 
     number: int
     recorded_at: float
@@ -24,39 +24,39 @@ class Note:
 
 
 class Notes:
-    """The notes that the service has not answered yet, in the order in which they were said."""
+    """The notes that the service has not answered yet, oldest first."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without notes."""
         self._notes: dict[int, Note] = {}
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Return how many notes wait."""
         return len(self._notes)
 
     def __contains__(self, number: int) -> bool:
-        """Whether utterance ``number`` is one of them."""
+        """Return whether utterance ``number`` is a note that waits."""
         return number in self._notes
 
     def add(self, number: int, recorded_at: float) -> None:
-        """Put ``number`` in its place; one that is there already stays as it is."""
+        """Add note ``number``; does nothing if it is there already."""
         self._notes.setdefault(number, Note(number, recorded_at))
 
     def remove(self, number: int) -> bool:
-        """Forget ``number``, which was answered; False if it was not one of them."""
+        """Remove note ``number``; return whether it was there."""
         return self._notes.pop(number, None) is not None
 
     def next(self, now: float) -> Note | None:
-        """Return the oldest that is due."""
+        """Return the oldest note that is due, None if there is none."""
         return min((note for note in self._notes.values() if note.due <= now), key=_number, default=None)
 
     @property
     def due(self) -> float | None:
-        """When the next one is."""
+        """When the next note is due, in loop time; None without notes."""
         return min((note.due for note in self._notes.values()), default=None)
 
     def failed(self, number: int, now: float) -> None:
-        """Note that ``number`` was put to the service and not answered: it is tried again later, and others go on."""
+        """Note that ``number`` was sent and not answered: it is sent again later, and other notes go first."""
         note = self._notes.get(number)
         if note is not None:
             note.due = now + min(FIRST_WAIT_S * 2.0**note.attempts, LONGEST_WAIT_S)
@@ -68,7 +68,7 @@ def _number(note: Note) -> int:
 
 
 def label(clock: str, age_s: float) -> str:
-    """Return what the model is told before a note: when it was said (``clock``, as 14:05) and how long ago."""
+    """Return what the model is told before a note: when it was recorded (``clock``, as 14:05) and how long ago."""
     if age_s < MINUTE_S:
         return "(This was said a moment ago, while there was no connection.)"
     if age_s > LONGEST_AGE_S:  # a clock that had not been set
@@ -80,7 +80,7 @@ def label(clock: str, age_s: float) -> str:
 
 
 def ago(age_s: float) -> str:
-    """Return an age of a minute or more in the words in which people give one."""
+    """Return an age of a minute or more in words, as "5 minutes ago"."""
     units = ((MINUTE_S, "minute", 59), (HOUR_S, "hour", 23), (DAY_S, "day", inf))
     counted = ((max(1, round(age_s / unit_s)), name, most) for unit_s, name, most in units)
     count, name = next((count, name) for count, name, most in counted if count <= most)

@@ -1,4 +1,4 @@
-"""The log of outages: a first failure loudly, repeats quietly, recovery once; each outage also in the store."""
+"""Logs outages: the first failure as a warning, repeats at DEBUG, recovery once; stores each outage as an event."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ log = logging.getLogger(__name__)
 
 
 class OutageLog:
-    """Writes about one link."""
+    """Logs the outages of one link."""
 
     def __init__(self, store: Store) -> None:
         """Begin with a link that has not been tried."""
         self._store = store
         self.state = LinkState.IDLE
-        """The last that was logged."""
+        """The link's state, as logged last."""
         self._failing = False  # since the last connection that came up
-        self._lost_at: float | None = None  # when the connection was, or the first attempt failed
+        self._lost_at: float | None = None  # when the connection was lost, or the first attempt failed
 
     def changed(self, state: LinkState, verdict: Verdict | None, now: float, connections: int) -> None:
-        """Log the link's new ``state``, the ``verdict`` on its last connection, and how many there have been."""
+        """Log the link's new ``state`` and the ``verdict`` on its last connection; ``connections``: how many so far."""
         before, self.state = self.state, state
         if verdict is not None:
             repeat = before is LinkState.CONNECTING and self._failing

@@ -1,4 +1,4 @@
-"""What is written down of turns: in the store while they happen and when they are over, and in the history."""
+"""Writes turns to the store, while they happen and when they are over, and to the history for the next session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent.store.store import Store
 
 PROGRESS_S = 1.0
-"""What has come of an answer is written down this often while it comes."""
+"""How often a growing answer is written to the store."""
 
 
 class TurnLog:
@@ -29,7 +29,7 @@ class TurnLog:
         take_number: Callable[[], int],
         on_over: Callable[[TurnRecord], None],
     ) -> None:
-        """``take_number()`` gives one to a turn that nobody asked; ``on_over`` is told of each turn that is over."""
+        """``take_number()`` returns a number for a turn that nobody asked for; ``on_over`` gets each finished turn."""
         self._store = store
         self._continuity = continuity
         self._clock = clock
@@ -38,25 +38,25 @@ class TurnLog:
         self._progress_at = 0.0
 
     def progress(self, record: TurnRecord) -> None:
-        """Write down what has come of an answer, now and then."""
+        """Write the answer so far to the store, unless that was done within ``PROGRESS_S``."""
         now = self._clock()
         if record.utterance is not None and now - self._progress_at >= PROGRESS_S:
             self._progress_at = now
             self._store.update(record.utterance, question=record.question_text.strip(), answer=record.answer.text)
 
     def settle(self, record: TurnRecord) -> None:
-        """Write down a turn that is over."""
+        """Write a finished turn to the store and the history, and report it."""
         self.remember(record)
         columns = record.columns()
         if record.utterance is not None:
             self._store.update(record.utterance, **columns)
-        elif record.answer.text or record.answer.audio_s:  # else only the end of what a half-sent utterance began
+        elif record.answer.text or record.answer.audio_s:  # else it is only the end of a half-sent utterance's turn
             self._store.unasked(self._take_number(), **columns)
         self._continuity.touch()
         self._on_over(record)
 
     def remember(self, record: TurnRecord) -> None:
-        """Keep a turn for a session that does not know of it."""
+        """Add a turn to the history, for a session that does not know of it."""
         question = record.question_text.strip() or record.typed
         if question or record.answer.text:
             self._continuity.session.history.add(PastTurn(question, record.played_text, number=record.utterance or 0))

@@ -1,4 +1,4 @@
-"""What the place allows: listening hands-free, and believing a voice that talks over an answer."""
+"""What the acoustics of the place allow: listening hands-free, and trusting a voice that talks over an answer."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from hardware.ports import MicChunk
 
 LAST_CHUNKS_S = 0.5
-"""An utterance within so much of the longest was ended by its length and not by silence."""
+"""An utterance this close to the maximum was ended by the limit, not by silence."""
 
 
 class Acoustics:
-    """Watches every chunk and what came of every utterance that a voice began."""
+    """Watches every chunk, and the outcome of every utterance that a voice (not the button) began."""
 
     def __init__(
         self, settings: TurnSettings, emit: Callable[[events.Event], None], false_alarm: Callable[[], None]
     ) -> None:
-        """``emit`` is told of changes; ``false_alarm()`` of a voice over an answer behind which nothing was said."""
+        """``emit`` gets the changes; ``false_alarm()`` is called when a barge-in turns out to have been no speech."""
         self._settings = settings
         self._emit = emit
         self._false_alarm = false_alarm
@@ -37,7 +37,7 @@ class Acoustics:
         self._begun: dict[int, bool] = {}  # utterances that a voice began: whether over an answer
 
     def chunk(self, heard: MicChunk, now: float, *, voiced: bool, held: bool) -> None:
-        """Take 20 ms; ``held``: the button is, so that they are somebody's speech and no noise."""
+        """Handle one chunk of 20 ms; ``held``: the button is held, so the chunk counts as speech and not as noise."""
         if heard.trust is not Trust.ECHO_FREE:
             self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust.value}"
         if not held:
@@ -65,7 +65,7 @@ class Acoustics:
         self._watch.confirmed(now)
 
     def came_of(self, record: TurnRecord, now: float) -> None:
-        """Take what came of an utterance: words, or nothing."""
+        """Note the outcome of an utterance: without words and without an answer, it was a false start."""
         over_answer = self._begun.pop(record.utterance or 0, None)
         nothing = not record.question_text.strip() and not record.answer.audio_s
         if over_answer is not None and nothing:

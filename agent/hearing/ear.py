@@ -1,4 +1,4 @@
-"""The microphone's way from chunk to speech edge: level, pre-roll ring, endpointer."""
+"""From a microphone chunk to the edges of speech: level meter, pre-roll ring, endpointer."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from hardware.ports import MicChunk
 
 RING_S = 1.0
-"""Longest pre-roll (900 ms) and a hold's press-to-recognition (500 ms), rounded up."""
+"""Covers the longest pre-roll (900 ms) and the time from a press to its recognition as a hold (500 ms)."""
 FULL_SCALE = 32768
 LEVEL_STRIDE = 16
 """1000 samples a second are enough for a light and a meter."""
 
 
 class Ear:
-    """Takes every chunk while the microphone is open."""
+    """Finds where speech starts and ends; fed every chunk while the microphone is open."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load the voice detector, so that the first press does not wait for it. Raises ConfigError."""
+        """Load the voice detector now, so that the first press does not wait for it. Raises ConfigError."""
         self._deaf = False
         self._endpointer = Endpointer(self._detector(settings.endpointer), timings(settings))
         self._ring: deque[bytes] = deque(maxlen=round(RING_S / CHUNK_S))
         self.level = 0.0
         """About the peak of the last chunk, 0 to 1."""
         self.quiet = False
-        """Whether nobody spoke in the last chunk, for all that is known."""
+        """Whether nobody spoke in the last chunk, as far as the detector can tell."""
 
     def _detector(self, chosen: EndpointerSettings) -> Callable[[bytes], bool]:
         detect = webrtc_detector(chosen.aggressiveness)
@@ -46,7 +46,7 @@ class Ear:
             network = silero()
         except ImportError:
             raise ConfigError("[endpointer] silero: not installed (pip install '.[silero]')") from None
-        # While an answer plays it would miss people over the rest of the echo.
+        # While an answer plays, Silero would miss people over the residual echo.
         return SecondOpinion(detect, lambda: not (self._deaf or self._endpointer.speaking), network)
 
     @property
@@ -55,7 +55,7 @@ class Ear:
         return self._endpointer.voiced
 
     def feed(self, heard: MicChunk, *, deaf: bool) -> Edge | None:
-        """Take one chunk of 20 ms; report a speech edge unless ``deaf``, in which case it is only remembered."""
+        """Handle one chunk of 20 ms; return its speech edge, if any. While ``deaf``, only remember the chunk."""
         self._ring.append(heard.for_model)
         samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]
         self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
@@ -65,23 +65,23 @@ class Ear:
         return edge
 
     def pre_roll(self, seconds: float) -> bytes:
-        """Return the last ``seconds`` that were heard, as far as the ring goes back."""
+        """Return the last ``seconds`` of audio (s16le), or as much as the ring holds."""
         count = min(round(seconds / CHUNK_S), len(self._ring))
         return b"".join(list(self._ring)[len(self._ring) - count :])
 
     def forget(self) -> None:
-        """Start afresh: what was heard before the microphone opened is nobody's business."""
+        """Start afresh, so that nothing from before the microphone opened can be sent."""
         self._ring.clear()
         self._endpointer.reset()
         self.level = 0.0
 
     def restart(self) -> None:
-        """Let the next utterance begin only on fresh speech."""
+        """Require fresh speech before the next utterance begins."""
         self._endpointer.reset()
 
 
 def timings(settings: Settings) -> Timings:
-    """Return the endpointer's timings in frames."""
+    """Return the endpointer's timings, converted from the settings to frames."""
     chosen = settings.endpointer
 
     def frames(milliseconds: float) -> int:

@@ -1,7 +1,7 @@
-"""PURE: where speech starts and ends, from one voiced/unvoiced verdict per 20 ms frame.
+"""PURE: finds where speech starts and ends, from one voiced/unvoiced verdict per 20 ms frame.
 
-Counts audio, not the clock, so that a late or bursty microphone changes nothing. A start needs N of the last M frames;
-an end needs a window that is nearly silent, which lets a speaker think for a moment in mid-sentence.
+Time is counted in frames, not by the clock, so a late or bursty microphone changes nothing. A start needs N voiced
+frames of the last M. An end needs a nearly silent window, so a speaker may pause to think in mid-sentence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """All in frames of 20 ms except the share. Defaults measured on noise-suppressed speech, webrtcvad mode 3."""
+    """The timings, in frames of 20 ms except the share. Defaults measured on noise-suppressed speech, webrtcvad 3."""
 
     start_voiced: int = 6  # of start_window: onset found after 149 ms in the median, 236 ms at the 95th percentile
     start_window: int = 10
@@ -28,7 +28,7 @@ class Timings:
 
 
 class Edge(Enum):
-    """What the frame just fed brought."""
+    """What a frame completed: the start or the end of speech."""
 
     START = auto()
     END = auto()
@@ -50,14 +50,14 @@ class Endpointer:
         """Whether the last edge was a start."""
 
     def feed(self, frame: bytes) -> Edge | None:
-        """Take one 20 ms frame of 16 kHz s16le; return the edge it completes, if any."""
+        """Handle one 20 ms frame of 16 kHz s16le; return the edge it completes, if any."""
         self.voiced = self._is_speech(frame)
         return self._continue(self.voiced) if self.speaking else self._begin(self.voiced)
 
     def listen(self, frame: bytes) -> None:
-        """Show the detector a frame from which nothing follows, as while an answer plays and none may interrupt it.
+        """Show the detector a frame without acting on it, as while an answer plays that speech may not interrupt.
 
-        A detector learns its background: one that was deaf to an answer takes the first of its echo for speech.
+        The detector learns its background: if it never heard the answer, it takes the first of its echo for speech.
         """
         self.voiced = self._is_speech(frame)
 
@@ -71,7 +71,7 @@ class Endpointer:
         if sum(self._recent) < self._timings.start_voiced:
             return None
         self.speaking, self._frames = True, 0
-        # A window full of voice: the end then needs a whole window of evidence against it.
+        # Begin with a window full of voice, so that the end needs a whole window of evidence against it.
         self._window.extend([True] * self._timings.end_window)
         return Edge.START
 

@@ -1,8 +1,8 @@
-"""PURE: whether it is too loud here to listen hands-free.
+"""PURE: decides whether it is too loud here to listen hands-free.
 
-A drill, metal on metal and a crowd look like speech to a detector that costs nothing. What tells them apart is that
-nothing comes of it: voice all the time without a word confirmed, utterances that only the maximum ends, starts that
-turn out to be nothing. Then hands-free listening is switched off, and holding the button remains, until it is quiet.
+To a cheap detector, a drill, metal on metal and a crowd look like speech. They differ in that nothing comes of them:
+voice all the time without a confirmed word, utterances that only the maximum ends, starts that turn out to be nothing.
+Hands-free listening is then switched off until it is quiet; holding the button still works.
 """
 
 from __future__ import annotations
@@ -11,39 +11,39 @@ import math
 from collections import deque
 
 BUSY_S = 20.0
-"""Longer than people speak to a machine without being understood once."""
+"""Nobody speaks to a machine this long without being understood once."""
 BUSY_SHARE = 0.25
-"""Of frames voiced: at -36 to -26 dBFS metal gives 0.39 to 0.48, a crowd 0.31 to 0.96, fan and hiss up to 0.02."""
+"""Share of voiced frames: at -36 to -26 dBFS metal gives 0.39 to 0.48, a crowd 0.31 to 0.96, fan and hiss to 0.02."""
 FALSE_STARTS = 4
-"""In ``FALSE_STARTS_S``; one more is noise. A drill makes up to 10, a crowd 14, blows on metal 24 a minute."""
+"""Allowed in ``FALSE_STARTS_S``; one more is noise. A drill makes up to 10, a crowd 14, blows on metal 24 a minute."""
 FALSE_STARTS_S = 60.0
 QUIET_S = 10.0
 QUIET_SHARE = 0.05
 HEARD_SHARE = 0.8
-"""Of a window must have been listened to, before it says anything."""
+"""Share of a window that must have been listened to before the window counts as evidence."""
 FORGET_S = 300.0
-"""Without a frame for so long the box was elsewhere."""
+"""After this long without a frame, what was known of the place no longer holds."""
 FRAMES_PER_S = 50
 
 
 class NoiseWatch:
-    """Takes events with the time in seconds, never going back; ``noisy`` is the outcome.
+    """Watches for noise; every method's ``now`` is in seconds and never goes back. ``noisy`` is the outcome.
 
-    Frames of a held button are not fed: they are somebody's speech.
+    Frames recorded while the button is held must not be fed: they are speech.
     """
 
     def __init__(self) -> None:
-        """Begin in a quiet place."""
+        """Begin as in a quiet place."""
         self.noisy = False
         """Whether hands-free listening should be off."""
-        self._only_busy = False  # nothing else spoke for noise
+        self._only_busy = False  # the share of voiced frames was the only evidence of noise
         self._seconds: deque[tuple[int, int, int]] = deque()  # which second, frames, voiced frames
         self._false_starts: deque[float] = deque()
         self._confirmed = self._trouble = -math.inf
         self._last = math.inf
 
     def frame(self, now: float, *, voiced: bool) -> None:
-        """Take the detector's verdict on 20 ms, whether or not anybody acts on it."""
+        """Handle the detector's verdict on 20 ms, whether or not anybody acts on it."""
         if now - self._last > FORGET_S:
             self._settle()
         self._last = now
@@ -62,16 +62,16 @@ class NoiseWatch:
             self._only_busy = True
 
     def confirmed(self, now: float) -> None:
-        """Somebody did speak: the service understood words, or a better detector agreed.
+        """Note that somebody did speak, since the service understood words.
 
-        A long sentence is nothing but voice until it is understood, which is at its end: then it was no noise.
+        A long sentence counts as mere voice until it is understood, at its end. That proves it was no noise.
         """
         self._confirmed = now
         if self.noisy and self._only_busy:
             self._settle()
 
     def false_start(self, now: float) -> None:
-        """An utterance or a barge-in turned out to be nothing."""
+        """Note that an utterance or a barge-in turned out to be nothing."""
         self._false_starts.append(now)
         while self._false_starts[0] <= now - FALSE_STARTS_S:
             self._false_starts.popleft()
@@ -79,7 +79,7 @@ class NoiseWatch:
             self._alarm(now)
 
     def endless(self, now: float) -> None:
-        """An utterance was ended by its maximum: nobody speaks for so long without a pause."""
+        """Note that the maximum ended an utterance: nobody speaks this long without a pause."""
         self._alarm(now)
 
     def _alarm(self, now: float) -> None:
@@ -91,7 +91,7 @@ class NoiseWatch:
         self._false_starts.clear()
 
     def _share(self, now: float, window_s: float, *, unknown: float) -> float:
-        """Return how many of the frames of the last ``window_s`` were voiced; ``unknown`` if too few were heard."""
+        """Return the share (0..1) of voiced frames in the last ``window_s``; ``unknown`` if too few were heard."""
         recent = [each for each in self._seconds if each[0] >= int(now - window_s)]
         frames = sum(each[1] for each in recent)
         if frames < HEARD_SHARE * window_s * FRAMES_PER_S:

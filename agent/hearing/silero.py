@@ -1,7 +1,7 @@
-"""A second opinion on the start of speech: Silero, for what fools webrtcvad (drills, metal on metal, wind).
+"""A second opinion on the start of speech: Silero, for noise that fools webrtcvad (drills, metal on metal, wind).
 
-Needs the extra ``silero``. It costs a thousand times as much as webrtcvad, so it hears only what webrtcvad takes for
-speech, and only where a start is looked for in a quiet loudspeaker: in the rest of an echo it misses people.
+Needs the extra ``silero``. Silero costs a thousand times as much as webrtcvad. It is therefore asked only about what
+webrtcvad takes for speech, while a start is awaited and the loudspeaker is quiet: in residual echo it misses people.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK_BYTES = 1024
-"""What the network takes: 32 ms of 16 kHz s16le."""
+"""What the network is fed at a time: 32 ms of 16 kHz s16le."""
 LEAD_FRAMES = 5
-"""Of 20 ms, including the first voiced one: three chunks, enough for the network to find its feet."""
+"""Frames of 20 ms up to and including the first voiced one: three chunks, enough for the network to settle."""
 HANG_FRAMES = 5
-"""Unvoiced frames in a row after which a next voiced one is another beginning."""
+"""After this many unvoiced frames in a row, the next voiced frame is a new beginning."""
 SPEECH = 0.5
-"""Probability: the authors' threshold, and people and metal lie far from it on either side (docs/audio.md)."""
+"""The authors' threshold on the probability; people and metal lie far from it on either side (docs/audio.md)."""
 
 
 class Network(Protocol):
@@ -29,7 +29,7 @@ class Network(Protocol):
         """Return the probability of speech in ``CHUNK_BYTES``."""
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Forget the audio so far."""
 
 
 def silero() -> Network:

@@ -12,20 +12,21 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = MICROPHONE_FORMAT.rate
 STRIDE = 4
-"""A level from every fourth sample: aliases have the power of what they alias."""
+"""The level is measured on every fourth sample: aliasing does not change the power."""
 LEAST_POWER = 32768**2 * 1e-6
-"""-60 dBFS: webrtcvad takes the rustle that a noise suppressor leaves for speech; people are 20 dB louder."""
+"""-60 dBFS. webrtcvad mistakes what a noise suppressor leaves for speech; people are 20 dB louder."""
 HOLD_FRAMES = 4
 """Frames below it that may still be speech: an echo canceller cuts holes into a voice that talks over an echo.
-Without this 84 % of the barge-ins of the tuning scenes are found in time, with it 96 %, and more of it adds none."""
+Without this, 84 % of the barge-ins of the tuning scenes are found in time; with it 96 %. More frames add none."""
 
 
 def webrtc_detector(aggressiveness: int) -> Callable[[bytes], bool]:
-    """Return a verdict on 10, 20 or 30 ms of 16 kHz s16le; ``aggressiveness`` 0 (lenient) to 3 (strict).
+    """Return a function that says whether 10, 20 or 30 ms of 16 kHz s16le are speech.
 
-    It learns the background from what it is shown: show it every frame, also where nobody wants the verdict.
+    ``aggressiveness``: 0 (lenient) to 3 (strict). The detector learns the background from what it is shown, so show it
+    every frame, even where nobody needs the verdict.
     """
-    import webrtcvad  # noqa: PLC0415 - not needed before somebody speaks, and start-up time is part of the product
+    import webrtcvad  # noqa: PLC0415 - most commands need no detector, and start-up time is part of the product
 
     vad = webrtcvad.Vad(aggressiveness)
     soft = HOLD_FRAMES + 1

@@ -1,8 +1,8 @@
-"""One WebSocket: the only place that knows the websockets library.
+"""One WebSocket connection; the only module that uses the websockets library.
 
-A thin shell: open, send at once, ping at once, receive, look at the pipe, end. What any of it means is decided in
-:mod:`agent.link.link`. The library's own keepalive is off: its ping waits behind unsent data, so it never fires on a
-dead line that is being talked into, and it kills healthy connections whose pongs are slow.
+A thin shell: open, send at once, ping at once, receive, measure the unsent bytes, close. What any of it means is
+decided in :mod:`agent.link.link`. The library's own keepalive is off: its ping waits behind unsent data, so it never
+fires on a dead line that is being written to, and it kills healthy connections whose pongs are slow.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ CLOSE_S = 1.0
 """A closing handshake that takes longer is not worth a technician's time."""
 
 _quiet = logging.getLogger(f"{__name__}.websockets")
-_quiet.addFilter(lambda record: record.levelno >= logging.WARNING)  # at DEBUG the library writes out headers: the key
+_quiet.addFilter(lambda record: record.levelno >= logging.WARNING)  # at DEBUG the library logs headers, with the key
 
 
 class BadAddressError(Exception):
-    """What stands in service.url, or in the environment for a proxy, is no address."""
+    """The value of service.url, or of a proxy variable in the environment, is not an address."""
 
 
 FAILURES = (ConfigError, OSError, InvalidHandshake, InvalidURI, InvalidProxy, BadAddressError)
-"""What keeps an attempt from becoming a connection: no key (ConfigError), or what :func:`open_connection` raises (a
-TimeoutError is an OSError); :func:`judge_failure` knows each."""
+"""The exceptions of a failed attempt: ConfigError for the key, and what :func:`open_connection` raises (TimeoutError is
+an OSError). :func:`judge_failure` handles each."""
 
 
 class ConnectionEnded(Exception):
     """The connection is over: close ``code`` (1006: no close frame came) and ``reason``."""
 
     def __init__(self, code: int, reason: str) -> None:
-        """Keep both."""
+        """Store ``code`` and ``reason``; the message is both in one line."""
         super().__init__(f"{code} {reason}".rstrip())
         self.code = code
         self.reason = reason
 
 
 class _Connect(connect):
-    """Follows no redirect: the API key must not go to whatever host one names."""
+    """Follows no redirect: the API key must not be sent to another host."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
@@ -69,19 +69,19 @@ class Connection(ClientConnection):
     """An open WebSocket. Nothing here waits but :meth:`receive` and :meth:`dispose`."""
 
     last_frame_at = 0.0
-    """When anything at all, a pong included, last came from the peer; loop time."""
+    """When a frame of any kind, a pong included, last came from the peer; loop time."""
     on_pong: Callable[[float], None] | None = None
-    """Told of each pong: when its ping was sent."""
+    """Called for each pong, with the loop time at which its ping was sent."""
     _written = 0
     _ended_because = ""
 
     def send_now(self, message: bytes) -> None:
-        """Hand over a text message; what does not fit into the socket is buffered."""
+        """Send a text message without waiting; what does not fit into the socket is buffered."""
         self._written += len(message)
         broadcast((self,), message, text=True)
 
     def ping_now(self) -> None:
-        """Send a ping behind everything written so far; it carries its own time."""
+        """Send a ping behind everything written so far; its payload is the present loop time."""
         if self.protocol.state is State.OPEN:
             self.protocol.send_ping(repr(self.loop.time()).encode())
             self.send_data()
@@ -97,7 +97,7 @@ class Connection(ClientConnection):
             raise ConnectionEnded(code, reason) from None
 
     def look(self, *, kernel: bool) -> Pipe:
-        """Return how full the pipe is; without the kernel's help only what the library buffers is seen."""
+        """Return how many bytes are outstanding; without ``kernel``, only those that the library buffers."""
         transport = self.transport
         inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)  # TLS has a buffer behind it
         transports = (transport,) if inner is None else (transport, inner)
@@ -108,30 +108,30 @@ class Connection(ClientConnection):
         return Pipe(buffered + facts.unacknowledged, facts.acknowledged, facts.round_trip_s)
 
     def pace(self, bytes_per_s: int) -> None:
-        """Keep the kernel from bursting faster than this."""
+        """Limit the rate at which the kernel sends."""
         tcp_info.pace(self.transport.get_extra_info("socket"), bytes_per_s)
 
     @property
     def local_address_text(self) -> str:
-        """The address of our side, for finding its interface; empty if it has none."""
+        """The local address, for finding its interface; empty if there is none."""
         address = self.transport.get_extra_info("sockname")
         return str(address[0]) if isinstance(address, tuple) else ""
 
     def say_goodbye(self) -> None:
-        """Begin an orderly close; the line is cut when the peer takes too long over it, or is closing already."""
+        """Begin an orderly close; after ``CLOSE_S`` the connection is cut, whatever the peer does."""
         if self.protocol.state is State.OPEN:
             self.protocol.send_close(1000)
             self.send_data()
         self.loop.call_later(CLOSE_S, self.transport.abort)
 
     def drop(self, because: str = "") -> None:
-        """Cut the line, and have the kernel forget what it has not delivered: that will be sent again elsewhere."""
+        """Cut the connection; the kernel discards what it has not delivered, which is sent again on the next."""
         self._ended_because = because
         tcp_info.reset_on_close(self.transport.get_extra_info("socket"))
         self.transport.abort()
 
     async def dispose(self) -> None:
-        """Wait until nothing is left of it, whatever the peer does."""
+        """Wait until the connection is closed; cut it after ``CLOSE_S``, whatever the peer does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self.wait_closed()
@@ -142,21 +142,21 @@ class Connection(ClientConnection):
         """Handle a frame from the library."""
         self.last_frame_at = self.loop.time()
         if isinstance(event, Frame) and event.opcode is Opcode.PONG and self.on_pong is not None:
-            with contextlib.suppress(ValueError):  # a pong to nothing that we sent
+            with contextlib.suppress(ValueError):  # a pong to no ping of ours
                 self.on_pong(float(event.data))
         super().process_event(event)
-        if self.protocol.state is State.CLOSING:  # the peer said good-bye: it must also hang up
+        if self.protocol.state is State.CLOSING:  # the peer sent its close frame: it must also close TCP
             self.loop.call_later(CLOSE_S, self.transport.abort)
 
 
 @lru_cache(maxsize=1)
 def _trust() -> ssl.SSLContext:
-    """What certificates are trusted: SSL_CERT_FILE or the system's. Reading them takes 25 ms, a Zero far longer."""
+    """Return a context that trusts SSL_CERT_FILE or the system's certificates; reading them takes 25 ms or more."""
     return ssl.create_default_context()
 
 
 async def open_connection(settings: Settings, key: str) -> Connection:
-    """Connect, with the key in a header. Raises one of FAILURES, or TimeoutError."""
+    """Connect, with the key in a header. Raises one of FAILURES."""
     address = endpoint(settings)
     try:
         connection = await _Connect(
@@ -175,7 +175,7 @@ async def open_connection(settings: Settings, key: str) -> Connection:
     except ssl.SSLCertVerificationError:
         _trust.cache_clear()  # a repaired file is enough
         raise
-    except OSError:  # some of these are ValueErrors too
+    except OSError:  # some OSErrors are ValueErrors, too
         raise
     except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
         raise BadAddressError(str(error)) from error
@@ -194,7 +194,7 @@ def endpoint(settings: Settings) -> str:
 
 
 def judge_failure(error: Exception) -> Verdict:
-    """Judge an attempt that never became a connection."""
+    """Return the verdict on an attempt that failed with ``error``."""
     match error:
         case ConfigError():
             return judge_key(str(error))
@@ -204,7 +204,7 @@ def judge_failure(error: Exception) -> Verdict:
 
 
 def _described(error: Exception) -> tuple[str, str]:
-    """Return what the problem is and what fixes it, if that is known."""
+    """Return the problem and its fix; the fix is empty if it is not known."""
     match error:
         case ssl.SSLCertVerificationError():
             return f"certificate not trusted: {error.verify_message}", "check the clock and SSL_CERT_FILE"

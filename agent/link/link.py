@@ -1,7 +1,8 @@
-"""One connection while it is wanted: connect, send what the outbox picks, read, notice a dead line, back off.
+"""Keeps one connection while it is wanted: connect, send what the outbox picks, read, notice a dead line, back off.
 
-One task for the life of the agent. Sending is synchronous and never waits: :meth:`Link.pump` hands over what the outbox
-picks for the state of the uplink. A dead line is declared here, by missing acknowledgements, and never by a library.
+One task for the life of the agent. Sending is synchronous and never waits: :meth:`Link.pump` sends what the outbox
+picks for the present state of the uplink. A dead line is declared here, by missing acknowledgements, and never by a
+library.
 """
 
 from __future__ import annotations
@@ -33,45 +34,45 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_S = 0.010
-"""How often the pipe is looked at while something waits or a frame is under way: its drain is timed to about 5 %."""
+"""How often the uplink is measured while something waits or a frame is under way; times a frame's drain to 5 %."""
 IDLE_TICK_S = 0.250
-"""And while nothing is: soon enough for the three seconds of a dead line."""
+"""How often otherwise: often enough for the three seconds after which a line is dead."""
 HEARTBEAT_S = 1.0
-"""A ping this often: it keeps something outstanding, so that a dead line shows while nobody speaks, and it measures the
-queue where the kernel sees none of it."""
+"""How often a ping is sent. It keeps something outstanding, so that a dead line shows while nobody speaks, and it
+measures the queue where the kernel does not report it."""
 PROMPT_S = 2.0
-"""A service that has ever answered a ping faster than this is expected to go on doing so."""
+"""A service that has once answered a ping faster than this is expected to keep doing so."""
 SILENCE_S = 8.0
-"""From such a service nothing at all for this long, not even a pong: it is gone though the line acknowledges. Sooner
-than an answer is given up (``turn.response_timeout_s``), so that its rest is asked for."""
+"""If such a service sends nothing for this long, not even a pong, it is gone, even if TCP still acknowledges. Shorter
+than ``turn.response_timeout_s``, so that the rest of an answer is asked for before the answer is given up."""
 RESOLVER_LOOK_S = 2.0
-"""How often a waiting link looks whether other name servers are asked: nothing tells of that."""
+"""How often a waiting link checks whether the name servers changed: the kernel does not report that."""
 BACK_PAUSE_S = 0.5
-"""Attempts that news of a network cause are this far apart: a link that comes up brings a dozen messages at once."""
+"""The least time between attempts caused by network news: an interface that comes up sends a dozen messages at once."""
 PACE_CHANGE = 0.2
-"""The kernel is told of a new rate when it differs by more."""
+"""The kernel is told a new pacing rate if it differs from the last by more than this share."""
 
 
 class Listener(Protocol):
-    """Who is told what happens on the link; called on the event loop, never re-entered."""
+    """Handles what happens on the link; called on the event loop, never re-entered."""
 
     def link_changed(self, state: LinkState, verdict: Verdict | None) -> None:
         """Handle the new state; ``verdict``: why the last connection failed, if it did."""
 
     def server_event(self, event: ServerEvent) -> None:
-        """Handle one thing that the service said."""
+        """Handle one event from the service."""
 
     def sent(self, outgoing: Outgoing) -> None:
         """Note that a message was handed to the socket."""
 
 
 class Link:
-    """Keeps one connection while it is wanted; its phases are in :mod:`agent.link.state`."""
+    """Keeps one connection while it is wanted; see :mod:`agent.link.state` for its phases."""
 
     def __init__(
         self, settings: Settings, key: Callable[[], str], session: Session, outbox: Outbox, listener: Listener
     ) -> None:
-        """Ask ``key`` for the API key before each attempt, so that a repaired key file is enough."""
+        """``key()`` returns the API key; it is called before each attempt, so that repairing a key file is enough."""
         self._settings = settings
         self._key = key
         self._session = session
@@ -82,8 +83,8 @@ class Link:
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
         self._connection: Connection | None = None
-        self._redial = False  # the last connection died: try again in parallel, as long as it takes
-        self._back_at = -BACK_PAUSE_S  # when a network came back
+        self._redial = False  # the last connection died: make the next attempts in parallel
+        self._back_at = -BACK_PAUSE_S  # when a network last came back
         self._up_at: float | None = None  # when the present connection became ready
         self._ticking: asyncio.TimerHandle | None = None
         self._heartbeat_at = 0.0
@@ -92,21 +93,21 @@ class Link:
         self.uplink = Uplink()
         """What is known of the present connection's uplink."""
         self.state = LinkState.IDLE
-        """What the listener was told last."""
+        """The state that the listener was told last."""
         self.phase = LinkPhase.IDLE
         self.connections = 0
-        """Connections that became ready."""
+        """How many connections became ready so far."""
         self.bytes_sent = 0
 
     # what others ask for
 
     def want(self) -> None:
-        """Connect, and stay connected; a pending wait for the next attempt is cut short."""
+        """Connect and stay connected; cuts short a wait for the next attempt."""
         self._wanted.set()
         self._hurry.set()
 
     def release(self) -> None:
-        """Close the connection."""
+        """Close the connection and stay disconnected."""
         self._wanted.clear()
         self._hurry.set()
         self.renew()
@@ -124,7 +125,7 @@ class Link:
             connection.drop()
 
     def pump(self) -> None:
-        """Send what may be sent now."""
+        """Send everything that the uplink has room for now."""
         connection = self._connection
         if connection is None or self.phase is not LinkPhase.LIVE:
             return
@@ -137,7 +138,7 @@ class Link:
 
     @property
     def buffered_ms(self) -> float:
-        """How long a byte written now would wait; its parts are ``uplink.outstanding`` and ``uplink.rate``."""
+        """Milliseconds that a byte written now would wait in the uplink's queue; 0 without a connection."""
         return 1000 * self.uplink.queue_s if self.ready else 0.0
 
     @property
@@ -146,7 +147,7 @@ class Link:
         return self.phase is LinkPhase.LIVE
 
     async def run(self) -> None:
-        """Keep a connection while wanted, until cancelled."""
+        """Keep a connection while one is wanted, until cancelled."""
         watch = NetworkWatch(self._loop, self._interface_lost, self._network_back)
         try:
             while True:
@@ -175,7 +176,7 @@ class Link:
             await self._wait(verdict)
 
     async def _attempt(self) -> Verdict | None:
-        """Return the verdict on the connection's end, None if we ended it."""
+        """Make one connection and serve it to its end; return the verdict on its end, None if we ended it."""
         resumed = bool(self._session.handle(self._loop.time()))
         try:
             self._connection = await self._open()
@@ -195,7 +196,7 @@ class Link:
             await self._dispose()
 
     async def _open(self) -> Connection:
-        """Connect; after a dead line in parallel attempts, since it may be back any moment."""
+        """Connect; after a dead line by parallel attempts, since the line may be back any moment."""
         limit_s = self._settings.link.open_timeout_s
         every_s, self._redial = REDIAL_S if self._redial else limit_s + 1, False
         key = self._key()
@@ -207,7 +208,7 @@ class Link:
         self._send(connection, self._session.setup(self._loop.time()))
         while True:
             events = protocol.decode(await connection.receive())
-            # One that was on its way when we parted counts no more; the connection's end is next.
+            # A setupComplete that arrives after we began to close no longer counts; the connection's end is next.
             if self.phase is LinkPhase.SETTING_UP and any(isinstance(event, SetupComplete) for event in events):
                 break
         self._start_serving(connection)
@@ -221,7 +222,7 @@ class Link:
         self._paced = 0
         connection.last_frame_at = self._up_at = now
         connection.on_pong = self._pong
-        # The last line's rate is a better guess than none, but what it carried at its best proves nothing here.
+        # The last connection's rate is better than no guess, but its best is no evidence for this connection.
         self.uplink = Uplink(min(self.uplink.rate, START_RATE))
         self._session.opened(now)
         self._enter(LinkPhase.LIVE)
@@ -233,7 +234,7 @@ class Link:
                 self._listener.server_event(event)
 
     async def _dispose(self) -> None:
-        """Leave nothing of the connection behind; bounded, whatever the peer does."""
+        """Close what is left of the connection; takes bounded time, whatever the peer does."""
         connection, self._connection = self._connection, None
         parting = self.phase is LinkPhase.PARTING
         self._enter(LinkPhase.CLOSED)
@@ -255,7 +256,7 @@ class Link:
         self._ticking = self._loop.call_later(seconds, self._tick)
 
     def _tick(self) -> None:
-        """Look after the line, then send what waits."""
+        """Check the line and keep the heartbeat, then send what waits."""
         self._ticking = None
         connection, now = self._connection, self._loop.time()
         if connection is None or not self.ready:
@@ -269,7 +270,7 @@ class Link:
         self.pump()
 
     def _look_for_death(self, connection: Connection, now: float) -> str:
-        """Say why the line is dead, if it is."""
+        """Return why the line is dead, an empty string if it is not."""
         self._look(connection)
         if self.uplink.dead(now):
             return "nothing acknowledged for 3 s"
@@ -287,7 +288,7 @@ class Link:
             self._declare_dead("the network interface went down")
 
     def _network_back(self) -> None:
-        """Try again at once; a service that refuses us does so over any network."""
+        """Try again at once, unless the service refuses us: it would do so over any network."""
         now = self._loop.time()
         if self.state is LinkState.OFFLINE and now - self._back_at >= BACK_PAUSE_S:
             log.info("link: the network has changed, trying again")
@@ -322,7 +323,7 @@ class Link:
         now = self._loop.time()
         self._prompt = self._prompt or now - pinged_at <= PROMPT_S
         self.uplink.pong(now, pinged_at)
-        self._tick_within(0)  # a frame may go
+        self._tick_within(0)  # a frame may go now
 
     def _pace(self, connection: Connection) -> None:
         rate = self.uplink.pacing_rate
@@ -339,7 +340,7 @@ class Link:
         self._listener.link_changed(state, verdict)
 
     async def _wait(self, verdict: Verdict) -> None:
-        """Wait until the next attempt is due, or somebody asks for one."""
+        """Wait until the next attempt is due or somebody asks for one."""
         if verdict.at_once:
             self._set_state(LinkState.CONNECTING, verdict)
             return

@@ -1,7 +1,7 @@
-"""Tells at once when the network under a connection goes away or comes back, where the kernel says so (Linux, netlink).
+"""Reports at once when the network under a connection goes away or comes back, where the kernel tells (netlink, Linux).
 
-Only a hint: without it a dead line is noticed by its missing acknowledgements, a few seconds later, and a new network
-by the next attempt.
+This is only a hint. Without it, a dead line is noticed a few seconds later by its missing acknowledgements, and a new
+network by the next attempt.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ RESOLVER = Path("/etc/resolv.conf")
 class NetworkWatch:
     """Calls ``on_lost(index)`` when interface ``index`` loses its carrier or an address.
 
-    Calls ``on_back()`` when there is a way out that was not there before: a carrier, an address, a route, name servers.
+    Calls ``on_back()`` when there is something new to try: a carrier, an address, a route, name servers.
     """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[int], None], on_back: Callable[[], None]
     ) -> None:
-        """Listen from now on; silently does nothing where there is no netlink."""
+        """Listen from now on; does nothing on a system without netlink."""
         self._loop = loop
         self._on_lost = on_lost
         self._on_back = on_back
@@ -58,7 +58,7 @@ class NetworkWatch:
         loop.add_reader(sock, self._read)
 
     def close(self) -> None:
-        """Stop. Idempotent."""
+        """Stop listening. Idempotent."""
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
             self._socket.close()
@@ -68,7 +68,7 @@ class NetworkWatch:
         assert self._socket is not None
         try:
             data = self._socket.recv(READ_BYTES)
-        except OSError:  # more news than the kernel kept for us; the acknowledgements will tell
+        except OSError:  # the kernel's queue overflowed; missing acknowledgements will tell
             return
         for kind, body in messages(data):
             index = lost(kind, body)
@@ -79,7 +79,7 @@ class NetworkWatch:
 
 
 def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Split a netlink datagram into types and bodies; stops at anything malformed."""
+    """Yield type and body of each message in a netlink datagram; stops at anything malformed."""
     while len(data) >= HEADER.size:
         length, kind, *_ = HEADER.unpack_from(data)
         if length < HEADER.size:
@@ -89,7 +89,7 @@ def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def lost(kind: int, body: bytes) -> int | None:
-    """Return the index of the interface that a message says is gone, if it says so."""
+    """Return the index of the interface that this message reports as gone, None if it reports none."""
     if kind in (NEW_LINK, DEL_LINK) and len(body) >= LINK.size:
         _, _, index, flags, _ = LINK.unpack_from(body)
         return None if kind == NEW_LINK and flags & IFF_RUNNING else int(index)
@@ -99,14 +99,14 @@ def lost(kind: int, body: bytes) -> int | None:
 
 
 def back(kind: int, body: bytes) -> bool:
-    """Tell whether a message says that something may work that did not before."""
+    """Return whether this message reports something new to try: a carrier, an address, a route, name servers."""
     if kind == NEW_LINK and len(body) >= LINK.size:
         return bool(LINK.unpack_from(body)[3] & IFF_RUNNING)
     return kind in (NEW_ADDRESS, NEW_ROUTE, NEW_USER_OPTION)
 
 
 def resolver_stamp() -> object:
-    """Return something that changes when this machine asks other name servers."""
+    """Return a value that changes when resolv.conf does, that is when other name servers are used."""
     try:
         status = RESOLVER.stat()
     except OSError:
@@ -115,7 +115,7 @@ def resolver_stamp() -> object:
 
 
 def interface_of(address: str) -> int | None:
-    """Return the index of the interface that has ``address`` (IPv4 or IPv6), None if that cannot be told."""
+    """Return the index of the interface that has ``address`` (IPv4 or IPv6), None if it is not found."""
     return _interface_of_ipv6(address) if ":" in address else _interface_of_ipv4(address)
 
 
@@ -125,7 +125,7 @@ def _interface_of_ipv4(address: str) -> int | None:
         for index, name in socket.if_nameindex():
             try:
                 answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, name.encode().ljust(256, b"\0"))
-            except OSError:  # it has none
+            except OSError:  # this interface has no address
                 continue
             if answer[20:24] == wanted:
                 return index

@@ -1,4 +1,4 @@
-"""Connect again over a line that may be back any moment: one attempt after the other, in parallel, first come."""
+"""Connects over a line that may be back any moment: staggered parallel attempts, of which the first to succeed wins."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REDIAL_S = 1.0
-"""TCP waits 1, 3, 7 s between its own attempts; a fresh one each second finds a line that returned within one."""
+"""TCP repeats its own attempt after 1, 3 and 7 s; a new attempt every second finds a returned line within a second."""
 
 
 async def first_of(
     attempt: Callable[[], Coroutine[None, None, T]], discard: Callable[[T], None], *, every_s: float, within_s: float
 ) -> T:
-    """Return what the first successful ``attempt`` returns; those that come late are given to ``discard``.
+    """Return the result of the first successful ``attempt``; later results are given to ``discard``.
 
-    A new attempt is begun every ``every_s`` while the others still wait. Raises what the last one raised when all have
-    failed, or TimeoutError after ``within_s``.
+    A new attempt begins every ``every_s`` seconds while the others still wait. Raises what the last attempt raised if
+    all have failed, or TimeoutError after ``within_s`` seconds.
     """
     attempts: set[asyncio.Task[T]] = set()
     try:
@@ -34,7 +34,7 @@ async def first_of(
                     return won.result()
                 attempts -= done
                 if not attempts:
-                    return done.pop().result()  # raises: nothing waits any more
+                    return done.pop().result()  # raises: every attempt has failed
     finally:
         for task in attempts:
             task.cancel()

@@ -1,4 +1,4 @@
-"""PURE: the states of the link: what others are told of it, and what it is doing itself.
+"""PURE: the states of the link: what others are told (LinkState), and what the link is doing (LinkPhase).
 
 ``Link.phase`` follows one connection from the first attempt to the wait after it::
 
@@ -19,31 +19,31 @@ from enum import Enum, auto
 
 
 class LinkState(Enum):
-    """How things stand with the service."""
+    """The state of the link, as others are told."""
 
-    IDLE = "idle"  # not connected, and nobody wants to be
+    IDLE = "idle"  # not connected, and no connection is wanted
     CONNECTING = "connecting"
     UP = "up"
-    OFFLINE = "offline"  # an attempt failed, the next is waited for
+    OFFLINE = "offline"  # the connection or an attempt failed, and the next attempt is not due yet
     REFUSED = "refused"  # the service refuses our key, model or quota until a person fixes it
 
     @property
     def away(self) -> bool:
-        """Whether the last attempt to connect failed, and none is being made."""
+        """Whether the last connection or attempt failed, and no attempt is being made."""
         return self is LinkState.OFFLINE or self is LinkState.REFUSED
 
 
 class LinkPhase(Enum):
     """What the link is doing with its connection."""
 
-    IDLE = auto()  # there is none, and nobody wants one
+    IDLE = auto()  # there is no connection, and none is wanted
     OPENING = auto()
-    SETTING_UP = auto()  # it is open, and the service has not accepted the setup yet
+    SETTING_UP = auto()  # the connection is open, and the service has not accepted the setup yet
     LIVE = auto()  # messages can be sent
-    PARTING = auto()  # we are ending it ourselves
-    DEAD = auto()  # it was given up for dead
-    CLOSED = auto()  # it is over, and what is left of it is cleared away
-    WAITING = auto()  # for the time of the next attempt
+    PARTING = auto()  # we are closing the connection
+    DEAD = auto()  # the line was declared dead
+    CLOSED = auto()  # the connection is over and is being disposed of
+    WAITING = auto()  # the next attempt is not due yet
 
 
 NEXT_PHASES = {
@@ -56,4 +56,4 @@ NEXT_PHASES = {
     LinkPhase.CLOSED: {LinkPhase.OPENING, LinkPhase.WAITING, LinkPhase.IDLE},
     LinkPhase.WAITING: {LinkPhase.OPENING, LinkPhase.IDLE},
 }
-"""The phases that may follow each."""
+"""The phases that may follow each phase."""

@@ -1,7 +1,8 @@
-"""PURE: what to do after a connection failed, from how it failed.
+"""PURE: what to do after a connection failed, depending on how it failed.
 
-One table for close codes and reasons, one for HTTP status codes of the handshake, first match wins. Sources: close
-frames seen in the field and collected from the SDK's, pipecat's and livekit's issue trackers; Live API error guide.
+One table for close codes and reasons, another for the handshake's HTTP status codes; the first match wins. Sources:
+close frames seen in the field and collected from the issue trackers of the SDK, pipecat and livekit; the Live API
+error guide.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from agent.faults import Fault
 
 
 class Next(Enum):
-    """The next step."""
+    """What to do after a connection ended."""
 
     RESUME = auto()  # connect again with the handle
     FRESH = auto()  # drop the handle, then connect again
@@ -23,7 +24,10 @@ class Next(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``wait_s`` is the least wait before the next attempt; ``at_once`` skips the back-off altogether."""
+    """Why a connection ended and what to do next.
+
+    ``wait_s`` is the least wait before the next attempt; ``at_once`` skips the back-off altogether.
+    """
 
     next: Next
     problem: str
@@ -31,17 +35,17 @@ class Verdict:
     wait_s: float = 0.0
     at_once: bool = False
     fault: Fault | None = None
-    """What the box says of it, where a person must act."""
+    """The fault that the box announces, if a person must act."""
 
     def __str__(self) -> str:
-        """Problem and fix in one line."""
+        """Return problem and fix in one line."""
         return f"{self.problem} ({self.fix})" if self.fix else self.problem
 
 
 QUOTA_WAIT_S = 60.0
-"""Quota windows are a minute long; sooner retries only use up more."""
+"""Quota windows are a minute long; earlier retries only use up more quota."""
 REFUSED_WAIT_S = 60.0
-"""A person who replaces a key or a model does it in minutes."""
+"""Replacing a key or a model takes a person minutes."""
 
 _KEY_FIX = "check the API key: GEMINI_API_KEY, or the file that service.key_file names"
 _MODEL_FIX = "check session.model and service.api_version"
@@ -58,7 +62,7 @@ class _Row:
     at_once: bool = False
 
     def matches(self, code: int, reason: str) -> bool:
-        """Whether this row is about such a close."""
+        """Return whether this row applies to such a close."""
         return (not self.codes or code in self.codes) and bool(re.search(self.reason, reason, re.IGNORECASE))
 
 
@@ -94,11 +98,11 @@ _STATUSES = (
 
 
 def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verdict:
-    """Judge a close frame (1006: none came).
+    """Return the verdict on a close frame (1006: none came).
 
     ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
-    included, ended before they were stable. A second service fault in a row drops the handle, since one that the server
-    cannot digest fails for ever; a request that is refused even on a fresh session is ours to fix.
+    included, ended before they were stable. A second service fault in a row drops the handle, since a handle that the
+    server cannot process would fail for ever. A request that is refused even on a fresh session is ours to fix.
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
@@ -114,7 +118,7 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
 
 
 def judge_status(status: int) -> Verdict:
-    """Judge an HTTP response that refused the WebSocket handshake."""
+    """Return the verdict on an HTTP status that refused the WebSocket handshake."""
     for statuses, step, problem, fix in _STATUSES:
         if status in statuses:
             told = f"{problem}: HTTP {status}"
@@ -127,10 +131,10 @@ def _refused(fault: Fault, problem: str, fix: str) -> Verdict:
 
 
 def judge_key(problem: str) -> Verdict:
-    """Judge a key that cannot be read: its file is being replaced, perhaps."""
+    """Return the verdict on a key that cannot be read. It is not final: the file may just be being replaced."""
     return _refused(Fault.KEY, problem, "")
 
 
 def judge_unreachable(problem: str, fix: str = "") -> Verdict:
-    """Judge a connection that was never made, or that fell silent."""
+    """Return the verdict on an attempt that made no connection."""
     return Verdict(Next.RESUME, problem, fix)

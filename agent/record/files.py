@@ -1,4 +1,4 @@
-"""Writing a job record: to one file, atomically, or to standard output; and recordings as whole WAVs."""
+"""Writes a job record, atomically to a file or to standard output, and recordings as complete WAVs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STDOUT = Path("-")
 FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
-"""No archive tells an earlier time; a box without a clock starts earlier."""
+"""The earliest time that a zip can hold; a box without a clock starts earlier."""
 
 
 # recordings
@@ -47,7 +47,7 @@ def sound(path: Path) -> tuple[bytes, int]:
 
 
 def whole_wav(pcm: bytes, rate: int) -> bytes:
-    """Return a WAV whose header tells its length, which the one on disk may not yet."""
+    """Return a WAV of ``pcm`` (16-bit mono) with its length in the header, which the file on disk may still lack."""
     made = io.BytesIO()
     with wave.open(made, "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
@@ -59,12 +59,12 @@ def whole_wav(pcm: bytes, rate: int) -> bytes:
 
 
 def write_json(record: Record, out: BinaryIO, made_at: float) -> None:
-    """Write what programs read."""
+    """Write the record as JSON, for programs."""
     out.write(_told(record, record.files(), made_at))
 
 
 def write_html(record: Record, out: BinaryIO, made_at: float, *, audio: bool) -> None:
-    """Write the page, with pictures and, if wanted, sounds in it."""
+    """Write the page, with its pictures and, if ``audio``, its recordings embedded."""
     files = record.files()
 
     def image(name: str) -> str:
@@ -77,12 +77,12 @@ def write_html(record: Record, out: BinaryIO, made_at: float, *, audio: bool) ->
 
 
 def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
-    """Write page, JSON and every file; the page plays the recordings once the archive is unpacked."""
+    """Write an archive of the page, the JSON and every file; the page plays the recordings once unpacked."""
     kept: dict[str, Path] = {}
     with zipfile.ZipFile(out, "w") as archive:
         for name, path in record.files().items():
             content = _content(name, path)
-            if content is not None:  # else it has made room just now
+            if content is not None:  # else it was deleted just now, to make room
                 archive.writestr(_entry(name, made_at), content)
                 kept[name] = path
         archive.writestr(_entry("record.json", made_at), _told(record, kept, made_at))
@@ -118,7 +118,7 @@ def _embedded(kind: str, files: dict[str, Path], name: str) -> str:
 
 
 def _content(name: str, path: Path) -> bytes | None:
-    """Return a file as it goes into a record; None if it is not there any more."""
+    """Return a file as it goes into a record; None if it no longer exists."""
     try:
         return whole_wav(*sound(path)) if name.endswith(".wav") else path.read_bytes()
     except (OSError, NotKeptError):
@@ -130,20 +130,20 @@ def _content(name: str, path: Path) -> bytes | None:
 
 @contextmanager
 def written(target: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Give a file to write that takes the place of ``target`` only when it is whole. Raises ConfigError."""
+    """Yield a file to write, which replaces ``target`` only when it is complete. Raises ConfigError."""
     if target == STDOUT:
         sys.stdout.flush()
         yield sys.stdout.buffer
         return
     if target.exists() and not force:
-        raise ConfigError(f"{target}: is there already (name another with --out, or replace it with --force)")
+        raise ConfigError(f"{target}: exists already (name another file with --out, or replace it with --force)")
     try:
         descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent)
     except OSError as error:
-        raise ConfigError(f"{target}: cannot be written: {error.strerror} (name another with --out)") from None
+        raise ConfigError(f"{target}: cannot be written: {error.strerror} (name another file with --out)") from None
     try:
-        # Not write_whole: the content is large and made piece by piece, its name must not take that of a file of the
-        # user's, and a folder on a stick or a share may not be one that can be synced.
+        # Not write_whole: the content is large and made piece by piece, the partial file must not overwrite a file of
+        # the user's, and a folder on a stick or a share may not support being synced.
         with replacing(target, Path(partial), descriptor), os.fdopen(descriptor, "wb", closefd=False) as file:
             yield file
     except IsADirectoryError:

@@ -1,7 +1,7 @@
-"""The job record as one page that needs nothing else: no network, no script, pictures and sounds within it.
+"""The job record as one self-contained page: no network, no script, pictures and recordings embedded.
 
-Whatever people or the service said is text here and never markup: all of it passes
-:func:`agent.terminal.markup`, and the page forbids itself every script and address by its content security policy.
+The words of people and of the service are text here and never markup: all of them pass
+:func:`agent.terminal.markup`, and the page's content security policy forbids every script and address.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from agent.record.record import Item, Record
 
     Source = Callable[[str], str]
-    """Gives what ``src`` of a file is, by its name in the record; '' if it cannot be shown."""
+    """Returns the ``src`` of a file, by its name in the record; '' if it cannot be shown."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data: 'self' file:"
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Return ``content`` as an address that holds it."""
+    """Return a data URI of media type ``kind`` that holds ``content``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def page(record: Record, image: Source, sound: Source, made_at: float) -> Iterator[str]:
-    """Give the page piece by piece, as pictures are large; ``image`` and ``sound`` say where files are."""
+    """Yield the page piece by piece, as pictures are large; ``image`` and ``sound`` return each file's ``src``."""
     title = f"Job record {record.conversation.number}, {_date(record.conversation.began_at)}"
     yield "<!DOCTYPE html>\n"
     yield '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -51,7 +51,7 @@ def page(record: Record, image: Source, sound: Source, made_at: float) -> Iterat
         yield from _item(record, at, item, image, sound)
     yield "</ol>\n"
     made = f"Made {day(made_at)} {clock(made_at)}. Times are {_zone(record.conversation.began_at)}."
-    yield f"<footer><p>{markup(made)} Of an answer that was stopped, only what was heard is shown.</p></footer>\n"
+    yield f"<footer><p>{markup(made)} Of an interrupted answer, only the played part is shown.</p></footer>\n"
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -102,7 +102,7 @@ def _turn(record: Record, turn: TurnRow, image: Source, sound: Source) -> Iterat
     yield _sound(sound(recording_name(turn)))
     if turn.still:
         caption = "What the camera saw, kept with the question"
-        yield _figure(image(picture_name(turn)), caption, "Picture: not kept any more")
+        yield _figure(image(picture_name(turn)), caption, "Picture: no longer kept")
     yield from (_call(call) for call in record.calls_of(turn))
     if turn.answer or turn.interrupted:
         yield _answer(turn, sound)
@@ -128,7 +128,7 @@ def _sound(source: str) -> str:
 
 def _still(still: StillRow, image: Source) -> str:
     caption = f"Photo taken at {clock(still.at, seconds=True)}"
-    return _figure(image(still_name(still)), caption, f"Photo {still.file}: not kept any more")
+    return _figure(image(still_name(still)), caption, f"Photo {still.file}: no longer kept")
 
 
 def _figure(source: str, caption: str, otherwise: str) -> str:

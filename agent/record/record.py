@@ -1,4 +1,4 @@
-"""The job record: one conversation as the journal and the files beside it have it, for people and for programs."""
+"""The job record: one conversation from the journal and the files beside it, for people and programs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Item = TurnRow | StillRow | CallRow | EventRow
 FORMAT, VERSION = "field-agent-job-record", 1
-"""What a program looks for; the version grows when a key changes its meaning or goes, not when one is added."""
+"""For programs to check. The version grows if a key changes its meaning or goes, not if a key is added."""
 MOMENTS = {name: name for name in ("began_at", "ended_at", "saved_at", "delivered_at", "answered_at")}
 MOMENTS["spoken_at"] = "played_at"  # the name that version 1 of the format gave it
-"""The times of a turn in JSON, and as the journal has them."""
+"""The names of a turn's times in JSON, and their names in the journal."""
 FIGURES = ("tokens", "attempts", "connections", "frames", "frames_dropped", "reason")
 
 
 class NotKeptError(AgentError):
-    """The log has no such conversation, turn or recording, or has it no more."""
+    """The log has no such conversation, turn or recording, or no longer has it."""
 
     exit_code = ExitCode.NOT_KEPT
 
@@ -52,11 +52,11 @@ class Record:
         return [still for still in self.stills if still.turn == turn.number]
 
     def calls_of(self, turn: TurnRow) -> list[CallRow]:
-        """Return the functions that were called in a turn."""
+        """Return the function calls that were made in a turn."""
         return [call for call in self.calls if call.turn == turn.number]
 
     def timeline(self) -> list[tuple[float, Item]]:
-        """Return turns in their order, and between them by time what belongs to none of them."""
+        """Return the turns in their order with their times, and between them what belongs to no turn."""
         moments: list[tuple[float, Item]] = []
         latest = -math.inf
         for turn in self.turns:
@@ -69,7 +69,7 @@ class Record:
         return sorted(moments, key=lambda moment: moment[0])
 
     def named(self) -> dict[str, Path]:
-        """Return every file that belongs to it, by its name in a job record, be it still on disk or not."""
+        """Return the path of every file that belongs to it, on disk or not, by the file's name in a job record."""
         kept = Layout(self.folder)
         named = {still_name(still): kept.still(still.file) for still in self.stills}
         for turn in self.turns:
@@ -79,7 +79,7 @@ class Record:
         return {name: path for name, path in named.items() if name}
 
     def files(self) -> dict[str, Path]:
-        """Return those that are still on disk."""
+        """Return the files of :meth:`named` that are still on disk."""
         return {name: path for name, path in self.named().items() if path.is_file()}
 
 
@@ -93,7 +93,7 @@ def open_journal(folder: Path) -> Journal:
         if journal.name in os.listdir(folder):  # noqa: PTH208 - the names are enough
             return Journal(journal, read_only=True)
     except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError(f"{folder}: there is no such folder, so no log either ({_elsewhere()})") from None
+        raise ConfigError(f"{folder}: no such folder, so there is no log ({_elsewhere()})") from None
     except PermissionError:
         owner = _owner(folder)
         raise StorageError(folder, f"only {owner} may read it", f"sudo -u {owner} field-agent log") from None
@@ -103,7 +103,7 @@ def open_journal(folder: Path) -> Journal:
 
 
 def _elsewhere() -> str:
-    return "the agent makes it when it first runs; name another folder with --state, or the agent's --config"
+    return "the agent creates it when it first runs; name another folder with --state, or the agent's --config"
 
 
 def _owner(folder: Path) -> str:
@@ -130,17 +130,17 @@ def recording_name(turn: TurnRow) -> str:
 
 
 def answer_name(turn: TurnRow) -> str:
-    """Return the same of a kept answer."""
+    """Return the name of a turn's stored answer in a job record; '' if it never had one."""
     return f"recordings/{layout.answer_name(turn.number)}" if turn.answer_audio else ""
 
 
 def picture_name(turn: TurnRow) -> str:
-    """Return the same of the picture of a note."""
+    """Return the name of a note's picture in a job record; '' if it never had one."""
     return f"pictures/{layout.picture_name(turn.number)}" if turn.still else ""
 
 
 def still_name(still: StillRow) -> str:
-    """Return the same of a still."""
+    """Return the name of a still in a job record; '' if it never had one."""
     name = Path(still.file).name
     return f"stills/{name}" if name else ""
 
@@ -149,27 +149,27 @@ def still_name(still: StillRow) -> str:
 
 
 def question(turn: TurnRow) -> str:
-    """Return what the technician said, as far as it is known."""
+    """Return the question's text: its transcript, else what was typed; '' if neither is known."""
     return turn.question.strip() or turn.text.strip()
 
 
 def answer(turn: TurnRow) -> str:
-    """Return what the technician was told: of an interrupted answer only what was played."""
+    """Return the answer's text; of an interrupted answer, only the part that was played."""
     return (turn.played if turn.interrupted else turn.answer).strip()
 
 
 def length(conversation: ConversationRow) -> float:
-    """Return the seconds from the first to the last of a conversation; 0 if the clock was set back."""
+    """Return the duration of a conversation in seconds; 0 if the clock was set back."""
     return max(0.0, conversation.last_at - conversation.began_at)
 
 
 def unheard(turn: TurnRow) -> bool:
-    """Whether the answer to a turn has come and waits for somebody."""
+    """Return whether the answer to a turn is stored and was not played yet."""
     return bool(turn.answer_audio) and turn.state == "answered" and turn.played_at is None
 
 
 def local(at: float) -> datetime | None:
-    """Return a moment in this machine's time zone; None if no calendar has it."""
+    """Return a moment in this machine's time zone; None if no calendar can represent it."""
     try:
         return datetime.fromtimestamp(at, tz=UTC).astimezone()
     except (OverflowError, ValueError, OSError):
@@ -180,7 +180,7 @@ def local(at: float) -> datetime | None:
 
 
 def as_json(record: Record, kept: Collection[str], made_at: float) -> dict[str, Any]:
-    """Return the record as docs/log.md describes it; ``kept`` are the names of the files that go with it."""
+    """Return the record as docs/log.md describes it; ``kept``: the names of the files that go with it."""
     row = record.conversation
     ends = {"began_at": _iso(row.began_at), "ended_at": _iso(row.last_at), "duration_s": round(length(row), 3)}
     content = {
@@ -233,7 +233,7 @@ def _iso(at: float | None) -> str | None:
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - anything that JSON knows, and the infinities that it does not
-    """Return ``value`` with null where JSON has no such number."""
+    """Return ``value`` with None in place of numbers that JSON cannot represent."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""How a job record looks: on a phone, on a desk, in the dark, on paper. No font, picture or script from elsewhere.
+"""The style sheet of a job record: for phone, desk, dark mode and paper. No font, picture or script from elsewhere.
 
 Tested in tests/agent/record/test_html.py.
 """

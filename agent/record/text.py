@@ -1,7 +1,7 @@
 """The log as text: the list of conversations and notes, and one conversation, for a terminal or a pipe.
 
-What the service and people said goes to a terminal, so nothing in it may command that: all of it passes
-:func:`agent.terminal.one_line`. Tested as a user sees it: tests/agent/commands/test_log.py.
+The words of people and of the service go to a terminal, so they must not contain its control sequences: all of them
+pass :func:`agent.terminal.one_line`. Tested as a user sees it: tests/agent/commands/test_log.py.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LEAST_QUESTION, MOST_QUESTION = 16, 100
 LEAST_WIDTH, MOST_WIDTH = 40, 100
 LABEL = 12
 ENDS = {
-    "recording": "not finished: being recorded now, or cut short when the power went",
+    "recording": "not finished: being recorded now, or cut short when the power failed",
     "waiting": "waiting to be sent",
     "asked": "sent, not answered yet",
     "unanswered": "never answered",
@@ -51,9 +51,9 @@ MINUTE_S, HOUR_S = 60, 3600
 
 
 def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
-    """Give the lines of the list: the newest conversations, then the notes, at most ``width`` columns wide.
+    """Yield the lines of the list: the newest conversations, then the notes, at most ``width`` columns wide.
 
-    ``limit`` None: all, also those in which nothing happened.
+    ``limit`` None: all, even those in which nothing happened.
     """
     rows = iter(journal.conversations())
     wanted = list(rows if limit is None else islice((row for row in rows if happened(journal, row)), limit + 1))
@@ -65,16 +65,16 @@ def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
     for row in wanted[:limit]:
         yield _conversation(row, journal.turns(row.number), width)
     if len(wanted) > len(wanted[:limit]):
-        yield "       and older ones: field-agent log --all"
+        yield "       and older conversations: field-agent log --all"
     if unsent or unplayed:
         yield ""
-        yield f"Notes: {len(unsent)} waiting, {len(unplayed)} answered and not heard yet"
+        yield f"Notes: {len(unsent)} waiting, {len(unplayed)} answered and not played yet"
         for turn in (*unsent, *unplayed):
             yield f" turn {turn.number:>4}  {_note(turn)}"
 
 
 def happened(journal: Journal, row: ConversationRow) -> bool:
-    """Whether anything was said, photographed or called in a conversation."""
+    """Return whether a conversation has any turn, photo or function call."""
     return bool(journal.turns(row.number) or journal.stills(row.number) or journal.calls(row.number))
 
 
@@ -85,34 +85,34 @@ def _conversation(row: ConversationRow, turns: list[TurnRow], width: int) -> str
 
 
 def first_question(turns: list[TurnRow]) -> str:
-    """Return what a conversation is about, or what there is instead."""
+    """Return the first question of a conversation, or in parentheses what there is instead."""
     asked = next((text for turn in turns if (text := one_line(question(turn)))), "")
     if asked or not turns:
-        return asked or "(nothing was said)"
+        return asked or "(no question)"
     if any(turn.audio for turn in turns):
-        return "(not heard yet by the service)"
-    return f"(told) {one_line(answer(turns[0]))}"
+        return "(no transcript yet)"
+    return f"(unasked) {one_line(answer(turns[0]))}"
 
 
 def _note(turn: TurnRow) -> str:
     at = turn.began_at if turn.saved_at is None else turn.saved_at
     size = f", {turn.audio_s:.1f} s" if turn.audio_s else ""
     end = (
-        "answered, not heard yet"
+        "answered, not played yet"
         if unheard(turn)
         else "waiting"
         if turn.saved_at is not None
         else ENDS.get(turn.state, turn.state)
     )
-    said = "said" if turn.saved_at is None else "saved"
-    return f"{said} {day(at)} {clock(at)}{size}, {end}"
+    how = turn.kind if turn.saved_at is None else "saved"
+    return f"{how} {day(at)} {clock(at)}{size}, {end}"
 
 
 # one conversation
 
 
 def story(record: Record, kept: Collection[str], width: int) -> Iterator[str]:
-    """Give the lines that tell a whole conversation, at most about ``width`` columns wide."""
+    """Yield the lines of one conversation, at most about ``width`` columns wide."""
     width = min(MOST_WIDTH, max(LEAST_WIDTH, width))
     row = record.conversation
     yield f"Conversation {row.number}, {day(row.began_at)} {clock(row.began_at)} to {clock(row.last_at)}"
@@ -155,13 +155,13 @@ def _turn(record: Record, turn: TurnRow, kept: Collection[str], width: int) -> I
     for still in record.stills_of(turn):
         yield from _labelled("photo", _picture(still, kept), width)
     if turn.still:
-        gone = "" if picture_name(turn) in kept else ", not kept any more"
+        gone = "" if picture_name(turn) in kept else ", no longer kept"
         yield from _labelled("picture", f"what the camera saw{gone}", width)
     if fate(turn):
         yield from _labelled("note" if turn.saved_at is not None else "state", fate(turn), width)
     missing = [name for name in (recording_name(turn), answer_name(turn)) if name and name not in kept]
     if missing and turn.state != "recording":
-        yield from _labelled("audio", "made room for newer recordings", width)
+        yield from _labelled("audio", "deleted to make room for newer recordings", width)
 
 
 def _labelled(label: str, text: str, width: int) -> list[str]:
@@ -170,7 +170,7 @@ def _labelled(label: str, text: str, width: int) -> list[str]:
 
 
 def _picture(still: StillRow, kept: Collection[str]) -> str:
-    gone = "" if still_name(still) in kept else ", not kept any more"
+    gone = "" if still_name(still) in kept else ", no longer kept"
     return f"{one_line(still.file)}, {still.size / 1000:.0f} kB{gone}"
 
 
@@ -202,38 +202,38 @@ def fate(turn: TurnRow) -> str:
     if turn.state in ENDS:
         told.insert(0, ENDS[turn.state])
     if turn.state == "answered" and turn.answered_at is not None and (turn.answer_audio or turn.saved_at is not None):
-        heard = "not heard yet" if turn.played_at is None else f"heard {_later(turn.played_at, turn)}"
-        told[:0] = [f"answered {_later(turn.answered_at, turn)}", *([heard] if turn.answer_audio else [])]
+        played = "not played yet" if turn.played_at is None else f"played {_later(turn.played_at, turn)}"
+        told[:0] = [f"answered {_later(turn.answered_at, turn)}", *([played] if turn.answer_audio else [])]
     saved = [] if turn.saved_at is None else [f"saved {_later(turn.saved_at, turn)}"]
     return ", ".join([*saved, *told])
 
 
 def _later(at: float, turn: TurnRow) -> str:
-    """Return a time, with the date if it is not the one on which the turn began."""
+    """Return a local time, with the date if the turn began on another day."""
     return clock(at) if day(at) == day(turn.began_at) else f"{day(at)} {clock(at)}"
 
 
 def stopped(turn: TurnRow) -> str:
-    """Return what is put behind an answer that was interrupted, or ''."""
+    """Return the mark that follows an interrupted answer, else ''."""
     if not turn.interrupted:
         return ""
     return f"[stopped after {turn.played_s:.1f} of {turn.answer_s:.1f} s]"
 
 
 def call_line(call: CallRow) -> str:
-    """Return a function call and what it gave in one line."""
+    """Return a function call with its result in one line."""
     end = compact(call.result) if call.result is not None else "cancelled" if call.ended_at else "no result"
     took = "" if call.ended_at is None else f" ({max(0.0, call.ended_at - call.began_at):.1f} s)"
     return f"{one_line(call.name)}({compact(call.arguments)}) -> {end}{took}"
 
 
 def compact(value: dict[str, Any]) -> str:
-    """Return an object as JSON in one line."""
+    """Return an object as JSON in one line; '' if it is empty."""
     return one_line(json.dumps(value, ensure_ascii=False)) if value else ""
 
 
 def count(number: int, thing: str) -> str:
-    """Return a number of things in words."""
+    """Return "1 thing" or "``number`` things"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
@@ -250,7 +250,7 @@ def clock(at: float, *, seconds: bool = False) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a duration as a person says it."""
+    """Return a duration as a person would write it: "42 s", "5 min", "2 h 05"."""
     if seconds < MINUTE_S:
         return f"{seconds:.0f} s"
     if seconds < HOUR_S:

@@ -1,4 +1,4 @@
-"""Being a daemon: how the process begins and ends beside the agent itself.
+"""The daemon's process around the agent: how it starts and how it ends.
 
 Imported by commands. Doors: ``first_boot.prepare``, ``process``.
 """

@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from hardware.tuning.session import Opener, Rig, TuningResult
 
 LOOK_S = 0.5
-"""A pin that is down from the beginning is found by looking at it twice, 0.1 s apart."""
+"""How long to wait for the button to report a press: a held pin is found by reading it twice, 0.1 s apart."""
 HOLD_S = 2.0
-"""Longer than somebody presses who only wants to talk."""
+"""Longer than a press of somebody who only wants to talk."""
 LIMIT_S = 60.0
-"""Twice what it takes; then the box serves, tuned or not."""
+"""Twice what tuning takes; after that the box starts, tuned or not."""
 BUTTON_ONLY = {"audio": {"microphone": "silence", "speaker": "none"}, "camera": {"source": "none"}}
 
 log = logging.getLogger(__name__)
 
 
 class LogScreen:
-    """The steps of a tuning as lines of the log."""
+    """Writes the steps of a tuning to the log, one line each."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin with no step under way."""
         self._begun = ""
 
     def begin(self, text: str) -> None:
-        """Keep what is being done until it is known how it ended."""
+        """Remember the step that begins; :meth:`end` logs it together with its outcome."""
         self._begun = text
 
     def end(self, text: str) -> None:
-        """Log both."""
+        """Log the step and its outcome ``text``."""
         self.line(f"{self._begun} {text}")
 
     def line(self, text: str) -> None:
@@ -55,10 +55,10 @@ class LogScreen:
 
 
 class Rigs:
-    """Opens rigs, and closes all of them: a thread that opens one goes on after its tuning was given up."""
+    """Opens rigs and closes every one, even those a thread opens after its tuning was given up."""
 
     def __init__(self, opener: Opener, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin with none."""
+        """Begin with no rig open."""
         self._opener = opener
         self._loop = loop
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Rigs:
         self._closing: set[asyncio.Task[None]] = set()
 
     def opened(self, microphone: str, *, speaks: bool) -> Rig:
-        """Open one; in a thread. Raises DeviceError."""
+        """Open a rig; called in a thread. Raises DeviceError."""
         rig = self._opener(microphone, speaks=speaks)
         with self._lock:
             self._rigs.append(rig)
@@ -78,7 +78,7 @@ class Rigs:
         return rig
 
     async def aclose(self) -> None:
-        """Close what was opened, and from now on whatever still is."""
+        """Close every open rig, and from now on every rig that is still opened."""
         with self._lock:
             self._over = True
             rigs = list(self._rigs)
@@ -92,9 +92,9 @@ class Rigs:
 
 
 async def prepare(settings: Settings) -> None:
-    """Tune if this is the first boot and the button is held, then warn of what tuning would mend; stops no start.
+    """Tune if this is the first boot and the button is held; then log a warning if tuning is advised.
 
-    Opens and closes devices of its own. Raises DeviceError only if that is fatal.
+    Opens and closes devices of its own. Nothing but a fatal DeviceError, which it raises, stops the start.
     """
     if {settings.audio.microphone_kind, settings.audio.speaker_kind} != {SoundKind.CARD}:
         return  # nothing else can be tuned
@@ -105,7 +105,7 @@ async def prepare(settings: Settings) -> None:
     except (ImportError, DeviceError) as error:
         if isinstance(error, DeviceError) and error.fatal:
             raise
-        return  # the start fails of it next, or it is named when it is used
+        return  # the start fails for the same reason next, or the device is reported when it is used
     folder = folder_of(settings)
     if settings.gpio.button != "none" and tunings.first_boot(folder, cards):
         await _try_to_tune(settings)
@@ -127,7 +127,7 @@ async def _try_to_tune(settings: Settings) -> None:
 
 
 async def _tune_if_held(settings: Settings) -> None:
-    """Tune if the button is held, and keep what was found. Raises AgentError, DeviceError."""
+    """Tune if the button is held, and store the result. Raises AgentError, DeviceError."""
     only = config.override(settings, BUTTON_ONLY, where="first boot")
     devices = open_devices(only.devices, asyncio.get_running_loop())
     try:
@@ -156,7 +156,7 @@ async def _tune(settings: Settings, light: Indicator) -> TuningResult:
 
 
 async def held(button: Button) -> bool:
-    """Whether ``button`` is down from the beginning and stays so for ``HOLD_S``."""
+    """Return whether ``button`` is down from the beginning and stays down for ``HOLD_S``."""
     pressed, released = asyncio.Event(), asyncio.Event()
 
     def moved(down: bool) -> None:  # noqa: FBT001 - the shape of hardware.ports.Button

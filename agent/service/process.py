@@ -1,4 +1,4 @@
-"""How a run begins and ends as a process: signals, the first of several ends, drivers that hang."""
+"""How a run ends as a process: signals, whichever task ends first, drivers that hang."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""SIGQUIT is left alone: it kills what does not end."""
+"""The signals that end us. SIGQUIT is left alone, to kill a process that does not end."""
 
 
 def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Return what ``work`` returns, or end the process if a driver hangs then: an orderly exit would wait for it.
+    """Run ``work`` and return its result; end the process if a driver hangs, since an orderly exit would wait for it.
 
-    Raises what ``work`` raises; but of a fatal DeviceError the process ends, with ``ExitCode.STUCK``.
+    Raises what ``work`` raises, except that a fatal DeviceError ends the process with ``ExitCode.STUCK``.
     """
     try:
         result = asyncio.run(work)
@@ -41,7 +41,7 @@ def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 def end(code: int) -> None:
-    """End the process here and now; what is closed already is all that is closed."""
+    """End the process at once with exit ``code``; whatever is still open is left to the kernel."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -50,15 +50,15 @@ def end(code: int) -> None:
 
 
 def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
-    """Call ``end`` at the first of the signals that end us, and ignore all that follow, to the end of the process."""
-    # What is ignored already stays so: nohup asks that of SIGHUP.
+    """Call ``end`` at the first of ``ENDS``, and ignore those signals from then on, to the end of the process."""
+    # A signal that is ignored already stays ignored: nohup relies on that for SIGHUP.
     asked = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def ended() -> None:
         if not asked:
-            return  # the second of two that the loop took up together
+            return  # the second of two signals that the loop handled together
         for number in asked:
-            loop.remove_signal_handler(number)  # else the loop, when it closes, would let the signal kill us again
+            loop.remove_signal_handler(number)  # else the loop restores the default when it closes: death by signal
             signal.signal(number, signal.SIG_IGN)
         asked.clear()
         end()
@@ -68,7 +68,7 @@ def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None
 
 
 async def until_first(main: Coroutine[Any, Any, None], ends: list[Coroutine[Any, Any, Any]]) -> None:
-    """Run ``main`` until it fails or one of ``ends`` is done; then cancel whatever is left."""
+    """Run ``main`` until it ends or fails, or one of ``ends`` does; then cancel the rest. Raises what failed."""
     tasks = [asyncio.ensure_future(job) for job in (main, *ends)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

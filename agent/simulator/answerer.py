@@ -37,7 +37,7 @@ class Answerer:
         self._advance()
 
     async def call_answered(self, answered: CallAnswered) -> None:
-        """Go on with the turn that waited; tell any other result in a turn of its own (PROTOCOL 4.4)."""
+        """Resume the turn that waited; give any other result in a turn of its own (PROTOCOL 4.4)."""
         if self._answer is not None:
             self._answer.call_changed()
         if answered.scheduling == "SILENT" or (answered.call.blocking and self._task is not None):

@@ -31,7 +31,7 @@ class Host(Protocol):
     base_style: Style
 
     def now(self) -> float:
-        """Give the seconds since the simulator started."""
+        """Return the seconds since the simulator started."""
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send one server message."""
@@ -40,7 +40,7 @@ class Host(Protocol):
         """Tell the scenario that a moment of a turn has come."""
 
     def new_handle(self) -> Mapping[str, Any] | None:
-        """Give a sessionResumptionUpdate for the session as it is now, or None when none was asked for."""
+        """Return a sessionResumptionUpdate for the session as it is now, None if none was asked for."""
 
     def note(self, kind: str, **data: object) -> None:
         """Put an event on record."""
@@ -66,7 +66,7 @@ class Answer:
         self._over = False
 
     async def run(self) -> None:
-        """Give the whole turn; cancelling it leaves the rest to `interrupted`."""
+        """Send the whole turn; cancelling it leaves the rest to `interrupted`."""
         if self._host.conversation.resumable:
             await self._host.send({"sessionResumptionUpdate": {"resumable": False}})
         await asyncio.sleep(self._style.think_s)

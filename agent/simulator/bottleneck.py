@@ -32,7 +32,7 @@ SEGMENT: Final = 1400
 RECEIVE_BUFFER: Final = 8 * 1024
 """Bytes; what the kernel takes in unread is a queue that nobody sees."""
 PIECE_S: Final = 0.002
-"""A fast line forwards so much at a time."""
+"""How much a fast line forwards at a time."""
 LARGEST_PIECE: Final = 64 * 1024
 SAMPLE_S: Final = 0.1
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -55,7 +55,7 @@ class Trace:
     """The rate of a line over time. The last step lasts for ever."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        """Take at least one step."""
+        """Store the steps, of which there must be at least one."""
         if not steps:
             raise TraceError("a trace needs at least one step")
         self.steps = tuple(steps)
@@ -85,7 +85,7 @@ class Trace:
         return cls(steps)
 
     def at(self, seconds: float) -> Step:
-        """Return the step that is in force so long after the beginning."""
+        """Return the step that is in force this long after the beginning."""
         for step in self.steps[:-1]:
             seconds -= step.seconds
             if seconds < 0:
@@ -246,7 +246,7 @@ class Bottleneck:
         return 0 if self.queued >= max(rate * self._queue_s, SEGMENT) else piece
 
     def enqueue(self, size: int, deliver: Callable[[], None]) -> None:
-        """Take ``size`` bytes into the queue; ``deliver`` is called when they reach the server."""
+        """Queue ``size`` bytes; ``deliver`` is called when they reach the server."""
         self._count(0, size)
         begin = max(self._now(), self._queue.last - self.began)
         through = self.trace.busy_until(begin, size)
@@ -264,11 +264,11 @@ class Bottleneck:
         return self.trace.at(self._now()).delay_ms / 1000
 
     def joined(self, end: _End) -> None:
-        """Take note of a connection."""
+        """Note a new connection."""
         self._ends.add(end)
 
     def left(self, end: _End) -> None:
-        """Take note of its end."""
+        """Note the end of the connection."""
         self._ends.discard(end)
 
     def _count(self, through: int, queued: int) -> None:
@@ -298,7 +298,7 @@ class _End(asyncio.BufferedProtocol):
         self.line.joined(self)
 
     def meet(self, peer: _End) -> None:
-        """Take the other end of the connection; it gets what came before it."""
+        """Set the other end of the connection; it gets what came before."""
         self._peer, peer._peer = peer, self
         waiting, self._unmet = self._unmet, []
         for deliver in waiting:
@@ -331,7 +331,7 @@ class _End(asyncio.BufferedProtocol):
             self._peer.peer_full(full=False)
 
     def peer_full(self, *, full: bool) -> None:
-        """Take note of whether the other side takes any more."""
+        """Note whether the other side accepts more."""
         self._peer_full = full
         self.read_on()
 

@@ -48,7 +48,7 @@ class Connection:
     conversation: Conversation
 
     def __init__(self, socket: SimulatedSocket, world: World, key: str, version: str) -> None:
-        """Take a socket whose handshake is done, with the API key and version it came with."""
+        """Serve a socket whose handshake is done, with the API key and version it came with."""
         self.socket = socket
         self.scenario = world.scenario
         self.voice = world.voice
@@ -108,7 +108,7 @@ class Connection:
         self.note("closed", **self._ending())
 
     def _ending(self) -> dict[str, Any]:
-        """Tell who closed with what: "client", "server", or the "line" when there was no close frame."""
+        """Return who closed, with what: "client", "server", or the "line" if there was no close frame."""
         protocol = self.socket.protocol
         if protocol.close_rcvd is not None and protocol.close_rcvd_then_sent:
             who, frame = "client", protocol.close_rcvd
@@ -121,7 +121,7 @@ class Connection:
     # setup
 
     async def _set_up(self) -> None:
-        """Take the setup and answer it (PROTOCOL 2.1). Raises Refused, WireError."""
+        """Handle the setup and answer it (PROTOCOL 2.1). Raises Refused, WireError."""
         setup = await self._read_setup()
         await self._expect_silence()
         self._judge(setup)
@@ -227,7 +227,7 @@ class Connection:
     # what answers and faults need
 
     def now(self) -> float:
-        """Give the seconds since the simulator started."""
+        """Return the seconds since the simulator started."""
         return round(self._world.clock(), 4)
 
     def note(self, kind: str, **data: object) -> None:
@@ -235,7 +235,7 @@ class Connection:
         self._world.recorder.note(kind, at_s=self.now(), connection=self.socket.number, **data)
 
     def new_handle(self) -> Mapping[str, Any] | None:
-        """Give a sessionResumptionUpdate when the setup asked for handles."""
+        """Return a sessionResumptionUpdate if the setup asked for handles, else None."""
         if not self.conversation.resumable:
             return None
         return {"newHandle": self._world.sessions.issue(self.conversation.session), "resumable": True}
@@ -257,12 +257,12 @@ class Connection:
         await self.socket.close(refusal.code, reason)
 
     def fire(self, moment: str, turn: int) -> None:
-        """Let the faults of a moment happen."""
+        """Trigger the faults of a moment."""
         for fault in self._world.faults.moment(moment, turn, self.socket.number):
             self.spawn(self._strike(fault))
 
     def strike(self, fault: Fault) -> None:
-        """Let a fault happen now, whatever its trigger says."""
+        """Trigger a fault now, whatever its trigger says."""
         self.spawn(self._strike(fault))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -274,7 +274,7 @@ class Connection:
         return task
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let a task end with its connection; what it cannot do becomes the service's internal error."""
+        """Await ``work``, which may end with its connection; any other failure becomes the service's internal error."""
         try:
             await work
         except ConnectionClosed:

@@ -61,7 +61,7 @@ class Conversation:
         self._last_frame_at: float | None = None
 
     def receive(self, message: ClientMessage, now: float) -> list[Effect]:
-        """Take one message. Raises Refused."""
+        """Handle one message. Raises Refused."""
         match message.kind:
             case "realtimeInput":
                 return self._realtime(message.body, now)
@@ -75,7 +75,7 @@ class Conversation:
                 raise Refused("setup must be the first message and must be sent once.")
 
     def is_blocking(self, name: str) -> bool:
-        """Tell whether a call of this function holds the model up, by its declaration."""
+        """Return whether a call of this function blocks the model, by its declaration."""
         return self._blocking.get(name, self.model.blocking)
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ class Refused(Exception):
     """The service would close the connection on this message."""
 
     def __init__(self, reason: str, code: int = INVALID) -> None:
-        """Take the reason and the code of the close."""
+        """Store the reason and the code of the close."""
         super().__init__(reason)
         self.refusal = Refusal(code, reason)
 

@@ -21,19 +21,19 @@ class FaultBook:
     """Keeps count, over all connections of a run, of what has happened already."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        """Take the faults of a scenario."""
+        """Begin with the faults of a scenario."""
         self._faults = list(faults)
         self._happened: Counter[int] = Counter()
 
     def add(self, fault: Fault) -> None:
-        """Take one more, from now on; one that happened before may happen as often again."""
+        """Add a fault from now on; if it happened before, it may happen as often again."""
         if fault in self._faults:
             self._happened[self._faults.index(fault)] = 0
         else:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Let nothing go wrong any more; what was done to a connection already lasts as long as it."""
+        """Trigger no more faults; what was already done to a connection lasts as long as the connection."""
         self._faults.clear()
         self._happened.clear()
 
@@ -47,13 +47,13 @@ class FaultBook:
         ]
 
     def moment(self, when: str, turn: int, connection: int) -> list[Fault]:
-        """Take the faults of a moment of a turn."""
+        """Return the faults that are due at a moment of a turn, and count them as happened."""
         return [
             fault for fault in self._faults if (fault.when, fault.turn) == (when, turn) and self.take(fault, connection)
         ]
 
     def opening(self, kind: str, connection: int) -> Fault | None:
-        """Take the fault of this kind that meets a connection as it is opened."""
+        """Return the fault of this kind that is due as a connection opens, and count it as happened."""
         return next((fault for fault in self._faults if fault.kind == kind and self.take(fault, connection)), None)
 
     def take(self, fault: Fault, connection: int) -> bool:

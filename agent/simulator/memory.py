@@ -49,7 +49,7 @@ class Utterance:
         self.last_audio_at = now
 
     def repeats(self, earlier: Utterance) -> bool:
-        """Tell whether one is the other from its first sample on, as far as both go."""
+        """Return whether both begin with the same samples, as far as both go: long and loud enough to be sure."""
         size = min(len(self.pcm), len(earlier.pcm))
         if size < _REPEAT_S * self.rate * sound.SAMPLE_BYTES or self.pcm[:size] != earlier.pcm[:size]:
             return False
@@ -120,7 +120,7 @@ class SessionStore:
         return self.all[-1]
 
     def issue(self, session: Session) -> str:
-        """Give a new handle for the session as it is now."""
+        """Return a new handle for the session as it is now."""
         handle = f"handle-{session.number}-{len(self._handles) + 1}"
         self._handles[handle] = (session, len(session.history))
         return handle

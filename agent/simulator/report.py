@@ -42,7 +42,7 @@ class Chunks:
         self.unusual += not low - _SLACK_S <= seconds <= high + _SLACK_S
 
     def plain(self) -> dict[str, Any]:
-        """Give the statistics for the report."""
+        """Return the statistics for the report."""
         values = {name: getattr(self, name) for name in self.__slots__}
         mean = {"mean_s": self.total_s / self.count if self.count else 0.0}
         return {name: round(value, 4) for name, value in (values | mean).items()}
@@ -93,7 +93,7 @@ class Recorder:
         sound.write_wav(path, bytes(self.audio), self.audio_rate)
 
     def report(self) -> dict[str, Any]:
-        """Give the record as plain data, ready for JSON."""
+        """Return the record as plain data, ready for JSON."""
         return {
             "connections": self.connections,
             "utterances": [_utterance(utterance) for utterance in self.utterances],

@@ -75,7 +75,7 @@ class Refusal:
 
 
 def unknown_model(name: str, version: str) -> Refusal:
-    """Give the refusal of a model that does not exist."""
+    """Return the refusal of a model that does not exist."""
     return Refusal(
         VIOLATION, f"{name} is not found for API version {version}, or is not supported for bidiGenerateContent"
     )
@@ -93,7 +93,7 @@ def refuse_setup(setup: Mapping[str, Any], version: str) -> Refusal | None:
 
 
 def blocking_calls(setup: Mapping[str, Any]) -> dict[str, bool]:
-    """Tell of each declared function whether its calls hold the model up."""
+    """Return for each declared function whether its calls block the model."""
     default = MODELS[setup["model"]].blocking
     return {
         declaration.get("name", ""): {"BLOCKING": True, "NON_BLOCKING": False}.get(

@@ -112,7 +112,7 @@ class Scenario:
     calls: tuple[Call, ...] = ()
 
     def style(self, turn: int, base: Style) -> Style:
-        """Give the style of a turn (from 1): the base, changed by [answer], changed by its [[turn]]."""
+        """Return the style of a turn (from 1): the base, changed by [answer], changed by its [[turn]]."""
         return dataclasses.replace(base, **{**self.answer, **self.turns.get(turn, {})})
 
 

@@ -52,7 +52,7 @@ class Simulator:
         tls: ssl.SSLContext | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """Take everything that shapes the run; nothing is opened before the context is entered."""
+        """Store the settings of the run; nothing is opened before the context is entered."""
         self.settings = settings or SimulatorSettings()
         self.scenario = scenario or Scenario()
         self._tls = tls
@@ -122,10 +122,10 @@ class Simulator:
         return self._world.sessions.all if self._world is not None else []
 
     def strike(self, fault: Fault) -> None:
-        """Let a fault happen now to the newest connection, whatever its trigger says.
+        """Trigger a fault now on the newest connection, whatever its trigger says.
 
-        One that acts as a connection is opened meets the next; so does any other while there is none. One without a
-        limit to its `times` meets all that follow, too.
+        A fault of opening a connection happens to the next connection, and so does any fault while there is none. A
+        fault without a limit to its `times` also happens to all connections that follow.
         """
         assert self._world is not None
         newest = self._world.open.get(max(self._world.open, default=0))
@@ -135,19 +135,19 @@ class Simulator:
             newest.strike(fault)
 
     def relent(self) -> None:
-        """Let nothing go wrong any more, neither by the scenario nor by `strike`."""
+        """Trigger no more faults, neither from the scenario nor from `strike`."""
         assert self._world is not None
         self._world.faults.clear()
 
     def bury(self) -> None:
-        """Let go of the connections that hang, as a service does after a while that has not heard of a client."""
+        """Drop the connections that hang, as a service does that has not heard from a client for a while."""
         assert self._world is not None
         for connection in self._world.open.values():
             if connection.socket.hung:
                 connection.socket.transport.abort()
 
     def report(self) -> dict[str, Any]:
-        """Give the record of the run as plain data, ready for JSON."""
+        """Return the record of the run as plain data, ready for JSON."""
         return self._recorder.report()
 
     def save_audio(self, path: Path) -> None:

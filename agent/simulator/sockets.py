@@ -38,7 +38,7 @@ class SimulatedSocket(ServerConnection):
         self.transport.pause_reading()
 
     def read_slowly(self, bytes_per_s: int) -> None:
-        """Take in no more than this from now on; the client's send buffer fills up."""
+        """Read no faster than this from now on, so that the client's send buffer fills up."""
         self._bytes_per_s = bytes_per_s
 
     def delay_pongs(self, delay_s: float) -> None:
@@ -59,7 +59,7 @@ class SimulatedSocket(ServerConnection):
         self.protocol.send_frame = hold  # type: ignore[method-assign] # websockets offers no hook for pongs
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the line; a slow reader then looks away for as long as they should have taken."""
+        """Handle received bytes; a slow reader then pauses for as long as they should have taken."""
         super().data_received(data)
         if self._bytes_per_s:
             self.transport.pause_reading()

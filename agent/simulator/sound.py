@@ -22,7 +22,7 @@ _PIECE_PATTERN: Final = (1.0, 5 / 6, 7 / 6)  # pieces of 240, 200, 280 ms (PROTO
 
 
 def level(pcm: bytes) -> float:
-    """Give the RMS level of s16le audio in dBFS."""
+    """Return the RMS level of s16le audio in dBFS."""
     samples = _samples(pcm)
     if not samples:
         return SILENCE_DBFS
@@ -31,7 +31,7 @@ def level(pcm: bytes) -> float:
 
 
 def seconds(pcm: bytes | bytearray, rate: int) -> float:
-    """Give the length of s16le mono audio in seconds."""
+    """Return the length of s16le mono audio in seconds."""
     return len(pcm) / (rate * SAMPLE_BYTES)
 
 
@@ -97,7 +97,7 @@ class EnergyVad:
         self._rest = b""
 
     def feed(self, pcm: bytes, rate: int) -> list[str]:
-        """Take any amount of audio; give the edges in it in their order, each "start" or "end"."""
+        """Handle any amount of audio; return the edges in it in order, each "start" or "end"."""
         data = self._rest + pcm
         size = int(rate * _FRAME_S) * SAMPLE_BYTES
         self._rest = data[len(data) - len(data) % size :]

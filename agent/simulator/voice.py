@@ -67,7 +67,7 @@ class Voice:
         self._espeak = espeak and shutil.which(_ESPEAK) is not None
 
     async def answer(self, ask: Ask) -> Spoken:
-        """Give the answer to what was asked. Raises AssetError."""
+        """Return the answer to what was asked. Raises AssetError."""
         if ask.result:
             return await self._say(ask.text, f"The answer is {ask.result}.")
         if self._report and ask.utterance is not None:

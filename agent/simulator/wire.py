@@ -61,7 +61,7 @@ def encode(message: Mapping[str, Any], *, text: bool = False) -> str | bytes:
 
 
 def audio_part(pcm: bytes, rate: int) -> dict[str, Any]:
-    """Give a modelTurn with one piece of s16le mono audio."""
+    """Return a modelTurn with one piece of s16le mono audio."""
     blob = {"mimeType": f"audio/pcm;rate={rate}", "data": base64.b64encode(pcm).decode()}
     return {"modelTurn": {"role": "model", "parts": [{"inlineData": blob}]}}
 
@@ -72,7 +72,7 @@ def duration(seconds: float) -> str:
 
 
 def snake(name: str) -> str:
-    """Give the proto spelling of a JSON name: realtimeInput becomes realtime_input."""
+    """Return the proto spelling of a JSON name: realtimeInput becomes realtime_input."""
     return _WORD_STARTS.sub("_", name).lower()
 
 

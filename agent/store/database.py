@@ -1,4 +1,4 @@
-"""The journal's file: its schema and migrations, and opening it, whatever a power cut or a failing card made of it."""
+"""The journal's file: its schema, its migrations, and opening it, even after a power cut or on a failing card."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_S = 2.0
-"""How long a write waits for another process; only a checkpoint by a reader that closes takes any time at all."""
+"""How long a write waits for another process; only the checkpoint of a closing reader takes any time."""
 SIDE_FILES = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database, and what a damaged one takes along."""
+"""Endings of the files that SQLite keeps beside a database; they are renamed together with a damaged database."""
 FIRST = """
 CREATE TABLE conversation (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -98,7 +98,7 @@ ALTER TABLE turn RENAME COLUMN said TO answer;
 ALTER TABLE turn RENAME COLUMN spoken_at TO played_at;
 """
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)
-"""Each makes of version n version n + 1. What has been in a release is never edited: another is added."""
+"""Migration n turns version n into version n + 1. A released migration is never edited; a new one is added."""
 _COLUMNS = """
 SELECT made.name, part.name FROM sqlite_schema AS made JOIN pragma_table_info(made.name) AS part
 WHERE made.type = 'table'
@@ -115,22 +115,25 @@ _FIXES = {
     sqlite3.SQLITE_NOTADB: "start the agent anew, which sets a damaged journal aside",
 }
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""What SQLite says of a file that it cannot read; the last when a format or a schema is unknown to it."""
+"""SQLite's codes for a file that it cannot read; SQLITE_ERROR if it does not know the format or the schema."""
 
 
 class _Damaged(Exception):
-    """The file is no journal, or not whole; ``database`` is what opened it."""
+    """The file is not a journal, or is damaged; ``database`` is the connection that found it, if there is one."""
 
     database: sqlite3.Connection | None = None
 
 
 def described(path: Path, error: sqlite3.Error) -> StorageError:
-    """Return what SQLite said of the file at ``path``, with what to do about it."""
+    """Return SQLite's ``error`` about the file at ``path`` as a StorageError that says what to do about it."""
     return StorageError(path, f"the journal: {error}", _FIXES.get(_code(error), "see the log, and report it"))
 
 
 def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
-    """Open or make the journal at ``path``; also returns what a damaged one there was renamed to."""
+    """Open or create the journal at ``path``; also returns the new name of a damaged journal found there, else None.
+
+    Raises StorageError.
+    """
     try:
         private_folder(path.parent)
         try:
@@ -146,19 +149,19 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
         raise described(path, error) from error
     except _Damaged as error:  # made a moment ago
         raise StorageError(
-            path, f"the journal is damaged as soon as it is made: {error}", "replace the disk"
+            path, f"the journal is damaged right after it was created: {error}", "replace the disk"
         ) from error
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Open the journal at ``path`` for reading, also while another process writes to it."""
+    """Open the journal at ``path`` for reading, even while another process writes to it. Raises StorageError."""
     try:
         there, writing = path.exists(), path.with_name(f"{path.name}-wal").exists()
     except OSError as error:
         raise StorageError(path, str(error.strerror), "run this as the user whose box it is, or as root") from error
     if not there:
-        raise StorageError(path, "there is no journal", "the agent makes it when it first runs")
-    # Without a log nobody writes; SQLite would make one, and could not where the folder is somebody else's.
+        raise StorageError(path, "there is no journal", "the agent creates it when it first runs")
+    # Without a WAL nobody writes. SQLite would create one, and fail where the folder belongs to somebody else.
     still = "" if writing else "&immutable=1"
     try:
         database = _connected(f"{path.absolute().as_uri()}?mode=ro{still}")
@@ -173,30 +176,30 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def migrate(database: sqlite3.Connection, version: int, wanted: int | None = None) -> None:
-    """Bring ``database`` from ``version`` to the one ``wanted`` (the newest), one transaction for each step."""
+    """Migrate ``database`` from ``version`` to ``wanted`` (default: the newest), one transaction for each step."""
     for step in range(version, len(MIGRATIONS) if wanted is None else wanted):
         database.executescript(f"BEGIN IMMEDIATE;{MIGRATIONS[step]};PRAGMA user_version = {step + 1};COMMIT;")
 
 
 def _code(error: sqlite3.Error) -> int:
-    return error.sqlite_errorcode & 0xFF  # the rest says where it arose
+    return error.sqlite_errorcode & 0xFF  # the other bits say where it arose
 
 
 def _opened(path: Path) -> sqlite3.Connection:
     if not path.exists():
         if any(path.with_name(path.name + end).exists() for end in SIDE_FILES):
-            raise _Damaged("it is missing, and its log is there")  # which SQLite would apply to the new one
+            raise _Damaged("it is missing, but its log is there")  # SQLite would apply that log to a new journal
         _create(path)
     if not path.stat().st_size:
-        raise _Damaged("it is empty")  # SQLite would take it for a new one, and delete its log
+        raise _Damaged("it is empty")  # SQLite would take it for a new database and delete its log
     database = _connected(str(path))
     try:
         version = _checked(database, path)
         _write_ahead(database)
         migrate(database, version)
         _probe(database, path)
-        with suppress(sqlite3.OperationalError):  # on a full disk the log goes on holding what it holds
-            database.execute("PRAGMA wal_checkpoint")  # a log that the card spoils later takes less along
+        with suppress(sqlite3.OperationalError):  # on a full disk, the log simply keeps what it holds
+            database.execute("PRAGMA wal_checkpoint")  # less is lost if the card damages the log later
     except _Damaged as damaged:
         damaged.database = database
         raise
@@ -207,7 +210,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _create(path: Path) -> None:
-    """Make a journal that is whole before it has its name: an empty or half-made file is then always a damaged one."""
+    """Create the journal under another name and rename it when it is whole, so that a partial file means damage."""
     new = path.with_name(f"{path.name}.new")
     for end in ("", *SIDE_FILES):
         new.with_name(new.name + end).unlink(missing_ok=True)
@@ -238,21 +241,21 @@ def _write_ahead(database: sqlite3.Connection) -> None:
 def _version(database: sqlite3.Connection, path: Path, oldest: int | None = None) -> int:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
-        problem = f"the journal is of version {version} and this program knows up to {len(MIGRATIONS)}"
+        problem = f"the journal has version {version}, and this program knows versions up to {len(MIGRATIONS)}"
         raise StorageError(path, problem, "install the newer program again, or move the file away")
     if oldest is not None and version < oldest:
-        problem = f"the journal is of version {version} and version {oldest} is needed"
+        problem = f"the journal has version {version}, and version {oldest} is needed"
         raise StorageError(path, problem, "start the agent once, which converts it")
     return version
 
 
 def _checked(database: sqlite3.Connection, path: Path) -> int:
-    """Return its version, if pages, rows and tables are as that has them; tables somebody added do no harm."""
+    """Return the version if pages, rows and tables are sound for it; additional tables do no harm. Raises _Damaged."""
     try:
         version = _version(database, path)
         verdict = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
         columns = {tuple(column) for column in database.execute(_COLUMNS)}
-    except UnicodeDecodeError as error:  # of what SQLite says of a name that is spoilt
+    except UnicodeDecodeError as error:  # SQLite's message about a damaged name is not UTF-8
         raise _Damaged(str(error)) from error
     except sqlite3.DatabaseError as error:
         if _code(error) not in _DAMAGE:
@@ -267,7 +270,7 @@ def _checked(database: sqlite3.Connection, path: Path) -> int:
 
 
 def _probe(database: sqlite3.Connection, path: Path) -> None:
-    """Raise if nothing can be written, which some damage shows only then."""
+    """Try to write, since some damage shows only then. Raises _Damaged, sqlite3.DatabaseError."""
     try:
         database.executescript(_TRIAL)
     except sqlite3.DatabaseError as error:
@@ -278,7 +281,7 @@ def _probe(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename a damaged journal, its log after it: a database without its log must not pass for a whole one."""
+    """Rename a damaged journal, then its log, so that a database without its log never passes for a whole one."""
     number = 1
     while any(path.with_name(f"{path.name}.damaged-{number}{end}").exists() for end in ("", *SIDE_FILES)):
         number += 1

@@ -1,4 +1,4 @@
-"""What is raised where the disk fails; tested by tests/house/test_errors.py."""
+"""The error raised if the disk fails; tested by tests/house/test_errors.py."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class StorageError(AgentError):
     exit_code = ExitCode.UNUSABLE
 
     def __init__(self, path: Path, problem: str, fix: str) -> None:
-        """Say which file, what is wrong and what to do."""
+        """Make a message of the file, the problem and what to do about it."""
         super().__init__(f"{path}: {problem} ({fix})")
         self.path, self.problem, self.fix = path, problem, fix

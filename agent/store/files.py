@@ -1,6 +1,6 @@
-"""Files and folders of this user alone that are whole or not there, whatever a power cut takes.
+"""Writes files that only this user can read, and that a power cut leaves whole or not at all.
 
-What the order of the calls must be: a content is synced before it gets its name, and the folder after that.
+The order of the calls matters: a file's content is synced before it gets its name, and its folder after that.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTIAL = ".part"
-"""Ending of a file that is being written; what has it after a power cut is rubbish."""
+"""Ending of a file that is being written; a file that still has it after a power cut is worthless."""
 
 
 def private_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it that are missing, for this user alone, and for good."""
+    """Create ``folder`` and its missing parents, readable by this user only; they are on disk when this returns."""
     if not folder.is_dir():
         private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -27,7 +27,7 @@ def private_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the names in ``folder`` are on the disk."""
+    """Sync ``folder``, so that the names in it are on disk when this returns."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -36,23 +36,23 @@ def sync_folder(folder: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return what this user may still write to the disk of ``folder``."""
+    """Return how many bytes this user can still write to the disk of ``folder``."""
     return shutil.disk_usage(folder).free
 
 
 def write(descriptor: int, content: bytes) -> None:
-    """Write all of ``content``, in as many calls as the system wants."""
+    """Write all of ``content``, in as many system calls as that takes."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def write_whole(file: Path, *content: bytes) -> None:
-    """Write ``file``, for this user alone; on the disk, and whole, when this returns. Raises OSError."""
+    """Write ``file``, readable by this user only; it is whole and on disk when this returns. Raises OSError."""
     partial = file.with_name(file.name + PARTIAL)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with replacing(file, partial, descriptor):
-        os.fchmod(descriptor, 0o600)  # one may be left from a power cut
+        os.fchmod(descriptor, 0o600)  # a file left by a power cut may have another mode
         for part in content:
             write(descriptor, part)
     sync_folder(file.parent)
@@ -60,9 +60,9 @@ def write_whole(file: Path, *content: bytes) -> None:
 
 @contextmanager
 def replacing(file: Path, partial: Path, descriptor: int) -> Iterator[None]:
-    """Put ``partial``, open as ``descriptor``, in the place of ``file`` when the block has written it; else remove it.
+    """Rename ``partial``, open as ``descriptor``, to ``file`` after the block has written it; on an error, delete it.
 
-    Closes ``descriptor``. The new name is on the disk only after :func:`sync_folder`.
+    Closes ``descriptor``. The new name is on disk only after :func:`sync_folder`.
     """
     try:
         try:

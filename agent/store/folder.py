@@ -1,4 +1,4 @@
-"""The folder in which a box keeps things: where it is, and whose it is."""
+"""The state folder: where it is, and the lock that keeps two agents out of it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from agent.store.layout import Layout
 
 FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""The disk's fault and not the configuration's: another start may find it fixed."""
+"""Errors of the disk and not of the configuration: at another start they may be gone."""
 
 
 def folder_of(settings: Settings) -> Path:
-    """Return where this box keeps things: the setting, else what systemd says, else below the user's home."""
+    """Return the state folder: the setting, else systemd's ``$STATE_DIRECTORY``, else one in the user's home."""
     chosen = settings.paths.state or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if chosen:
         return Path(chosen).expanduser()
@@ -32,9 +32,10 @@ def folder_of(settings: Settings) -> Path:
 
 
 def locked(layout: Layout) -> IO[str]:
-    """Return the open lock file of a state folder.
+    """Lock a state folder; return its open lock file, which holds the lock.
 
-    Raises ConfigError if another process has it or it cannot be written, StorageError if the disk is full or failing.
+    Raises ConfigError if another process has the lock or it cannot be written, StorageError if the disk is full or
+    failing.
     """
     try:
         private_folder(layout.folder)
@@ -52,14 +53,14 @@ def locked(layout: Layout) -> IO[str]:
 
 
 def storage_error(path: Path, error: OSError) -> AgentError:
-    """Return what to raise where ``path`` cannot be written: StorageError for the disk's fault, else ConfigError."""
+    """Return the error to raise if ``path`` cannot be written: StorageError if the disk failed, else ConfigError."""
     if error.errno in FAILING:
         return StorageError(path, str(error.strerror), "make room, or replace the card: see dmesg")
-    return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another as [paths] state)")
+    return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another folder as [paths] state)")
 
 
 def _lock_file(path: Path) -> IO[str]:
-    """Open ``path`` for this user alone, also where an earlier version left it readable for others."""
+    """Open ``path`` for this user only, even if an earlier version left it readable for others."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "w")

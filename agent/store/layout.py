@@ -1,9 +1,9 @@
-"""Where everything lies in the state folder. No other module knows a name in it.
+"""Where everything is in the state folder. No other module uses a name in it.
 
 ::
 
     journal.db                      the journal, with what SQLite keeps beside it
-    lock  devices.json              whose folder it is; what tuning found
+    lock  devices.json              which process owns the folder; the results of tuning
     stills/NAME.jpg                 photos of the job
     spool/unsent/000042.wav         a recording that is owed to the service
     spool/sent/000042.wav           a recording that is owed no more
@@ -22,7 +22,7 @@ _SOUND = re.compile(r"(\d{6,})(-answer)?\.wav")
 
 
 class SoundName(NamedTuple):
-    """What the name of a sound file says."""
+    """What the name of a sound file tells: the number of its turn, and whether it is an answer."""
 
     number: int
     answer: bool
@@ -30,23 +30,23 @@ class SoundName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The files of one state folder; numbers are those of turns. No method reads or writes one."""
+    """The paths in one state folder; numbers are those of turns. No method reads or writes a file."""
 
     folder: Path
 
     @property
     def journal(self) -> Path:
-        """The journal."""
+        """The path of the journal."""
         return self.folder / "journal.db"
 
     @property
     def lock(self) -> Path:
-        """The file that the process which owns the folder has locked."""
+        """The file that is locked by the process that owns the folder."""
         return self.folder / "lock"
 
     @property
     def devices(self) -> Path:
-        """What tuning found."""
+        """The file with the results of tuning."""
         return self.folder / "devices.json"
 
     @property
@@ -56,7 +56,7 @@ class Layout:
 
     @property
     def spool(self) -> Path:
-        """The folder of what was recorded."""
+        """The folder of recordings and answers."""
         return self.folder / "spool"
 
     @property
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def sent(self) -> Path:
-        """The folder of the recordings that are owed no more, and of answers."""
+        """The folder of the recordings that are no longer owed, and of answers."""
         return self.spool / "sent"
 
     @property
@@ -79,7 +79,7 @@ class Layout:
         return self.unsent / recording_name(number)
 
     def sent_recording(self, number: int) -> Path:
-        """Return where the recording of a turn is once it is owed no more."""
+        """Return where the recording of a turn is once it is no longer owed."""
         return self.sent / recording_name(number)
 
     def recording(self, number: int) -> Path:
@@ -92,11 +92,11 @@ class Layout:
         return self.sent / answer_name(number)
 
     def picture(self, name: str) -> Path:
-        """Return where the picture of a note is; whatever ``name`` is, in the spool."""
+        """Return where the picture of a note is; never outside the spool, whatever ``name`` is."""
         return self.spool / Path(name).name
 
     def still(self, name: str) -> Path:
-        """Return where a photo is; whatever ``name`` is, among the photos."""
+        """Return where a photo is; never outside the folder of photos, whatever ``name`` is."""
         return self.stills / Path(name).name
 
 
@@ -106,16 +106,16 @@ def recording_name(number: int) -> str:
 
 
 def answer_name(number: int) -> str:
-    """Return the name of a turn's kept answer."""
+    """Return the name of a turn's stored answer."""
     return f"{number:06}-answer.wav"
 
 
 def picture_name(number: int) -> str:
-    """Return the name of what the camera saw when a turn began."""
+    """Return the name of the picture that belongs to a turn."""
     return f"{number:06}.jpg"
 
 
 def sound_of(name: str) -> SoundName | None:
-    """Return whose recording or answer a file is by its name; None for another file."""
+    """Return what the name of a recording or an answer tells; None for any other file."""
     found = _SOUND.fullmatch(name)
     return None if found is None else SoundName(int(found[1]), bool(found[2]))

@@ -1,6 +1,6 @@
-"""What is written for each thing that happens: to the journal, to the spool, in which order. No loop, no thread.
+"""What is written to journal and spool for each thing that happens, and in which order. No loop, no thread.
 
-The order decides what a power cut between two writes leaves, and :mod:`agent.store.recovery` makes good.
+The order decides what a power cut between two writes leaves; :mod:`agent.store.recovery` repairs it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILURES = (StorageError, OSError, LookupError, sqlite3.IntegrityError)
-"""What any method may raise where the disk fails, or where it failed before and a row is missing for it."""
+"""What any method may raise if the disk fails, or if a row is missing because it failed before."""
 ROOM_BYTES = 4_000_000
-"""One utterance of the longest kind."""
+"""The longest utterance."""
 READ_BYTES = SPEAKER_FORMAT.bytes_in(100)
-"""100 s of answers at a time: the speaker's buffer holds two minutes."""
+"""100 s of answers are read at a time: the speaker's buffer holds two minutes."""
 
 
 class Records:
-    """One state folder, which belongs to this process while it is open. Times are wall-clock seconds.
+    """Writes and reads one state folder, which belongs to this process while it is open.
 
-    One thread at a time may use it.
+    Times are wall-clock seconds. Only one thread at a time may use it.
     """
 
     def __init__(self, layout: Layout, *, limit_bytes: int, now: float) -> None:
-        """Open the folder, or begin it. Raises ConfigError if another process has it, StorageError."""
+        """Open the folder, or create it. Raises ConfigError if another process has it, StorageError."""
         self._layout = layout
         with ExitStack() as opened:
             opened.enter_context(locked(layout))
@@ -49,21 +49,21 @@ class Records:
             self.past = recover(self._journal, self._spool, now)
             self._opened = opened.pop_all()
         self.warning = ""
-        """What is wrong with the memory for notes although everything has been written; '' if nothing is."""
+        """What is wrong with the storage for notes though everything has been written; '' if nothing is."""
         self._conversation = self.past.number
 
     def close(self) -> None:
-        """Close the journal, and let go of the folder."""
+        """Close the journal and unlock the folder."""
         self._opened.close()
 
     # conversations
 
     def begin_conversation(self, model: str, at: float) -> None:
-        """Begin a conversation, to which belongs what follows."""
+        """Begin a conversation; everything that follows belongs to it."""
         self._conversation = self._journal.begin_conversation(model, at)
 
     def forget(self, before: float) -> int:
-        """Forget conversations that ended before then, with their recordings and photos; returns how many rows."""
+        """Delete conversations that ended before ``before``, with recordings and photos; return how many rows."""
         stills, turns = self._journal.stills_before(before), self._journal.turns_before(before)
         count = self._journal.forget(before)
         for file in stills:
@@ -75,21 +75,21 @@ class Records:
         return count
 
     def greeted(self) -> None:
-        """Note that the technician was greeted."""
+        """Note that the initial message was sent."""
         self._journal.greeted(self._conversation)
 
     def keep_handle(self, handle: str, at: float) -> None:
-        """Keep the handle with which this conversation is resumed; '' forgets it."""
+        """Store the handle with which this conversation is resumed; '' deletes it."""
         self._journal.keep_handle(self._conversation, handle, at)
 
     def event(self, kind: str, text: str, at: float) -> None:
-        """Note something worth telling later."""
+        """Add an event, such as an outage."""
         self._journal.add_event(at, kind, text, self._conversation or None)
 
     # questions
 
     def begin(self, number: int, at: float, *, typed: str = "") -> None:
-        """Begin a question: a typed one is whole, a recording is open."""
+        """Begin a question: a typed question is complete, a spoken question is an open recording."""
         if typed:
             self._journal.begin_turn(number, self._conversation, "typed", at, text=typed)
         else:
@@ -109,17 +109,17 @@ class Records:
         self._journal.update_turn(number, state="waiting", ended_at=at, audio_s=audio_s)
 
     def update(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - the columns of agent.store.rows.TurnRow
-        """Note how a turn stands."""
+        """Set columns of a turn."""
         self._journal.update_turn(number, **columns)
 
     def picture(self, number: int, jpeg: bytes) -> None:
-        """Keep what the camera saw when a question began."""
+        """Store the picture (JPEG) that belongs to a question."""
         file = self._layout.picture(picture_name(number))
         write_whole(file, jpeg)
         self._journal.update_turn(number, still=file.name)
 
     def load(self, number: int) -> tuple[TurnRow, bytes, bytes]:
-        """Return a note: its row, its audio, its picture. Raises LookupError where there is none."""
+        """Return a note: its row, its audio (16 kHz mono s16le), its picture (JPEG). Raises LookupError if unknown."""
         row = self._journal.turn(number)
         if row is None:
             raise LookupError(f"no turn {number}")
@@ -130,27 +130,27 @@ class Records:
     # answers
 
     def unasked(self, number: int, at: float, **columns: Any) -> None:  # noqa: ANN401 - as above
-        """Note what the service said of its own accord."""
+        """Store a turn that nobody asked for: the service spoke of its own accord."""
         self._journal.begin_turn(number, self._conversation, "unasked", at)
         self._journal.update_turn(number, **columns)
 
     def settle(self, number: int, state: str, at: float) -> None:
-        """Note that nothing is owed for a question any more, in the end ``state`` of its turn."""
+        """Note that a question is no longer owed; ``state`` is the final state of its turn."""
         self._journal.update_turn(number, state=state, answered_at=at)
         self._journal.touch(self._conversation, at)
         self._settle_recording(number)
 
     def keep_answer(self, number: int, pcm: bytes, at: float, **columns: Any) -> None:  # noqa: ANN401 - as above
-        """Keep the answer to a note (24 kHz mono s16le)."""
+        """Store the answer to a note (24 kHz mono s16le)."""
         self._spool.write_answer(number, pcm)
         file = answer_name(number)
         self._journal.update_turn(number, state="answered", answered_at=at, answer_audio=file, **columns)
         self._settle_recording(number)
 
     def load_answers(self, at: float) -> list[tuple[int, bytes]]:
-        """Return the answers not played yet, oldest first, at most ``READ_BYTES`` of them but one at least.
+        """Return the answers not played yet, oldest first: at most ``READ_BYTES`` of them, but at least one.
 
-        What cannot be read any more is passed over for good.
+        Each is its number and 24 kHz mono s16le. An answer that cannot be read counts as played from now on.
         """
         found: list[tuple[int, bytes]] = []
         for row in self._journal.unplayed():
@@ -173,38 +173,38 @@ class Records:
     # photos and function calls
 
     def still(self, turn: int | None, name: str, jpeg: bytes, at: float) -> None:
-        """Keep a photo of the job."""
+        """Store a photo of the job (JPEG)."""
         private_folder(self._layout.stills)
         write_whole(self._layout.still(name), jpeg)
         self._journal.add_still(self._conversation, self._known(turn), at, name, len(jpeg))
 
     def drop_still(self, name: str) -> None:
-        """Forget a photo."""
+        """Delete a photo."""
         self._layout.still(name).unlink(missing_ok=True)
         self._journal.drop_still(name)
 
     def begin_call(self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], at: float) -> int:
-        """Note a function call before it is made; returns its number."""
+        """Store a function call before it is made; return its number."""
         return self._journal.begin_call(self._conversation, self._known(turn), call_id, name, arguments, at)
 
     def end_call(self, number: int, result: dict[str, Any], at: float) -> None:
-        """Note what a function gave."""
+        """Store the result of a function call."""
         self._journal.end_call(number, result, at)
 
     def _known(self, turn: int | None) -> int | None:
-        """Return ``turn`` if the journal has it: with a full memory it has not."""
+        """Return ``turn`` if the journal has it, else None: it was not written if the storage was full."""
         return turn if turn is not None and self._journal.turn(turn) is not None else None
 
     def _settle_recording(self, number: int) -> None:
         row = self._journal.turn(number)
-        if row is not None and row.audio:  # what was typed has none
+        if row is not None and row.audio:  # a typed question has no recording
             self._spool.sent(number)
 
     def _make_room(self) -> None:
         unplayed = [row.number for row in self._journal.unplayed()]
         if not self._spool.make_room(ROOM_BYTES, unplayed):
-            full = StorageError(self._layout.folder, "the memory for notes is full", "bring the box to a network")
+            full = StorageError(self._layout.folder, "the storage for notes is full", "bring the box to a network")
             self.warning = str(full)
             raise full
-        nearly = f"{self._layout.folder}: memory for notes is nearly full (bring the box to a network)"
+        nearly = f"{self._layout.folder}: the storage for notes is nearly full (bring the box to a network)"
         self.warning = nearly if self._spool.nearly_full else ""

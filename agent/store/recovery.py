@@ -1,6 +1,6 @@
-"""What a start finds: journal and recordings are made to agree again, whatever a power cut left.
+"""Recovery at the start: makes journal and recordings agree again, whatever a power cut left.
 
-What lies among the unsent recordings is owed, even if the journal is lost; what the journal calls settled is settled.
+A recording among the unsent is owed, even if the journal is lost; a turn that the journal calls settled is settled.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Recovered:
     """What was found at the start."""
 
     conversation: ConversationRow | None  # the last one
-    turns: list[TurnRow]  # of it
-    calls: list[CallRow]
-    owed: list[TurnRow]  # that the service has not answered
-    unplayed: int  # notes that were answered while nobody was there
+    turns: list[TurnRow]  # of that conversation
+    calls: list[CallRow]  # of that conversation
+    owed: list[TurnRow]  # not answered by the service yet
+    unplayed: int  # how many answers to notes were not played yet
     next_turn: int
 
     @property
@@ -40,16 +40,16 @@ class Recovered:
 
 
 def recover(journal: Journal, spool: Spool, now: float) -> Recovered:
-    """Make good what a power cut left half done, and return what there is. ``now`` is the wall's time."""
+    """Repair what a power cut left half done, and return what was found. ``now`` is in wall-clock time."""
     if journal.set_aside is not None:
-        log.error("journal: was damaged, kept as %s; a new one is begun", journal.set_aside)
+        log.error("journal: was damaged and is kept as %s; a new one was begun", journal.set_aside)
     owed = spool.recover()
     for number in owed:
         _adopt(journal, spool, number)
     for row in journal.unsent():
         if row.kind == "spoken" and row.number not in owed:
             journal.update_turn(row.number, state="cut", reason="nothing was recorded")
-        elif row.saved_at is None:  # the power went before it was answered or saved
+        elif row.saved_at is None:  # the power failed before it was answered or saved
             journal.update_turn(row.number, saved_at=now)
     latest = journal.latest_conversation()
     number = latest.number if latest else 0
@@ -64,7 +64,7 @@ def recover(journal: Journal, spool: Spool, now: float) -> Recovered:
 
 
 def _adopt(journal: Journal, spool: Spool, number: int) -> None:
-    """Make the journal agree with a recording that is owed, which it may not know, or think settled or still open."""
+    """Make the journal agree with an owed recording, which it may not know, or may call settled or still open."""
     row = journal.turn(number)
     if row is None:
         latest, at = journal.latest_conversation(), spool.recorded_at(number)
@@ -77,7 +77,7 @@ def _adopt(journal: Journal, spool: Spool, number: int) -> None:
 
 
 def _length(spool: Spool, number: int) -> float:
-    """Return the seconds of a recording; 0 if it cannot be read now: it is owed all the same."""
+    """Return the seconds of a recording; 0 if it cannot be read now, for it is owed all the same."""
     try:
         return MICROPHONE_FORMAT.seconds_in(len(spool.read(number)))
     except StorageError as error:

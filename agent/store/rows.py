@@ -1,6 +1,6 @@
-"""What the journal holds, as rows. Times are wall-clock seconds; '' stands for a text or file that is not there.
+"""The rows of the journal. Times are wall-clock seconds; '' stands for a missing text or file.
 
-Tested with the journal that gives them: tests/agent/store/test_journal.py.
+Tested with the journal that returns them: tests/agent/store/test_journal.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Row = TypeVar("Row")
 SETTLED = ("answered", "cut", "unanswered")
-"""The states of a turn for which nothing is owed to the service any more."""
+"""The states of a turn that is no longer owed to the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ConversationRow:
     last_at: float
     model: str
     greeted: bool
-    handle: str  # with which the service resumes the session
+    handle: str  # lets the service resume the session
     handle_at: float
 
 
@@ -50,9 +50,9 @@ class TurnRow:
     answered_at: float | None
     played_at: float | None  # when the answer was played to the technician
     attempts: int
-    question: str  # as the service heard it
+    question: str  # the service's transcript of it
     answer: str
-    played: str  # of the answer
+    played: str  # the part of the answer's text that was played
     answer_s: float
     played_s: float
     interrupted: bool
@@ -68,7 +68,7 @@ class TurnRow:
 
 @dataclass(frozen=True, slots=True)
 class StillRow:
-    """One picture that was taken for the model."""
+    """A full-resolution picture that the technician took."""
 
     number: int
     turn: int | None
@@ -80,7 +80,7 @@ class StillRow:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One function that the model called; without ``ended_at`` it is under way, or was when the power went."""
+    """A function call of the model; without ``ended_at`` it is under way, or was when the power failed."""
 
     number: int
     turn: int | None
@@ -95,7 +95,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """Something worth telling later: a power cut, a lost network, a full disk."""
+    """Something worth reporting later, such as a lost network or a full disk."""
 
     number: int
     at: float
@@ -121,7 +121,7 @@ def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives
 
 
 def _object(text: str) -> Json:
-    """Return the object that ``text`` is; an object that a failing card has spoilt does not hide the rest."""
+    """Return ``text`` decoded from JSON, or ``{"unreadable": text}`` if a failing card damaged it."""
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError):

@@ -1,8 +1,8 @@
-"""The spool: recordings and answers as WAV files, so that a power cut does not take what was said.
+"""The spool: recordings and answers as WAV files, so that a power cut loses no speech.
 
-What is still owed to the service lies in ``unsent/``, the rest in ``sent/``: the folders alone tell, even without the
-journal. :meth:`Spool.sync` and :meth:`Spool.close` return when the audio is on the disk; a file that is made or moved
-is there when the call returns, as its folder is synced too. One thread at a time may use a spool.
+What is still owed to the service is in ``unsent/``, the rest in ``sent/``: the folders alone tell, even without the
+journal. :meth:`Spool.sync` and :meth:`Spool.close` return when the audio is on disk. A file that is created or moved is
+on disk when the call returns, as its folder is synced, too. Only one thread at a time may use a spool.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from agent.store.layout import Layout
 
 RESERVE_BYTES = 50_000_000
-"""Left free on the disk: the system's own logs, the journal and an update need room."""
+"""Left free on the disk, for the system's own logs, the journal and an update."""
 NEARLY_BYTES = 20_000_000
-"""How much above the reserve is near it: ten minutes of speech, time enough to say so."""
+"""A warning comes this much above the reserve: ten minutes of speech before the disk is full."""
 NEARLY_FULL = 0.9
-"""The part of the limit that recordings still owed may take before there is a warning."""
+"""A warning comes when recordings still owed take more than this share of the limit."""
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ class _Recording:
 
 
 class _Stored(NamedTuple):
-    """A file, ordered as it is deleted: the oldest number first, its recording before its answer."""
+    """A file; sorts in the order of deletion: the lowest number first, its recording before its answer."""
 
     number: int
     answer: bool
@@ -59,7 +59,7 @@ class Spool:
     """Recordings and answers in one state folder; numbers are those of turns. Every method may raise StorageError."""
 
     def __init__(self, layout: Layout, limit_bytes: int, free: Callable[[Path], int] = free_bytes) -> None:
-        """Use at most ``limit_bytes`` of the disk, and leave the reserve of what ``free`` says is free on it."""
+        """Use at most ``limit_bytes`` of the disk, and leave the reserve free; ``free(folder)`` returns free bytes."""
         self._layout, self._limit, self._free = layout, limit_bytes, free
         self._unsent, self._sent = layout.unsent, layout.sent
         self._open: dict[int, _Recording] = {}
@@ -68,7 +68,7 @@ class Spool:
                 private_folder(each)
 
     def open(self, number: int, rate: int = SPEECH_RATE) -> None:
-        """Begin a recording, on the disk when this returns."""
+        """Begin a recording; its file is on disk when this returns."""
         path = self._layout.unsent_recording(number)
         with _described(path):
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -96,13 +96,13 @@ class Spool:
             recording.size += len(pcm)
 
     def sync(self, number: int) -> None:
-        """Return when all that was appended is on the disk."""
+        """Sync a recording, so that all that was appended is on disk when this returns."""
         recording = self._open[number]
         with _described(recording.path):
             _sync_data(recording.descriptor)
 
     def close(self, number: int) -> None:
-        """End a recording: its header gets its length, and all is on the disk; nothing if it is not open."""
+        """End a recording: write its length into the header and sync it; does nothing if it is not open."""
         recording = self._open.pop(number, None)
         if recording is None:
             return
@@ -118,7 +118,7 @@ class Spool:
         return _samples(self._layout.recording(number))
 
     def sent(self, number: int) -> None:
-        """Note that a recording is not owed any more; nothing if it was noted before."""
+        """Move a recording that is no longer owed; does nothing if it was moved before."""
         self.close(number)
         source, target = self._layout.unsent_recording(number), self._layout.sent_recording(number)
         with _described(source):
@@ -129,7 +129,7 @@ class Spool:
             sync_folder(self._unsent)
 
     def write_answer(self, number: int, pcm: bytes, rate: int = ANSWER_RATE) -> None:
-        """Keep an answer; on the disk, and whole, when this returns."""
+        """Store an answer; it is whole and on disk when this returns."""
         path = self._layout.answer(number)
         with _described(path):
             write_whole(path, wav.header(rate, len(pcm)), pcm)
@@ -139,29 +139,29 @@ class Spool:
         return _samples(self._layout.answer(number))
 
     def forget(self, number: int) -> None:
-        """Delete what is kept of a settled turn."""
+        """Delete the recording and the answer of a settled turn."""
         for path in (self._layout.sent_recording(number), self._layout.answer(number)):
             with _described(path):
                 path.unlink(missing_ok=True)
 
     def unsent(self) -> list[int]:
-        """Return the numbers of the recordings that are owed, in order."""
+        """Return the numbers of the recordings that are owed, lowest first."""
         return [each.number for each in _stored(self._unsent)]
 
     def recorded_at(self, number: int) -> float:
-        """Return when an unsent recording was last written (wall-clock seconds), which is known without a journal."""
+        """Return when an unsent recording was last written (wall-clock seconds); needs no journal."""
         path = self._layout.unsent_recording(number)
         with _described(path):
             return path.stat().st_mtime
 
     def highest(self) -> int:
-        """Return the highest number in use, 0 for none; a journal begun anew must number turns from above it."""
+        """Return the highest number in use, 0 for none; a new journal must number turns from above it."""
         return max((each.number for folder in (self._unsent, self._sent) for each in _stored(folder)), default=0)
 
     def recover(self) -> list[int]:
-        """Make good, at start, what a power cut left half done; returns what is owed. No sample is ever removed.
+        """Repair at the start what a power cut left half done; return what is owed. No sample is ever removed.
 
-        Half-written files are removed from all folders that are written, those of pictures and photos included.
+        Half-written files are removed from every folder that is written, those of pictures and photos included.
         """
         with _described(self._layout.spool):
             for folder in self._layout.written:
@@ -174,19 +174,22 @@ class Spool:
 
     @property
     def used_bytes(self) -> int:
-        """What the recordings and answers take."""
+        """The bytes that recordings and answers take."""
         return sum(each.size for folder in (self._unsent, self._sent) for each in _stored(folder))
 
     @property
     def nearly_full(self) -> bool:
-        """Whether soon nothing can be kept any more, as what is there must not be deleted."""
+        """Whether the spool will soon be full of recordings that must not be deleted."""
         with _described(self._layout.spool):
             free = self._free(self._layout.spool)
         owed = sum(each.size for each in _stored(self._unsent))
         return owed > NEARLY_FULL * self._limit or free < RESERVE_BYTES + NEARLY_BYTES
 
     def make_room(self, needed: int, keep: Collection[int] = ()) -> bool:
-        """Delete the oldest that is not owed, and no answer to a turn in ``keep``, until ``needed`` fit; or False."""
+        """Delete the oldest files until ``needed`` bytes fit, but none that is owed and no answer in ``keep``.
+
+        Return whether they fit.
+        """
         with _described(self._layout.spool):
             for each in sorted(_stored(self._sent)):
                 if self._fits(needed):

@@ -1,9 +1,9 @@
-"""Everything the box keeps on disk, from the event loop's side; :class:`agent.store.records.Records` says how.
+"""The event loop's side of everything on disk; :class:`agent.store.records.Records` does the work, in a thread.
 
-Every method returns at once, and things are written in the order in which they were asked for. ``then`` is called on
-the loop when what was asked for survives a power cut; what must not happen before that (the "saved" earcon, a function
-call) is done there. What need not wait does not: live audio is on its way to the service while the disk, at most
-``WRITE_S`` behind, is still being written.
+Every method returns at once, and jobs are done in the order in which they were submitted. ``then`` is called on the
+loop when the data survives a power cut; whatever must not happen before that (the "saved" earcon, a function call)
+happens there. Nothing else waits: live audio is on its way to the service while the disk, at most ``WRITE_S`` behind,
+is still being written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WRITE_S = 0.5
-"""Speech is written and synced this often: half of the second that a power cut may cost."""
+"""How often speech is written and synced: half of the one second that a power cut may cost."""
 WRITE_BYTES = MICROPHONE_FORMAT.bytes_in(WRITE_S)
 MB = 1_000_000
 DAY_S = 86_400.0
@@ -43,10 +43,10 @@ class Store:
         wall: Callable[[], float] = time.time,
         on_problem: Callable[[str], None] = nothing,
     ) -> None:
-        """Open ``folder``, or begin it. ``on_problem`` is told on the loop what is wrong, and '' when it no longer is.
+        """Open ``folder``, or create it; blocks for some milliseconds.
 
-        Blocks for some milliseconds. Raises ConfigError if another process has it or it may not be written,
-        StorageError if the disk fails.
+        ``on_problem`` is called on the loop with what is wrong, and with '' when that is over. Raises ConfigError if
+        another process has the folder or it cannot be written, StorageError if the disk fails.
         """
         self.layout = Layout(folder)
         self._wall = wall
@@ -56,7 +56,7 @@ class Store:
         self._speech: dict[int, bytearray] = {}  # not yet handed to the thread
 
     async def aclose(self) -> None:
-        """Write what is open, and let go of the folder. Idempotent."""
+        """Write what waits to be written, and release the folder. Idempotent."""
         for number in list(self._speech):
             self._flush(number)  # recovered at the next start, like after a power cut
         await self._writer.aclose(self._records.close)
@@ -64,39 +64,39 @@ class Store:
     # conversations
 
     def begin_conversation(self, model: str) -> None:
-        """Begin a new conversation, to which belongs what follows."""
+        """Begin a new conversation; everything that follows belongs to it."""
         at = self._wall()
         self._writer.submit(lambda: self._records.begin_conversation(model, at))
 
     def forget(self, days: int) -> None:
-        """Forget conversations older than this many days, with their recordings and photos; 0: none."""
+        """Delete conversations older than ``days``, with their recordings and photos; 0: delete nothing."""
         before = self._wall() - days * DAY_S
 
         def forgotten(count: int) -> None:
             if count:
-                log.info("store: %d conversations and events older than %d days are forgotten", count, days)
+                log.info("store: %d conversations and events older than %d days were deleted", count, days)
 
         if days:
             self._writer.submit(lambda: self._records.forget(before), forgotten)
 
     def greeted(self) -> None:
-        """Note that the technician was greeted."""
+        """Note that the initial message was sent."""
         self._writer.submit(self._records.greeted)
 
     def keep_handle(self, handle: str) -> None:
-        """Keep the handle with which this conversation is resumed; '' forgets it."""
+        """Store the handle with which this conversation is resumed; '' deletes it."""
         at = self._wall()
         self._writer.submit(lambda: self._records.keep_handle(handle, at))
 
     def event(self, kind: str, text: str) -> None:
-        """Note something worth telling later."""
+        """Add an event, such as an outage."""
         at = self._wall()
         self._writer.submit(lambda: self._records.event(kind, text, at))
 
     # questions
 
     def begin(self, number: int, pre_roll: bytes = b"", *, typed: str = "") -> None:
-        """Note that an utterance begins."""
+        """Begin an utterance: ``typed``, or a recording that begins with ``pre_roll`` (16 kHz mono s16le)."""
         at = self._wall()
         self._writer.submit(lambda: self._records.begin(number, at, typed=typed))
         if not typed:
@@ -125,33 +125,33 @@ class Store:
         self._writer.submit(lambda: self._records.append(number, pcm))
 
     def update(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - the columns of agent.store.rows.TurnRow
-        """Note how a turn stands."""
+        """Set columns of a turn."""
         self._writer.submit(lambda: self._records.update(number, **columns))
 
     def save(self, number: int, then: Callable[[], None], otherwise: Callable[[], None] = nothing) -> None:
-        """Make a note of an utterance that is over."""
+        """Mark an utterance that is over as a note; ``then`` is called when that is on disk."""
         at = self._wall()
         self._writer.submit(lambda: self._records.update(number, saved_at=at), lambda _: then(), otherwise)
 
     def picture(self, number: int, jpeg: bytes) -> None:
-        """Keep what the camera saw when an utterance began that could not be sent."""
+        """Store the picture (JPEG) that belongs to an utterance."""
         self._writer.submit(lambda: self._records.picture(number, jpeg))
 
     def load(
         self, number: int, then: Callable[[TurnRow, bytes, bytes], None], otherwise: Callable[[], None] = nothing
     ) -> None:
-        """Read a note again: its row, its audio, its picture; ``otherwise`` is called if that cannot be done."""
+        """Read a note and call ``then`` with its row, audio and picture, or ``otherwise`` if it cannot be read."""
         self._writer.submit(lambda: self._records.load(number), lambda found: then(*found), otherwise)
 
     # answers
 
     def unasked(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - as above
-        """Note what the service said of its own accord."""
+        """Store a turn that nobody asked for: the service spoke of its own accord."""
         at = self._wall() - columns.get("answer_s", 0.0)
         self._writer.submit(lambda: self._records.unasked(number, at, **columns))
 
     def settled(self, number: int, state: str) -> None:
-        """Note that nothing is owed for an utterance any more, in the end ``state`` of its turn."""
+        """Note that an utterance is no longer owed; ``state`` is the final state of its turn."""
         at = self._wall()
         self._writer.submit(lambda: self._records.settle(number, state, at))
 
@@ -163,14 +163,14 @@ class Store:
         otherwise: Callable[[], None] = nothing,
         **columns: Any,  # noqa: ANN401 - as above
     ) -> None:
-        """Keep the answer to a note (24 kHz mono s16le) until somebody is there to hear it."""
+        """Store the answer to a note (24 kHz mono s16le) until it can be played."""
         at = self._wall()
         self._writer.submit(lambda: self._records.keep_answer(number, pcm, at, **columns), lambda _: then(), otherwise)
 
     def load_answers(self, then: Callable[[list[tuple[int, bytes]]], None]) -> None:
-        """Read answers that were not played yet, oldest first: as many as the speaker holds, but one at least.
+        """Read the answers that were not played yet, oldest first: as many as the speaker holds, but at least one.
 
-        What cannot be read any more is passed over for good. ``then`` is called in any case.
+        An answer that cannot be read counts as played from now on. ``then`` is called in any case.
         """
         at = self._wall()
         self._writer.submit(lambda: self._records.load_answers(at), then, lambda: then([]))
@@ -183,20 +183,20 @@ class Store:
     # photos and function calls
 
     def still(self, turn: int | None, name: str, jpeg: bytes, then: Callable[[], None]) -> None:
-        """Keep a photo of the job."""
+        """Store a photo of the job (JPEG); ``then`` is called when it is on disk."""
         at = self._wall()
         self._writer.submit(lambda: self._records.still(turn, name, jpeg, at), lambda _: then())
 
     def drop_still(self, name: str) -> None:
-        """Forget a photo that was taken by mistake."""
+        """Delete a photo that was taken by mistake."""
         self._writer.submit(lambda: self._records.drop_still(name))
 
     def call(
         self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], then: Callable[[int | None], None]
     ) -> None:
-        """Note a function call before it is made; ``then`` is given its number for :meth:`call_ended`.
+        """Store a function call before it is made; ``then`` gets its number, for :meth:`call_ended`.
 
-        It is given None where the disk fails: the model waits for an answer all the same.
+        ``then`` gets None if the disk fails: the model waits for a response all the same.
         """
         at = self._wall()
         self._writer.submit(
@@ -204,6 +204,6 @@ class Store:
         )
 
     def call_ended(self, number: int, result: dict[str, Any]) -> None:
-        """Note what a function gave."""
+        """Store the result of a function call."""
         at = self._wall()
         self._writer.submit(lambda: self._records.end_call(number, result, at))

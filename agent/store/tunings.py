@@ -1,4 +1,4 @@
-"""What tuning found, kept for each pair of microphone and loudspeaker in ``devices.json`` of the state folder."""
+"""The results of tuning, kept for each pair of microphone and loudspeaker in ``devices.json`` of the state folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 LEVELS = ("capture_percent", "playback_percent", "volume_db", "microphone_channel", "speaker_channel")
-"""Settings of ``[audio]`` that figures depend on, as far as this version has them."""
+"""The settings in ``[audio]`` that the figures depend on, as far as this version has them."""
 LATER_VERSION = "comes from a later version; what is stored there is not read"
 
 log = logging.getLogger(__name__)
@@ -26,21 +26,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """One tuning of one pair of devices, the newest."""
+    """The newest tuning of one pair of devices."""
 
     device: str
-    """What identifies them, as :func:`hardware.tuning.rig.device` says it."""
+    """The identity of the pair, from :func:`hardware.tuning.rig.device`."""
     result: str
     """``good``, ``limits`` or ``unusable``."""
     figures: dict[str, float | bool | None]
     """Levels in dBFS, delay in ms, as in :class:`hardware.tuning.findings.Figures`."""
     levels: dict[str, float]
-    """The settings in ``LEVELS`` at that time."""
+    """The settings in ``LEVELS`` at the time of the tuning."""
     at: float = field(default_factory=lambda: round(time.time()))
     """Unix time in seconds; wrong on a box whose clock was not set."""
 
     def warning(self, levels: Mapping[str, float]) -> str:
-        """Return why these figures need not be true with ``levels``; empty if they should be."""
+        """Return why these figures may not hold with ``levels``; empty if they should."""
         changed = [name for name, value in levels.items() if self.levels.get(name, value) != value]
         if changed:
             return f"tuned with other levels (audio.{', audio.'.join(changed)}): field-agent tune"
@@ -53,17 +53,17 @@ def audio_levels(audio: object) -> dict[str, float]:
 
 
 def load(folder: Path, device: str) -> Tuning | None:
-    """Return what is stored of ``device``; None if nothing is, or if the file cannot be read, which is logged."""
+    """Return the tuning stored for ``device``; None if there is none, or if it cannot be read, which is logged."""
     entry = _read(folder).get(device)
     try:
         return None if entry is None else Tuning(device, **entry)
     except TypeError:
-        log.warning("%s: what is stored of '%s' cannot be read", Layout(folder).devices, device)
+        log.warning("%s: the entry for '%s' cannot be read", Layout(folder).devices, device)
         return None
 
 
 def save(folder: Path, tuning: Tuning) -> None:
-    """Put ``tuning`` in the place of what there was of its device. Raises ConfigError, StorageError."""
+    """Store ``tuning`` in place of an earlier tuning of its device. Raises ConfigError, StorageError."""
     entry = asdict(tuning)
     del entry["device"]
     content = {"schema": SCHEMA, "devices": _read(folder) | {tuning.device: entry}}
@@ -76,18 +76,18 @@ def save(folder: Path, tuning: Tuning) -> None:
 
 
 def first_boot(folder: Path, device: str) -> bool:
-    """Whether this box was never tuned with these devices, so that a hold of the button at its start should do it."""
+    """Return whether this box was never tuned with these devices, so that holding the button at its start tunes it."""
     return load(folder, device) is None
 
 
 def warning(folder: Path, device: str, levels: Mapping[str, float]) -> str:
-    """Return what to say in the log at the start about the devices; empty if all is well."""
+    """Return the warning about the devices to log at the start; empty if all is well."""
     stored = load(folder, device)
     return "not tuned: field-agent tune" if stored is None else stored.warning(levels)
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """Return the stored entries by device; none if there is no file, or the file is not ours."""
+    """Return the stored entries by device; empty if there is no file, or none that can be read."""
     file = Layout(folder).devices
     try:
         content = json.loads(file.read_bytes())

@@ -1,6 +1,6 @@
-"""WAV files as the spool keeps them (16-bit, one channel), also those still being written when the power went.
+"""WAV files as the spool keeps them (16-bit mono), including files that were being written when the power failed.
 
-The header's lengths are only true once a file is closed; what a file holds is what follows its header.
+The lengths in the header are right only once a file is closed; the samples are whatever follows the header.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from hardware.ports import BYTES_PER_SAMPLE, MICROPHONE_FORMAT, SPEAKER_FORMAT
 
 SPEECH_RATE, ANSWER_RATE = MICROPHONE_FORMAT.rate, SPEAKER_FORMAT.rate
 RATES = range(4_000, 192_001)
-"""Samples per second that a header can tell; else it is damaged."""
+"""Rates that a header may hold; with any other rate it is damaged."""
 UNKNOWN = 0xFFFFFFFF
-"""The length in the header of a file that is being written, or was when the power went."""
+"""The length in the header of a file that is being written, or was when the power failed."""
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _RIFF = 8
-"""Bytes that the first length does not count."""
+"""Bytes that the first length in the header does not count."""
 
 
 def header(rate: int, size: int | None) -> bytes:
-    """Return the header of ``size`` bytes of samples; None: not known yet."""
+    """Return the header for ``size`` bytes of samples; None: the size is not known yet."""
     riff, data = (UNKNOWN, UNKNOWN) if size is None else (HEADER.size - _RIFF + size, size)
     byte_rate = rate * BYTES_PER_SAMPLE
     return HEADER.pack(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, byte_rate, BYTES_PER_SAMPLE, 16, b"data", data)
 
 
 def read(content: bytes, otherwise: int = SPEECH_RATE) -> tuple[bytes, int]:
-    """Return the samples in a file's ``content`` and their rate; ``otherwise`` where the header does not tell it."""
+    """Return the samples in a file's ``content`` and their rate; ``otherwise`` if the header does not tell the rate."""
     return content[HEADER.size :][: whole(len(content))], rate_of(content) or otherwise
 
 
@@ -37,15 +37,15 @@ def whole(size: int) -> int:
 
 
 def rate_of(content: bytes) -> int:
-    """Return the rate that the header in ``content`` tells, 0 if it cannot be right."""
+    """Return the rate in the header of ``content``, 0 if it cannot be right."""
     rate = HEADER.unpack_from(content)[7] if len(content) >= HEADER.size else 0
     return rate if rate in RATES else 0
 
 
 def repaired(found: bytes, size: int, otherwise: int) -> bytes:
-    """Return the header that a file of ``size`` bytes ought to have which begins with ``found``.
+    """Return the correct header for a file of ``size`` bytes that begins with ``found``.
 
-    Its rate is kept if the rest but the lengths is right, else it is ``otherwise``.
+    The rate is kept if everything but the lengths is right, else it is ``otherwise``.
     """
     rate = rate_of(found)
     known = rate and _without_lengths(found) == _without_lengths(header(rate, None))

@@ -1,4 +1,4 @@
-"""The store's one thread: jobs are done there in their order, and what came of each is told on the event loop."""
+"""The store's only thread: does jobs in order, and reports the outcome of each on the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def nothing(*_: object) -> None:
-    """Do nothing."""
+    """Do nothing; the default for callbacks."""
 
 
 class Writer:
@@ -24,10 +24,11 @@ class Writer:
     def __init__(
         self, failures: tuple[type[Exception], ...], *, warning: Callable[[], str], on_problem: Callable[[str], None]
     ) -> None:
-        """``warning()``: what is wrong although the last job succeeded, or ''; it is called in the thread, as jobs are.
+        """Start without a thread; it starts with the first job.
 
-        ``on_problem`` is told on the loop what is wrong, once, and '' once nothing is any more. A job fails by raising
-        one of ``failures``; anything else that it raises is a bug.
+        A job fails by raising one of ``failures``; anything else that it raises is a bug. ``warning()`` is called in
+        the thread and returns what is wrong though the last job succeeded, or ''. ``on_problem`` is called on the
+        loop: once with what is wrong, and with '' once that is over.
         """
         self._failures = failures
         self._warning = warning
@@ -40,9 +41,9 @@ class Writer:
     def submit(
         self, job: Callable[[], T], then: Callable[[T], None] = nothing, otherwise: Callable[[], None] = nothing
     ) -> None:
-        """Do ``job`` in the thread, and on the loop ``then`` with its result, or ``otherwise`` if it fails.
+        """Do ``job`` in the thread; then, on the loop, call ``then`` with its result, or ``otherwise`` if it failed.
 
-        After :meth:`aclose` nothing is done any more: ``otherwise`` is called at once.
+        After :meth:`aclose` the job is not done, and ``otherwise`` is called at once.
         """
 
         def done(future: asyncio.Future[tuple[T, str]]) -> None:
@@ -65,7 +66,7 @@ class Writer:
         self._loop.run_in_executor(self._thread, lambda: (job(), self._warning())).add_done_callback(done)
 
     async def aclose(self, last: Callable[[], None]) -> None:
-        """Do what was submitted, and ``last`` after it. Idempotent."""
+        """Do all submitted jobs, and ``last`` after them. Idempotent."""
         if not self._closed:
             self._closed = True
             await self._loop.run_in_executor(self._thread, last)

@@ -1,4 +1,4 @@
-"""Answers every function call once, and only after the call is on disk: an unanswered one would mute the model."""
+"""Answers every function call once, after it was written to disk: an unanswered call would silence the model."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Awaited:
-    """A call that is being written to the disk."""
+    """A call that is being written to disk, and will then be made."""
 
     call: FunctionCall
     dropped: str = ""
-    """Why it is not made any more."""
+    """Why the call is no longer to be made; empty while it is."""
 
 
 class ToolCalls:
-    """The calls of one agent."""
+    """Makes and answers the function calls of one agent."""
 
     def __init__(self, store: Store, functions: Mapping[str, Function], send: Callable[[bytes], None]) -> None:
-        """``functions`` by name; ``send(message)`` gives a response to the present connection."""
+        """``functions`` by name; ``send(message)`` sends a response over the present connection."""
         self._store = store
         self._functions = functions
         self._send = send
         self._awaited: list[_Awaited] = []
 
     def connection_lost(self) -> None:
-        """Answer no call that came over the connection that ended: it went down with it."""
+        """Drop the calls that are not answered yet: they ended with the connection they came over."""
         for each in self._awaited:
             each.dropped = "the connection was lost"
 
     def cancel(self, event: ToolCallCancellation) -> None:
-        """Neither make nor answer the calls of ``event``, unless they are answered already."""
+        """Drop the calls that ``event`` cancels, unless they are answered already."""
         for each in self._awaited:
             if each.call.id in event.ids:
                 each.dropped = "cancelled by the service"
 
     def answer(self, event: ToolCall, turn: int | None) -> None:
-        """Make the calls of ``event``, which came in ``turn``, each as soon as it is on disk."""
+        """Make and answer the calls of ``event``, which came in ``turn``, each as soon as it is on disk."""
         for call in event.calls:
             awaited = _Awaited(call)
             self._awaited.append(awaited)
             self._store.call(turn, call.id, call.name, call.args, partial(self._on_disk, awaited))
 
     def _on_disk(self, awaited: _Awaited, number: int | None) -> None:
-        """Make a call, if it is still wanted; ``number`` is its row, None if the disk failed."""
+        """Make and answer a call, unless it was dropped; ``number`` is its row, None if the disk failed."""
         self._awaited.remove(awaited)
         dropped = {"response": {"error": awaited.dropped}}
         response = dropped if awaited.dropped else self._made(awaited.call)

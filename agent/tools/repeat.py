@@ -1,4 +1,4 @@
-"""PURE: the function with which the model has the box play its last answer again, word for word."""
+"""PURE: the function the model calls to make the box play the last answer again, word for word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ def declaration(model: str) -> dict[str, Any]:
 
 
 def response(model: str, call_id: str, seconds: float) -> dict[str, Any]:
-    """Return the response to a call that plays ``seconds`` again, 0 for nothing: the model need not speak after it."""
+    """Return the response to a call that plays ``seconds`` again (0: nothing to play).
+
+    Where the model allows it, the response asks for no comment: the repeated answer speaks for itself.
+    """
     result = {"output": f"playing {seconds:.0f} s again"} if seconds else {"error": "nothing was said yet"}
     rules = rules_for(model)
     silent = seconds and rules.tool_scheduling and "NON_BLOCKING" in rules.tool_behaviors

@@ -1,4 +1,4 @@
-"""PURE: how things stand apart from the phase: link, faults, notes, noise, lag; and what is said when they change."""
+"""PURE: the box's condition apart from its phase (link, faults, notes, noise, lag), and what it says on a change."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Condition:
-    """Kept by the turn machine; :mod:`agent.turn.light` shows it."""
+    """The condition of the box. The turn machine keeps it up to date; :mod:`agent.turn.light` shows it."""
 
     link: LinkState = LinkState.IDLE
     failing: bool = False  # the last attempt to connect failed, whatever is being tried now
-    refusal: Fault | None = None  # why the service refuses us
+    refusal: Fault | None = None  # why the service refuses us, if it does
     faults: set[str] = field(default_factory=set)  # parts that need a person
     notes: int = 0  # waiting to be sent
-    answers: int = 0  # to notes, not heard yet
+    answers: int = 0  # to notes, not played yet
     noisy: bool = False  # too loud to listen hands-free
     trusted: bool = True  # a voice over an answer is believed to be a person's
-    behind: bool = False  # what is said now reaches the service much later
-    announced: Fault | None = None  # the last refusal that was said
+    behind: bool = False  # what the technician says now reaches the service much later
+    announced: Fault | None = None  # the last refusal that the box announced
 
     @property
     def away(self) -> bool:
-        """Whether nothing can be sent, for all that is known."""
+        """Whether nothing can be sent, as far as the box knows."""
         return self.failing or self.link.away
 
     @property
     def fault_words(self) -> Words:
-        """What needs a person, in words."""
+        """The words for every fault, for the box to say: those of its parts, then the service's refusal."""
         parts = [Fault.of_part(name) for name in sorted(self.faults)]
         return tuple(word for fault in (*parts, self.refusal) if fault is not None for word in fault.words)
 
     def link_changed(self, event: events.LinkChanged) -> list[effects.Play]:
-        """Update the link's state; return what is said of it."""
+        """Update the link's state; return the announcement of a new refusal, else nothing."""
         self.link, self.refusal = event.state, event.fault
         news = self.refusal is not None and self.refusal is not self.announced
         if event.state is not LinkState.CONNECTING:
@@ -51,13 +51,13 @@ class Condition:
         return [_said(self.refusal)] if news else []
 
     def fault_raised(self, name: str) -> list[effects.Play]:
-        """Add the fault of a part; return what is said of it, once."""
+        """Add the fault of the part called ``name``; return its announcement, unless it is known already."""
         news = name not in self.faults
         self.faults.add(name)
         return [_said(Fault.of_part(name))] if news else []
 
     def noise_changed(self, *, noisy: bool) -> list[effects.Play]:
-        """Update whether it is too loud; return what is said of it."""
+        """Update whether it is too loud to listen hands-free; return the announcement."""
         self.noisy = noisy
         if noisy:
             return [effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
@@ -68,7 +68,7 @@ class Condition:
         self.notes, self.answers = event.waiting, event.answered
 
     def note_saved(self, event: events.NoteSaved) -> effects.Play:
-        """Return what is said when a note is safe."""
+        """Return the announcement that a note is safe on disk."""
         words: Words = (Phrase.NO_ANSWER,) if event.delivered else (Phrase.SAVED_NOT_SENT,)
         return effects.Play(Earcon.SAVED, (*words, self.notes, Phrase.NOTES_WAITING) if self.notes > 1 else words)
 

@@ -1,4 +1,4 @@
-"""PURE: what the turn machine asks for; tested in tests/agent/turn/test_machine.py."""
+"""PURE: the effects that the turn machine asks for; tested in tests/agent/turn/test_machine.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sensors:
-    """Light on and microphone and camera open, or all of them closed."""
+    """Open the microphone and the camera and turn the light on, or close all of them."""
 
     on: bool
 
@@ -28,7 +28,7 @@ class Disconnect(Bare):
 
 
 class Reconnect(Bare):
-    """Replace the connection; what is not acknowledged is sent again."""
+    """Replace the connection; what was not acknowledged is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,15 @@ class SendText:
 
 
 class CutAnswer(Bare):
-    """Silence the answer that plays, and refuse what is still to come of it and of any asked for earlier."""
+    """Silence the answer that plays; discard the rest of it, and every answer asked for earlier."""
 
 
 class FinishAnswer(Bare):
-    """Play what has come to its end, then report Drained."""
+    """Play the answer as far as it was received, then report Drained."""
 
 
 class SaveNote(Bare):
-    """Keep what was not answered as a note, and report NoteSaved when it is on disk."""
+    """Save every unanswered utterance as a note, and report NoteSaved when it is on disk."""
 
 
 class CancelCatchUp(Bare):
@@ -66,12 +66,12 @@ class CancelCatchUp(Bare):
 
 
 class PlayAnswers(Bare):
-    """Play the answers to notes that nobody has heard yet, then report Drained."""
+    """Play the answers to notes that were not played yet, then report Drained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """Sound an earcon, and then say ``words``."""
+    """Play an earcon, then say ``words``."""
 
     earcon: Earcon
     words: Words = ()
@@ -86,7 +86,7 @@ class DiscardStill(Bare):
 
 
 class SpeakStatus(Bare):
-    """Say how things stand."""
+    """Say the status: faults, network, notes."""
 
 
 ConversationEffect = OpenUtterance | EndUtterance | SendText | CutAnswer | SaveNote | CancelCatchUp | PlayAnswers

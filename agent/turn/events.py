@@ -1,4 +1,4 @@
-"""PURE: what happens to the turn machine; tested in tests/agent/turn/test_machine.py.
+"""PURE: the events that the turn machine handles; tested in tests/agent/turn/test_machine.py.
 
 The gestures of the button are in :mod:`agent.turn.gestures`.
 """
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """The endpointer heard speech begin, at most ``pre_roll_s`` seconds ago."""
+    """The endpointer found the start of speech, at most ``pre_roll_s`` seconds ago."""
 
     pre_roll_s: float
 
 
 class SpeechEnded(Bare):
-    """The endpointer heard speech end."""
+    """The endpointer found the end of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,23 @@ class Typed:
 
 
 class AnswerBegan(Bare):
-    """The first audio (or text) of an answer that is wanted."""
+    """The first audio (or text) of a wanted answer was received."""
 
 
 class AnswerGenerated(Bare):
-    """All of it has been received, or no more of it will be."""
+    """The whole answer has been received, or no more of it will be."""
 
 
 class AnswerEnded(Bare):
-    """The service closed the turn; with nothing received before, it chose to say nothing."""
+    """The service closed the turn. If no answer was received before, it chose not to answer."""
 
 
 class AnswerInterrupted(Bare):
-    """The service stopped it because it heard somebody speak."""
+    """The service stopped the answer because it heard somebody speak."""
 
 
 class Drained(Bare):
-    """The last sample of a finished answer went to the sound card."""
+    """The last sample of a finished answer was handed to the sound card."""
 
 
 class Delivered(Bare):
@@ -60,7 +60,7 @@ class Delivered(Bare):
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged:
-    """The link is in another state; ``fault``: why the service refuses us, if it does."""
+    """The link's state changed to ``state``; ``fault``: why the service refuses us, if it does."""
 
     state: LinkState
     fault: Fault | None = None
@@ -68,14 +68,14 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class NoteSaved:
-    """An utterance that could not be sent is safe on disk; ``delivered``: it was sent, and not answered."""
+    """An unanswered utterance is safe on disk as a note; ``delivered``: all of it had been sent."""
 
     delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NotesChanged:
-    """How many notes are ``waiting`` to be sent, and how many ``answered`` and not heard yet, has changed."""
+    """The notes changed: ``waiting`` of them are to be sent, ``answered`` have an answer that was not played yet."""
 
     waiting: int
     answered: int
@@ -87,41 +87,41 @@ class StillKept(Bare):
 
 @dataclass(frozen=True, slots=True)
 class NoiseChanged:
-    """It is too loud here to listen hands-free, or no longer."""
+    """It has become too loud to listen hands-free, or is no longer."""
 
     noisy: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TrustChanged:
-    """A voice over an answer can be told from the answer's echo, or no longer."""
+    """A voice over an answer can be told from the answer's echo now, or no longer."""
 
     trusted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LagChanged:
-    """What is said now arrives much later than it is spoken, or in time again."""
+    """The technician's speech reaches the service much later than it is spoken, or in time again."""
 
     behind: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRaised:
-    """Something needs a person; ``name`` is what."""
+    """The part called ``name`` needs a person."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class FaultCleared:
-    """What needed a person no longer does; ``name`` is what."""
+    """The part called ``name`` no longer needs a person."""
 
     name: str
 
 
 class Tick(Bare):
-    """The deadline has come."""
+    """The turn machine's deadline has come."""
 
 
 Event = (

@@ -1,7 +1,7 @@
-"""PURE: one button becomes taps and holds.
+"""PURE: turns the edges of one button into taps and holds.
 
-What can happen at once does: ``Down`` comes with the edge, ``Tap`` with the release. Only ``Settled`` waits until no
-further tap can come, for the two things that must not happen by mistake (hanging up, ending an utterance).
+``Down`` comes with the press and ``Tap`` with the release, without delay. Only ``Settled`` waits until no further tap
+can come, for the two things that must not happen by mistake (hanging up, ending an utterance).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from enum import Enum, auto
 from agent.values import Bare
 
 HOLD_S = 0.400
-"""A press this long is a hold: long enough for a gloved tap, short enough that push-to-talk feels immediate."""
+"""A press this long is a hold: longer than a gloved tap, short enough that push-to-talk feels immediate."""
 SERIES_S = 0.350
-"""A second tap comes within this time after a release, or it is a new first one."""
+"""A press within this time after a release continues the series of taps; a later press begins a new series."""
 MAX_TAPS = 3
-"""Nothing is listed for four, so the third tap settles the series at once."""
+"""Four taps have no meaning, so the third tap settles the series at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class Down:
 
 
 class Hold(Bare):
-    """It has now been down for HOLD_S."""
+    """The button has now been down for HOLD_S."""
 
 
 class HoldEnd(Bare):
-    """It was released after a hold."""
+    """The button was released after a hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """It was released early, for the ``count``-th time in a series."""
+    """The button was released before HOLD_S, for the ``count``-th time in a series."""
 
     count: int
 
@@ -62,7 +62,7 @@ class Gestures:
     """Turns debounced edges and time into gestures; repeated edges are ignored."""
 
     def __init__(self) -> None:
-        """Start released."""
+        """Start with the button released."""
         self._state = _State.UP
         self._taps = 0
         self.deadline: float | None = None
@@ -74,7 +74,7 @@ class Gestures:
         return self._state in (_State.DOWN, _State.HELD)
 
     def edge(self, *, down: bool, now: float) -> list[Gesture]:
-        """Handle one edge; return the gestures that it makes."""
+        """Handle one edge; return the gestures that are due before it and those it completes."""
         due = self.tick(now)
         return due + (self._press(now) if down else self._release(now))
 

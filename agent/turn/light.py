@@ -1,4 +1,4 @@
-"""PURE: what the light shows: the one place that decides it."""
+"""PURE: decides what the light shows; no other module does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def rhythm(phase: Phase, condition: Condition) -> Rhythm:
-    """Return the rhythm: faults beat states, and it never shows a connection that is not there."""
+    """Return the light's rhythm. Faults take precedence over phases; a lost connection is never shown as a good one."""
     if condition.faults or condition.link is LinkState.REFUSED:
         return Rhythm.FAULT
     if phase.playing:
@@ -31,7 +31,7 @@ def _asleep(condition: Condition) -> Rhythm:
 
 def _awake(phase: Phase, condition: Condition) -> Rhythm:
     if phase.recording:
-        return Rhythm.OFFLINE if condition.behind else Rhythm.HEARING  # connected, but what is said arrives much later
+        return Rhythm.OFFLINE if condition.behind else Rhythm.HEARING  # behind: connected, but speech arrives late
     if condition.link is not LinkState.UP:
         return Rhythm.CONNECTING
     if phase is Phase.THINKING:

@@ -1,8 +1,8 @@
 """PURE: what the box does, as one machine: events in, effects out, time as an argument.
 
 This file knows nothing of wires, threads or devices. ``docs/turn-table.md`` is its (phase x event) table, printed by
-its test. The box rests in ASLEEP, and in LISTENING if it always listens; every other phase has a deadline, so that each
-comes to rest whatever the world does or fails to do.
+its test. The box rests in ASLEEP, and in LISTENING if it always listens. Every other phase has a deadline, so the box
+comes to rest whatever happens, or fails to happen, around it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 HOLD_PRE_ROLL_S = HOLD_S + 0.1
 """A hold is recognised HOLD_S after the press; the rest covers the edge's debouncing."""
 RELEASE_TAIL_S = 0.150
-"""Still recorded after a release: thumbs are quicker than tongues, and the last chunks are on their way."""
+"""Recording goes on this long after a release: thumbs beat tongues, and the last chunks are still on their way."""
 THINKING_TICK_S = 1.5
-"""A person starts to wonder after this much silence."""
+"""After this much silence a person starts to wonder, so an earcon says that the box still waits."""
 NOTES_LINGER_S = 60.0
-"""While notes wait the connection is kept, and how things stand is looked at this often."""
+"""While notes wait, the connection is kept; this is how often the box checks whether they still do."""
 AWAY_GRACE_S = 5.0
-"""An attempt to connect has failed: for this long it may still be a short gap, then the question is saved for later."""
+"""After a failed attempt to connect, how long the box hopes for a short gap before it saves the question as a note."""
 
 
 class _Timer(Enum):
@@ -47,7 +47,7 @@ class Turn:
     """The turn machine. ``handle`` returns effects in the order they must be performed."""
 
     def __init__(self, settings: TurnSettings, *, answers_at_once: bool = False) -> None:
-        """Start asleep, not connected; ``answers_at_once``: answers to notes are spoken even while asleep."""
+        """Start asleep, not connected; ``answers_at_once``: answers to notes are played even while asleep."""
         self._settings = settings
         self._answers_at_once = answers_at_once
         self._hands_free = settings.mode == "hands-free"
@@ -71,11 +71,11 @@ class Turn:
 
     @property
     def link(self) -> LinkState:
-        """How things stand with the service."""
+        """The state of the link to the service."""
         return self.condition.link
 
     def handle(self, event: events.Event, now: float) -> list[effects.Effect]:
-        """Handle one event at time ``now`` (seconds, monotonic); return what it asks for."""
+        """Handle one event at time ``now`` (seconds, monotonic); return the effects to perform, in this order."""
         match event:
             case Down() | Hold() | HoldEnd() | Tap() | Settled():
                 return self._gesture(event, now)
@@ -133,14 +133,14 @@ class Turn:
         self._pressed = True
         if gesture.first:
             self._origin = self.phase
-        # Silence comes before anything else that a press does.
+        # Silencing the answer comes before anything else that a press does.
         wanted: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
         wanted += [effects.CancelCatchUp()] if gesture.first else []
         if not self.phase.listening:
             return wanted + self._wake(now)
         if not self.phase.recording:
             self._listen(now, self._settings.idle_s)
-        self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: it goes on
+        self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: the utterance goes on
         return wanted
 
     def _released(self, now: float) -> list[effects.Effect]:
@@ -151,7 +151,7 @@ class Turn:
     def _hold(self, now: float) -> list[effects.Effect]:
         cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
         wake = [] if self.phase.listening else self._wake(now)
-        # What the endpointer opened goes on under the thumb.
+        # An utterance that the endpointer opened goes on under the thumb.
         opened: list[effects.Effect] = [] if self.phase.recording else [effects.OpenUtterance(HOLD_PRE_ROLL_S)]
         self._hear(Phase.TALKING, now)
         return [*cut, *wake, *opened]
@@ -162,7 +162,7 @@ class Turn:
             if woken and self.condition.answers and self.phase is Phase.LISTENING:
                 return self._play_answers(Phase.ANSWERING, now)
             if woken and self.condition.noisy and self._hands_free:
-                return list(self.condition.noise_changed(noisy=True))  # once more, to whoever did not hear it
+                return list(self.condition.noise_changed(noisy=True))  # once more, in case nobody heard it
             return [effects.Play(Earcon.LISTENING)] if woken and self._hands_free else []
         if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
             return [effects.TakeStill()]
@@ -271,9 +271,9 @@ class Turn:
         return []
 
     def progress(self, now: float) -> None:
-        """Push back the deadline of an answer: the service said something, or got all of the question.
+        """Push back the deadline of an answer: the service sent something, or received the whole question.
 
-        Called for every message of the service, and so no event: nothing else changes.
+        Called for every message from the service. It is no event, because nothing else changes.
         """
         asked = self.phase is Phase.THINKING and self._delivered
         receiving = self.phase.playing and _Timer.RESPONSE in self._timers
@@ -292,7 +292,7 @@ class Turn:
             self._timers[_Timer.RESPONSE] = min(due, known)
         elif self.phase is Phase.THINKING:
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s  # it is on its way again
-        # The rest of an answer is waited for from the drop, and once more from the reconnect.
+        # The box waits for the rest of an answer once from the drop, and once more from the reconnect.
         if self.phase.playing and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
             self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
         return list(said)
@@ -304,7 +304,7 @@ class Turn:
     ) -> list[effects.Effect]:
         match event:
             case events.NoteSaved():
-                # Where the box was still waiting, the service would not take the question.
+                # If the box was still waiting, the service did not accept the question.
                 rest = self._rest_after_answer(now) if self.phase is Phase.THINKING else []
                 return [self.condition.note_saved(event), *rest]
             case events.NotesChanged():
@@ -326,7 +326,7 @@ class Turn:
 
     def _play_answers(self, phase: Phase, now: float) -> list[effects.Effect]:
         self._enter(phase, {_Timer.ANSWER_CAP: now + self.condition.answers * self._settings.max_answer_s})
-        self.condition.answers = 0  # they are being told; should a press come first, they are announced again
+        self.condition.answers = 0  # they are about to play; if a press comes first, they are announced again
         return [effects.PlayAnswers()]
 
     # what the place allows
@@ -358,7 +358,7 @@ class Turn:
         due = [timer for timer, at in self._timers.items() if at <= now]
         wanted: list[effects.Effect] = []
         for timer in due:
-            # What an earlier one did may have ended the phase that a later one belonged to.
+            # An earlier timer may have ended the phase that a later timer belonged to.
             if self._timers.get(timer, now + 1) <= now:
                 del self._timers[timer]
                 wanted += self._expired(timer, now)
@@ -384,10 +384,10 @@ class Turn:
     def _no_response(self, now: float) -> list[effects.Effect]:
         connected = self.link is LinkState.UP
         if self.phase.playing:
-            # What came is played to its end. Where the line took the rest, that is asked for when it is back.
+            # What was received is played. If the connection was lost, the rest is asked for when it is back.
             return [effects.FinishAnswer(), *([] if connected else [effects.SaveNote()])]
         if not self._settings.local_detection:
-            return self._rest_after_answer(now)  # what sounded like speech here was none to the service
+            return self._rest_after_answer(now)  # what sounded like speech to the box was none to the service
         if connected and not self._retried:
             self._retried, self._delivered = True, False
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
@@ -395,7 +395,7 @@ class Turn:
         return [*([effects.Play(Earcon.FAULT)] if connected else []), effects.SaveNote(), *self._rest_after_answer(now)]
 
     def _lingered(self, now: float) -> list[effects.Effect]:
-        if self.condition.notes:  # they go out as soon as there is a network, whether anybody is there or not
+        if self.condition.notes:  # they are sent as soon as there is a network, whether or not anybody is there
             self._timers[_Timer.LINGER] = now + max(self._settings.linger_s, NOTES_LINGER_S)
             return []
         return [effects.Disconnect()]
@@ -413,7 +413,7 @@ class Turn:
         self._enter(Phase.LISTENING, {} if self._settings.always_listening else {_Timer.IDLE: now + seconds})
 
     def _hear(self, phase: Phase, now: float) -> None:
-        # The endpointer counts audio and ends it first; this is for a microphone that stopped delivering any.
+        # The endpointer counts audio and ends it first; this timer is for a microphone that stops delivering.
         self._enter(phase, {_Timer.UTTERANCE: now + self._settings.max_utterance_s})
 
     def _think(self, now: float) -> None:
@@ -427,7 +427,7 @@ class Turn:
         return [effects.EndUtterance(), *self._expect_answer(now)]
 
     def _expect_answer(self, now: float) -> list[effects.Effect]:
-        """Wait for it, or save the question at once where there is nobody to put it to."""
+        """Wait for the answer, or save the question as a note at once if it cannot be sent."""
         if self.condition.away and self._settings.local_detection:
             return [effects.SaveNote(), *self._rest_after_answer(now)]
         self._think(now)
@@ -439,7 +439,7 @@ class Turn:
         if self.phase is Phase.SPEAKING:
             more = self.condition.answers and self._answers_at_once
             return self._play_answers(Phase.SPEAKING, now) if more else self._sleep(now)
-        if self.condition.answers:  # they came while something else was going on
+        if self.condition.answers:  # they arrived while something else was going on
             return self._play_answers(Phase.ANSWERING, now)
         self._listen(now, self._settings.follow_up_s)
         return [] if self._hands_free else self._sleep(now)
@@ -447,7 +447,7 @@ class Turn:
     def _sleep(self, now: float) -> list[effects.Effect]:
         end: list[effects.Effect] = [effects.EndUtterance()] if self.phase.recording else []
         cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.recording or self.phase.waiting else []
-        # What is still to be said must not depend on a connection that nobody may want any more.
+        # An unsent question must not depend on a connection that may soon be closed.
         sent = self.link is LinkState.UP or not self._settings.local_detection
         save: list[effects.Effect] = [] if sent else [effects.SaveNote()]
         close: list[effects.Effect] = [effects.Sensors(on=False)] if self.phase.listening else []

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 
 class Phase(Enum):
-    """What the box is doing. In ASLEEP and SPEAKING microphone and camera are closed, in all others open."""
+    """What the box is doing. In ASLEEP and SPEAKING the microphone and camera are closed, in all others open."""
 
     ASLEEP = auto()
     LISTENING = auto()
@@ -14,11 +14,11 @@ class Phase(Enum):
     TALKING = auto()  # an utterance is open, releasing the button will end it
     THINKING = auto()
     ANSWERING = auto()
-    SPEAKING = auto()  # an answer plays though nobody is listened to: it came late, or after hanging up
+    SPEAKING = auto()  # an answer plays while the microphone is closed: it came late, or after hanging up
 
     @property
     def listening(self) -> bool:
-        """Whether microphone and camera are open."""
+        """Whether the microphone and camera are open."""
         return self not in (Phase.ASLEEP, Phase.SPEAKING)
 
     @property
@@ -28,7 +28,7 @@ class Phase(Enum):
 
     @property
     def waiting(self) -> bool:
-        """Whether the technician waits for an answer, or listens to one."""
+        """Whether the technician waits for an answer or listens to it."""
         return self in (Phase.THINKING, Phase.ANSWERING)
 
     @property
@@ -38,5 +38,5 @@ class Phase(Enum):
 
     @property
     def busy(self) -> bool:
-        """Whether something is going on that ends by itself."""
+        """Whether the box is neither asleep nor merely listening: what it does now ends by itself."""
         return self not in (Phase.ASLEEP, Phase.LISTENING)

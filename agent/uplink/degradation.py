@@ -1,7 +1,7 @@
-"""PURE: how speech is thinned when the line is too narrow for it, from how late it is.
+"""PURE: how speech is degraded when the line is too narrow for it, depending on how late it is.
 
-In this order, each only when the one before was not enough: half the sample rate, silence trimmed, and beyond eight
-seconds the oldest left out of the live stream. What is left out stays whole in the ledger.
+In this order, each only if the step before was not enough: half the sample rate; trimmed pauses; beyond eight seconds,
+the oldest speech is left out of the live stream. The ledger keeps what is left out.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from math import inf
 from hardware.ports import MICROPHONE_FORMAT
 
 NARROW_AT_S = 0.5
-"""Later than this, audio goes at 8 kHz: a telephone's quality, at 60 % of the bytes."""
+"""If audio is later than this, it is sent at 8 kHz: telephone quality, at 60 % of the bytes."""
 LATE_S = 0.200
 LATE_FOR_S = 0.7
-"""The same when it has been a little late for this long: a queue that does not shrink by itself."""
+"""Also if it is later than ``LATE_S`` for this long: then the queue does not shrink by itself."""
 WIDE_BELOW_S = 0.150
-"""Earlier than this for long enough, it goes back to 16 kHz."""
+"""If audio is less late than this for long enough, it is sent at 16 kHz again."""
 FIRST_PATIENCE_S = 4.0
 MOST_PATIENCE_S = 60.0
-"""How long is long enough: doubled each time that going back proved too early."""
+"""How long is long enough: doubled with each return to 16 kHz."""
 TRIM_AT_S = 0.6
-"""Later than this, pauses are cut down."""
+"""If audio is later than this, pauses are shortened."""
 PAUSE_S = 0.300
 """What is left of a pause: enough to hear it, and for the service to tell words apart."""
 SKIP_AT_S = 8.0
 SKIP_TO_S = 4.0
-"""An answer to what was said eight seconds ago helps nobody: half of that is left out at once."""
+"""An answer to speech eight seconds old helps nobody: half of it is left out at once."""
 FULL_RATE = MICROPHONE_FORMAT.rate
 HALF_RATE = 8_000
 
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """What is to be done to the audio that goes out now."""
+    """What to do to the audio that is sent now: sample rate, shortened pauses, seconds to leave out."""
 
     rate: int = FULL_RATE
     trim: bool = False
@@ -43,14 +43,14 @@ class Degradation:
 
 
 _BY_RATE = {rate: Degradation(rate) for rate in (FULL_RATE, HALF_RATE)}
-"""Made once: it is asked for several times per chunk."""
+"""Made once, since they are used several times per chunk."""
 
 
 class Degrader:
-    """Chooses with hysteresis; feed it once per look at the line."""
+    """Chooses the degradation, with hysteresis; call it whenever something may be sent."""
 
     def __init__(self, *, narrowband: bool) -> None:
-        """Never use 8 kHz unless ``narrowband``."""
+        """Use 8 kHz only if ``narrowband``."""
         self._narrowband = narrowband
         self._rate = FULL_RATE
         self._patience_s = FIRST_PATIENCE_S
@@ -58,10 +58,10 @@ class Degrader:
         self._late_since = inf
 
     def choose(self, now: float, lag_s: float, *, narrow: bool, fits: bool) -> Degradation:
-        """Return what to do with audio that is ``lag_s`` late.
+        """Return what to do to audio that is ``lag_s`` late.
 
-        ``narrow``: the line carries little more than speech; a wide one catches up by itself, with every sample.
-        ``fits``: it carries speech at the full rate at all.
+        ``narrow``: the line carries little more than speech; a wider line catches up by itself, with every sample.
+        ``fits``: the line carries speech at the full sample rate.
         """
         self._choose_rate(now, lag_s, narrow=narrow, fits=fits)
         if not narrow or lag_s <= TRIM_AT_S:
@@ -87,14 +87,14 @@ class Degrader:
 # A half-band filter of 11 taps, the outer ones over 512; every second tap but the middle one is zero.
 MIDDLE, FIRST, SECOND, THIRD = 256, 150, -25, 3
 REACH = 5
-"""Samples that it looks back and ahead."""
+"""How many samples the filter looks back and ahead."""
 
 
 def halve(pcm: bytes | bytearray, start: int, end: int) -> bytes:
     """Return ``pcm[start:end]`` (s16le at 16 kHz; bounds in bytes, multiples of 4) at 8 kHz.
 
-    Looks at the samples around the bounds, as far as they are there, so that pieces join without a seam. Measured:
-    -1.7 dB at 3 kHz, -15 dB at 5, -32 dB at 6.
+    Uses the samples around the bounds, as far as there are any, so that pieces join without a seam. Measured:
+    -1.7 dB at 3 kHz, -15 dB at 5 kHz, -32 dB at 6 kHz.
     """
     reach = 2 * REACH
     before, after = min(start, reach), min(len(pcm) - end, reach)

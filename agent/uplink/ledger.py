@@ -1,7 +1,7 @@
-"""PURE: the ledger of what was said: kept whole from first sample to acknowledgement, and sent from it.
+"""PURE: the ledger of utterances: each is kept whole from its first sample until acknowledged, and sent from here.
 
-The audio lane is a cursor into this ledger, so that recording before the connection exists, sending again after a drop
-and sending live are one mechanism. Messages of one utterance leave in order: start, audio, end; the stages it passes
+The audio lane is a cursor into this ledger. Recording before there is a connection, sending live and sending again
+after a drop are therefore one mechanism. The messages of an utterance leave in order: start, audio, end. Its stages
 are in :mod:`agent.uplink.utterance`.
 """
 
@@ -15,20 +15,20 @@ from agent.wire import protocol
 from hardware.ports import CHUNK_BYTES, CHUNK_S, MICROPHONE_FORMAT
 
 CATCH_UP_BYTES = MICROPHONE_FORMAT.bytes_in(0.200)
-"""Sent in one message when more waits: fewer messages, and no audible difference to the service."""
+"""The size of a message while more waits: fewer messages, and the service hears no difference."""
 PAUSE_PIECES = round(PAUSE_S / CHUNK_S)
 WHOLE = Degradation()
 MAX_ATTEMPTS = 3
-"""An utterance that this many connections did not survive is the likely reason, and is given up."""
+"""An utterance that failed on this many connections is given up: it is probably what breaks them."""
 
 
 class Ledger:
-    """Utterances in order; those the service has acknowledged are forgotten."""
+    """Utterances in order; once the service has acknowledged an utterance, the ledger forgets it."""
 
     def __init__(self, *, local_detection: bool, first: int = 1) -> None:
-        """Use activity markers if ``local_detection``, else stream and let the service detect speech.
+        """Send activity markers if ``local_detection``, else a stream in which the service detects speech.
 
-        ``first`` is the number of the first utterance; they count over the life of the box.
+        ``first`` is the number of the first utterance; numbers count over the life of the box.
         """
         self._local_detection = local_detection
         self._entries: deque[Utterance] = deque()
@@ -36,13 +36,13 @@ class Ledger:
         self.backlog_bytes = 0
         """Audio that is recorded and not yet handed to a connection."""
         self.preface = ""
-        """What the present session must be told before the next utterance."""
+        """The text that the present session must be sent before the next utterance."""
         self.known = 0
-        """The last utterance whose sound the present session has in its memory, as far as an answer showed it."""
+        """The last utterance whose audio the present session remembers, as far as its answers show."""
         self.trimmed_s = 0.0
-        """Pauses left out of live streams."""
+        """Seconds of pauses that were not sent."""
         self.skipped_s = 0.0
-        """Speech left out of live streams because it was hopelessly late."""
+        """Seconds of speech left out of the live stream because it was hopelessly late."""
         self.recording: Utterance | None = None
         """The utterance that :meth:`append` adds to."""
 
@@ -55,16 +55,16 @@ class Ledger:
 
     @property
     def over(self) -> list[Utterance]:
-        """Utterances that are over and not acknowledged, oldest first."""
+        """The utterances that are over and not acknowledged, oldest first."""
         return [entry for entry in self._entries if entry is not self.recording and not entry.withdrawn]
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to say, and nothing said that waits for an answer."""
+        """Whether nothing waits to be sent, and no utterance waits for an answer."""
         return all(entry.stage is Stage.SENT and entry.wants is Wants.NOTHING for entry in self._entries)
 
     def unsent(self, chunk_s: float = CHUNK_S) -> bool:
-        """Whether a message could be sent now if the pipe allowed; see :meth:`next` for ``chunk_s``."""
+        """Return whether a message could be sent now if the uplink had room; see :meth:`next` for ``chunk_s``."""
         for entry in self._entries:
             if entry.stage is Stage.SENT:
                 continue
@@ -81,7 +81,7 @@ class Ledger:
     # what is said
 
     def open(self, pre_roll: bytes) -> int:
-        """Begin an utterance with the audio just before it; returns its number."""
+        """Begin an utterance with ``pre_roll``, the audio just before it; returns its number."""
         assert self.recording is None, "one utterance at a time"
         self.recording = self._add(Kind.LIVE if self._local_detection else Kind.STREAM)
         self.recording.pcm += pre_roll
@@ -109,23 +109,23 @@ class Ledger:
         return entry.number
 
     def add_note(self, note: Utterance) -> None:
-        """Add an utterance of earlier, complete, with its old number."""
+        """Add a note: a complete earlier utterance, with its old number."""
         assert note.kind is Kind.NOTE, note.kind
         self._entries.append(note)
         self._count()
 
     def take_number(self) -> int:
-        """Use up a number for something that is not an utterance."""
+        """Return the next number, and use it up."""
         self._numbers += 1
         return self._numbers
 
     # what the connection is given
 
     def next(self, chunk_s: float = CHUNK_S, degradation: Degradation = WHOLE) -> tuple[bytes, Utterance] | None:
-        """Return the next message to send and its utterance; None when all is sent.
+        """Return the next message to send and its utterance; None if nothing can be sent now.
 
-        Live audio waits until ``chunk_s`` of it have come together, or the utterance is over. ``degradation`` is for a
-        line that is too narrow; what it leaves out is kept all the same.
+        Live audio waits until there are ``chunk_s`` of it or the utterance is over. ``degradation`` is for a line that
+        is too narrow; the ledger still keeps what it leaves out.
         """
         least = round(chunk_s / CHUNK_S) * CHUNK_BYTES
         for entry in self._entries:
@@ -141,7 +141,7 @@ class Ledger:
     def rewind(self) -> list[Utterance]:
         """Prepare everything unacknowledged for a new connection.
 
-        Returns what leaves the ledger instead: notes, and what MAX_ATTEMPTS connections did not survive.
+        Returns what leaves the ledger instead: notes, and utterances that failed on MAX_ATTEMPTS connections.
         """
         leaving = [
             entry
@@ -159,27 +159,27 @@ class Ledger:
         entry.rewind()
         entry.attempts = 0
         begun = sum(each.stage is not Stage.WAITING for each in self._entries)
-        self._entries.insert(begun, entry)  # before everything that waits, but into the middle of nothing
+        self._entries.insert(begun, entry)  # before everything that waits, but not before what is half sent
         self._count()
 
     # what becomes of it
 
     def acknowledge(self, number: int) -> list[Utterance]:
-        """Forget ``number`` and all before it, and return them: the service has answered it."""
+        """Forget utterance ``number``, which the service has answered, and those sent before it; return them."""
         done = [entry for entry in self._entries if entry.number <= number and entry.stage is Stage.SENT]
         self._entries = deque(entry for entry in self._entries if entry not in done)
         return done
 
     def forget(self, number: int) -> None:
-        """Forget ``number`` alone: its answer is in safe hands."""
+        """Forget utterance ``number`` alone: its answer is being stored."""
         self._entries = deque(entry for entry in self._entries if entry.number != number)
         self._count()
 
     def cut(self) -> list[Utterance]:
-        """Note that no answer is wanted to what is over; it is still delivered, as part of the conversation.
+        """Note that answers to the utterances that are over are not wanted; they are still sent, as context.
 
-        Notes stay as they are: nobody hears their answers now. Returns the utterances that had an answer in part:
-        nothing more will be asked about them.
+        Notes stay as they are, since their answers are not played now. Returns the utterances of which part of the
+        answer had been played: the rest will not be asked for.
         """
         given = [entry for entry in self.over if entry.wants is Wants.REST]
         for entry in self.over:
@@ -219,7 +219,7 @@ class Ledger:
         return entry
 
     def _count(self) -> None:
-        """Count the backlog anew, after something that happens once per utterance or connection."""
+        """Recount the backlog; called only once per utterance or connection."""
         self.backlog_bytes = sum(entry.unsent_bytes for entry in self._entries)
 
     def _next_of(self, entry: Utterance, least: int, degradation: Degradation) -> bytes | None:
@@ -241,7 +241,7 @@ class Ledger:
     def _begin(self, entry: Utterance) -> None:
         entry.begin()
         if entry.wants is Wants.REST and entry.number <= self.known:
-            entry.sent = len(entry.pcm)  # the session has heard it, and only needs to be told to go on
+            entry.sent = len(entry.pcm)  # the session has the audio, and only needs to be told to go on
             self._count()
         if self._local_detection:
             entry.preface, self.preface = self.preface, ""
@@ -259,7 +259,7 @@ class Ledger:
         return protocol.ACTIVITY_END if self._local_detection else protocol.AUDIO_STREAM_END
 
     def _leave_out(self, entry: Utterance, degradation: Degradation) -> None:
-        """Move over what the line has no room for."""
+        """Skip audio that the line has no room for."""
         if degradation.skip_s and entry is self.recording and entry.attempts == 1:  # live, not sent again
             skipped = min(entry.unsent_bytes, round(degradation.skip_s / CHUNK_S) * CHUNK_BYTES)
             self._move_on(entry, skipped)
@@ -288,7 +288,7 @@ class Ledger:
             message = protocol.audio(halve(entry.pcm, start, end), HALF_RATE)
         else:
             message = protocol.audio(memoryview(entry.pcm)[start:end])
-        if entry.kind is Kind.STREAM:  # the service has no word for having heard it, so it is not kept either
+        if entry.kind is Kind.STREAM:  # the service never acknowledges a stream, so it is not kept
             del entry.pcm[: entry.sent]
             del entry.quiet[: entry.sent // CHUNK_BYTES]
             entry.sent = 0

@@ -1,7 +1,7 @@
-"""PURE: three lanes to the service and the policy that picks the next message.
+"""PURE: three lanes to the service, and the policy that picks the next message.
 
-Control first (small, never dropped), then audio from the ledger, then at most one frame. The queue lives here and in
-the ledger, never in the socket: what is written cannot be overtaken any more.
+Control first (small, never dropped), then audio from the ledger, then at most one frame. Messages queue here and in the
+ledger, never in the socket: what is written can no longer be overtaken.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 BEHIND_S = 0.5
-"""More than any pause of a healthy line leaves."""
+"""A longer backlog than any pause of a healthy line leaves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message, and the utterance that it completes, if it is the last of one."""
+    """A message to send, and the utterance that it completes, if it is the last message of one."""
 
     message: bytes
     completes: Utterance | None = None
@@ -34,14 +34,14 @@ class Outgoing:
 
 
 class Outbox:
-    """What waits to be sent."""
+    """Holds what waits to be sent, and picks the next message."""
 
     def __init__(self, ledger: Ledger, video: VideoSettings, *, narrowband: bool = True) -> None:
-        """Send audio from ``ledger``; at 8 kHz where the line is too narrow, if ``narrowband``."""
+        """Send audio from ``ledger``, at 8 kHz while the line is too narrow if ``narrowband``."""
         self._ledger = ledger
-        self._fps = video.fps or 1.0  # without a stream there are stills, and they are rarer than that
+        self._fps = video.fps or 1.0  # without frames there are still stills, which come less often than that
         self.largest_frame = video.max_frame_kb * 1000
-        """Bytes that a frame may have on the best of lines."""
+        """Bytes that a frame may have on the best line."""
         self._degrader = Degrader(narrowband=narrowband)
         self.degradation = Degradation()
         """What is done to audio at present."""
@@ -57,15 +57,15 @@ class Outbox:
         self._control.append(message)
 
     def frame(self, jpeg: bytes) -> None:
-        """Offer a frame; the newest wins."""
+        """Queue a frame (JPEG); it replaces one that still waits."""
         self.frames_replaced += self._frame is not None
         self._frame = jpeg
 
     def next(self, uplink: Uplink, now: float) -> Outgoing | None:
-        """Return what to send now; None to wait.
+        """Return what to send now; None if nothing may be sent yet.
 
-        Audio goes in front of every frame that has not started. A frame starts only when nothing else waits and the
-        uplink's gate is open.
+        Audio goes before every frame that has not started. A frame starts only if nothing else waits and the uplink
+        has room for it.
         """
         if self._control:
             return Outgoing(self._control.popleft())
@@ -89,27 +89,27 @@ class Outbox:
         return budget, "" if budget else "rate"
 
     def frame_refusal(self, uplink: Uplink, now: float) -> str:
-        """Say why a frame taken now would have to wait ("waiting", "audio", or the uplink's reason), empty if not."""
+        """Return why a frame taken now would have to wait ("waiting", "audio", the uplink's reason); empty if not."""
         if self._frame is not None:
             return "waiting"
         return "audio" if self.audio_waiting(uplink) else uplink.frame_refusal(now)
 
     def audio_waiting(self, uplink: Uplink) -> bool:
-        """Whether there is audio that should have been sent by now."""
+        """Return whether there is audio that should have been sent by now."""
         return self._ledger.unsent(uplink.chunk_s)
 
     @property
     def behind(self) -> bool:
-        """Whether enough audio waits that it is being caught up with."""
+        """Whether so much audio waits that the box is catching up."""
         return self._ledger.backlog_s > BEHIND_S
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether nothing waits to be sent."""
         return not self._control and self._frame is None and not self._ledger.unsent()
 
     def connection_lost(self) -> None:
-        """Forget what was meant for the connection that ended."""
+        """Discard control messages and the frame that were meant for the connection that ended."""
         self._control.clear()
         self.frames_lost += self._frame is not None
         self._frame = None

@@ -1,4 +1,4 @@
-"""Pictures: frames while somebody speaks, stills when asked for.
+"""Pictures: frames while the technician speaks, stills when asked for.
 
-No camera driver may live here, nor anything that knows the wire. Imported by app. Door: ``pictures.Pictures``.
+No camera driver and no wire format may live here. Imported by app. Door: ``pictures.Pictures``.
 """

@@ -1,8 +1,8 @@
-"""The camera's half of the agent: frames while somebody speaks, stills when asked for. One task, for life.
+"""Pictures from the camera: frames while the technician speaks, stills when asked for. One task, for the agent's life.
 
-The camera is CLOSED, OPEN or FILMING. Stills go through it one at a time; another may be asked for meanwhile::
+The camera is CLOSED, OPEN or FILMING. Stills are taken one at a time; another may be asked for meanwhile::
 
-    NONE --> TAKING --> KEPT --> NONE (discarded, or another one is asked for)
+    NONE --> TAKING --> KEPT --> NONE (discarded, or another still is asked for)
               |  discard_still()
               +--> DISCARDED --> NONE
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.020
-"""How often a shut gate is tried while a frame is due."""
+"""While a frame is due and the uplink has no room for it, how often to ask again."""
 
 
 class Lens(Enum):
@@ -41,16 +41,16 @@ class Lens(Enum):
 
 
 class Still(Enum):
-    """What became of the last still that was begun."""
+    """What became of the last still."""
 
-    NONE = auto()  # nothing that could be discarded
+    NONE = auto()  # there is nothing that could be discarded
     TAKING = auto()
     DISCARDED = auto()  # while it is being taken
     KEPT = auto()
 
 
 class Pictures:
-    """Films at the asked rate and hands JPEGs to ``deliver``; does nothing in a box without a camera."""
+    """Films at the configured rate and gives each JPEG to ``deliver``; does nothing in a box without a camera."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, each given once by the one place that wires the agent
         self,
@@ -64,9 +64,9 @@ class Pictures:
         drop: Callable[[str], None],
         on_fault: Callable[[DeviceError], None],
     ) -> None:
-        """Stills are given to ``keep(name, jpeg)``, and to ``drop(name)`` if they were taken by mistake.
+        """Give stills to ``keep(name, jpeg)``, and their names to ``drop(name)`` if they were taken by mistake.
 
-        ``frame_budget()`` says how many bytes a frame may have now, and why none may be taken if that is 0.
+        ``frame_budget()`` returns how many bytes a frame may have now, and why none may be taken if that is 0.
         """
         self._camera = camera
         self._counters = counters
@@ -82,8 +82,8 @@ class Pictures:
         self._wake = asyncio.Event()
         self._lens = Lens.CLOSED
         self._still = Still.NONE
-        self._still_name = ""  # of the one that is kept
-        self._still_asked = False  # and not begun
+        self._still_name = ""  # of the still that is kept
+        self._still_asked = False  # a still was asked for and not begun
 
     def open(self) -> None:
         """Switch the camera on."""
@@ -92,13 +92,13 @@ class Pictures:
             self._camera.start(self._on_fault)
 
     def close(self) -> None:
-        """Switch it off."""
+        """Switch the camera off, and forget a still that was asked for and not begun."""
         self._lens, self._still_asked = Lens.CLOSED, False
         if self._camera is not None:
             self._camera.stop()
 
     def stream_frames(self, *, on: bool) -> None:
-        """Take frames, the first at once, or stop; does nothing while the camera is closed."""
+        """Start taking frames, the first at once, or stop; does nothing while the camera is closed."""
         if self._lens is Lens.CLOSED:
             return
         self._lens = Lens.FILMING if on and self._period_s < inf else Lens.OPEN
@@ -106,17 +106,17 @@ class Pictures:
         self._wake.set()
 
     def take_still(self) -> None:
-        """Take one picture in full resolution; the model gets it small. Does nothing while the camera is closed."""
+        """Ask for one full-resolution picture; the model gets a small copy. Does nothing while the camera is closed."""
         if self._lens is Lens.CLOSED:
             return
         self._still_asked = True
         if self._still is Still.KEPT:
-            self._still = Still.NONE  # whoever discards means the new one from now on
+            self._still = Still.NONE  # a discard now means the new still
         self._wake.set()
 
     def discard_still(self) -> None:
-        """Forget the still just asked for, or just taken."""
-        if self._still_asked:  # not begun, so that one being taken is an older one
+        """Discard the still that was asked for or taken last."""
+        if self._still_asked:  # not begun: a still being taken now is an older one
             self._still_asked = False
         elif self._still is Still.TAKING:
             self._still = Still.DISCARDED
@@ -125,7 +125,7 @@ class Pictures:
             self._drop(self._still_name)
 
     async def run(self) -> None:
-        """Take pictures for life."""
+        """Take pictures until cancelled."""
         camera = self._camera
         if camera is None:
             await asyncio.Event().wait()
@@ -139,15 +139,15 @@ class Pictures:
                 if self._lens is Lens.FILMING:
                     await self._take_frame(camera)
             except DeviceError as error:
-                if self._lens is not Lens.CLOSED:  # a picture that hanging up cut short is no fault
+                if self._lens is not Lens.CLOSED:  # a picture cut short by closing the camera is no fault
                     self._lens = Lens.OPEN
                     self._on_fault(error)
             await self._until_next()
 
     async def _take_frame(self, camera: Camera) -> None:
-        """Take one frame when the uplink has room for it, within its time and before a still is asked; else drop it."""
+        """Take one frame once the uplink has room for it; drop it if its time ends or a still is asked for first."""
         ends = self._due + self._period_s
-        refusal = "late"  # a still took long enough that there is no time left
+        refusal = "late"  # a still took so long that no time is left for the frame
         while self._lens is Lens.FILMING and not self._still_asked and self._loop.time() < ends:
             size, refusal = self._frame_budget()
             if size:
@@ -160,7 +160,7 @@ class Pictures:
             self._counters.frames_dropped[refusal] += 1
 
     async def _until_next(self) -> None:
-        """Wait for the next frame's time, or for something else to do."""
+        """Wait until the next frame is due or something changes."""
         now = self._loop.time()
         filming = self._lens is Lens.FILMING
         self._due = max(self._due + self._period_s, now) if filming else now

@@ -1,7 +1,7 @@
-"""PURE: what a server message can say, as values; tested in tests/agent/wire/test_protocol.py.
+"""PURE: the events that a server message can carry; tested in tests/agent/wire/test_protocol.py.
 
-Text beside the audio (``modelTurn.parts[].text``) is not among them: it is not what is spoken, and a thought must never
-be shown. Nor is the service's own voice activity, which current models do not send and the turn machine does not need.
+Text beside the audio (``modelTurn.parts[].text``) is left out: it is not what is spoken, and a thought must never be
+shown. So is the service's own voice activity, which current models do not send and the turn machine does not need.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class SetupComplete(Bare):
 
 @dataclass(frozen=True, slots=True)
 class AudioOut:
-    """A piece of the spoken answer, mono s16le at ``rate`` (24 kHz until now)."""
+    """A piece of the spoken answer: mono s16le at ``rate`` Hz (so far always 24 kHz)."""
 
     pcm: bytes
     rate: int
@@ -26,14 +26,14 @@ class AudioOut:
 
 @dataclass(frozen=True, slots=True)
 class InputTranscript:
-    """The next words of what the service heard; leading spaces count."""
+    """The next words of the question, as the service understood them; leading spaces count."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class OutputTranscript:
-    """The next words of what it says; leading spaces count."""
+    """The next words of the answer; leading spaces count."""
 
     text: str
 
@@ -43,7 +43,7 @@ class Interrupted(Bare):
 
 
 class GenerationComplete(Bare):
-    """All of the answer has been sent; playback is not over."""
+    """The service has sent the whole answer; playback is not over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class TurnComplete:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """One call; ``id`` must be echoed in its one answer."""
+    """A function call; its response, exactly one, must carry the same ``id``."""
 
     id: str
     name: str
@@ -65,14 +65,14 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """Calls that the model wants made."""
+    """Function calls that the model wants made."""
 
     calls: tuple[FunctionCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallCancellation:
-    """Calls that need no answer any more."""
+    """The ids of function calls that no longer need a response."""
 
     ids: tuple[str, ...]
 
@@ -86,14 +86,14 @@ class GoAway:
 
 @dataclass(frozen=True, slots=True)
 class ResumptionUpdate:
-    """A handle to resume from; empty while the session cannot be resumed (the last one stays good)."""
+    """A handle to resume from; empty while the session cannot be resumed (the last handle stays valid)."""
 
     handle: str
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn. The total that the service reports leaves out thoughts on some models, so it is derived."""
+    """Tokens of one turn. The total is computed, since on some models the reported total leaves out thoughts."""
 
     prompt: int
     response: int
@@ -102,13 +102,13 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """All tokens that are billed."""
+        """The number of tokens billed."""
         return self.prompt + self.response + self.thoughts + self.tool_use
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something (of ``size`` bytes) that this codec cannot read: counted, logged by kind, never fatal."""
+    """A message (of ``size`` bytes) or part of one that this codec cannot read: counted and logged, never fatal."""
 
     problem: str
     size: int

@@ -1,8 +1,8 @@
-"""PURE: the conversation in words, to seed a fresh session with when the old one cannot be resumed.
+"""PURE: the conversation as text, to seed a fresh session with when the old session cannot be resumed.
 
-Text only: audio would corrupt a session and function calls close it (Live API, history in clientContent). The rule:
-the newest turns are told word for word until ``VERBATIM_SHARE`` of the budget is used; older ones are condensed to the
-first ``QUESTION_WORDS`` words of the question and the first sentence of the answer; what does not fit even so is left
+Text only: audio would corrupt a session and function calls would close it (Live API, history in clientContent). The
+newest turns are given word for word until ``VERBATIM_SHARE`` of the budget is used. Older turns are condensed to the
+first ``QUESTION_WORDS`` words of the question and the first sentence of the answer. What still does not fit is left
 out, oldest first, and the model is told how many turns that were.
 """
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 VERBATIM_SHARE = 0.75
 QUESTION_WORDS = 12
-"""Enough to know again what it was about."""
+"""Enough to recognise what the question was about."""
 CHARACTERS_PER_TOKEN = 3.0
 """A cautious estimate: English text has about four, other languages and part numbers fewer."""
 OVERHEAD_TOKENS = 4
-"""For the role and the frame of one message."""
+"""Cost of the role and the structure of one message."""
 SILENT = "(no transcript)"
 FIRST_SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
 
@@ -28,20 +28,20 @@ Lines = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
-    """One turn as it will be told: what was asked, what the technician heard of the answer, what tools were used."""
+    """One turn as the model will be told it: the question, the part of the answer that was played, the tools used."""
 
     question: str
     answer: str
     tools: tuple[str, ...] = ()
-    number: int = 0  # of the utterance; 0 for what nobody asked
+    number: int = 0  # of the utterance; 0 if nobody asked
 
     def lines(self) -> Lines:
-        """Word for word."""
+        """Return the turn word for word."""
         asked = "\n".join([self.question or SILENT, *(f"[{tool}]" for tool in self.tools)])
         return [("user", asked), ("model", self.answer or SILENT)]
 
     def condensed(self) -> Lines:
-        """In short."""
+        """Return the turn in short: the first words of the question, the first sentence of the answer."""
         words = self.question.split()
         asked = " ".join(words[:QUESTION_WORDS]) + (" ..." if len(words) > QUESTION_WORDS else "")
         sentence = FIRST_SENTENCE.match(self.answer)
@@ -52,15 +52,15 @@ class History:
     """The turns of the present conversation, as many as a seed can ever hold."""
 
     def __init__(self, budget_tokens: int) -> None:
-        """Keep a seed within ``budget_tokens``."""
+        """Start empty; a seed takes ``budget_tokens`` at most."""
         self._budget = budget_tokens
         self._turns: deque[PastTurn] = deque()
         self._left_out = 0
         self.position = 0
-        """How many turns were ever added."""
+        """How many turns were added so far."""
 
     def add(self, turn: PastTurn) -> None:
-        """Append the newest turn, or tell more of one that is there; what no seed can hold any more is forgotten."""
+        """Append a turn, or replace the turn with the same number; turns that no longer fit a seed are forgotten."""
         earlier = next((i for i, each in enumerate(self._turns) if turn.number and each.number == turn.number), None)
         if earlier is not None:
             self._turns[earlier] = turn
@@ -72,17 +72,17 @@ class History:
             self._turns.popleft()
 
     def clear(self) -> None:
-        """Forget all: another conversation begins."""
+        """Forget every turn: a new conversation begins."""
         self._turns.clear()
         self._left_out = 0
 
     def since(self, position: int) -> Lines:
-        """Return the turns that were added after ``position``, word for word."""
+        """Return the turns added after ``position``, word for word."""
         newer = min(self.position - position, len(self._turns))
         return [line for turn in list(self._turns)[len(self._turns) - newer :] for line in turn.lines()]
 
     def seed(self) -> Lines:
-        """Return what to tell a fresh session; empty if there is nothing to tell."""
+        """Return the lines with which to seed a fresh session; empty without turns."""
         told = [line for lines in self._fit()[1] for line in lines]
         if not told:
             return []
@@ -91,7 +91,7 @@ class History:
         return told
 
     def _fit(self) -> tuple[int, list[Lines]]:
-        """Return how many of the turns do not fit, and those that do, oldest first."""
+        """Return the number of turns that do not fit, and the lines of those that do, oldest first."""
         fitting: list[Lines] = []
         told: Lines = []
         verbatim = True
@@ -107,18 +107,18 @@ class History:
 
 
 def tokens(lines: Lines) -> float:
-    """Estimate what ``lines`` cost."""
+    """Return an estimate of the tokens that ``lines`` cost."""
     # One division of a whole number: a sum of fractions would depend on the order of the lines.
     return OVERHEAD_TOKENS * len(lines) + sum(len(text) for _, text in lines) / CHARACTERS_PER_TOKEN
 
 
 def as_one_text(lines: Lines) -> Lines:
-    """Return ``lines`` as one message of the user, for models whose history may not end with their own words."""
+    """Return ``lines`` as a single message of the user, for models that take no initial history."""
     return [("user", f"(What was said in this conversation so far)\n{_as_script(lines)}")] if lines else []
 
 
 def missed_text(lines: Lines) -> str:
-    """Return what a resumed session is told before the next question, if it has missed ``lines``."""
+    """Return what a resumed session that has missed ``lines`` is told before the next question; empty without any."""
     if not lines:
         return ""
     return (

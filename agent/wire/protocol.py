@@ -1,7 +1,7 @@
-"""PURE: the Gemini Live wire (BidiGenerateContent): client messages to bytes, server messages to events.
+"""PURE: the Gemini Live wire format (BidiGenerateContent): client messages to bytes, server messages to events.
 
-Nothing else in the agent knows field names. The codec keeps no state and never raises on what a server sends: what it
-cannot read becomes :class:`Unreadable`. Source: the v1beta protos, google-genai 3.3 and the Live API guide.
+Nothing outside this room knows field names. The codec keeps no state and never raises on what a server sends: what it
+cannot read becomes :class:`Unreadable`. Sources: the v1beta protos, google-genai 3.3 and the Live API guide.
 """
 
 from __future__ import annotations
@@ -47,38 +47,41 @@ _BLOB_TAIL = b'"}}}'
 
 
 def audio(pcm: bytes | bytearray | memoryview, rate: int = 16_000) -> bytes:
-    """One chunk of microphone audio, mono s16le at 16 or 8 kHz. Base64 needs no JSON escaping, so none is done."""
+    """Return a message with microphone audio, mono s16le at 16 or 8 kHz. Base64 needs no JSON escaping."""
     return _AUDIO_HEAD[rate] + binascii.b2a_base64(pcm, newline=False) + _BLOB_TAIL
 
 
 def video(jpeg: bytes) -> bytes:
-    """One camera frame."""
+    """Return a message with one camera frame."""
     return _VIDEO_HEAD + binascii.b2a_base64(jpeg, newline=False) + _BLOB_TAIL
 
 
 def text(line: str) -> bytes:
-    """A typed line, as realtime input."""
+    """Return a message with a typed line, as realtime input."""
     return _dump({"realtimeInput": {"text": line}})
 
 
 def client_content(turns: Sequence[tuple[str, str]], *, turn_complete: bool) -> bytes:
-    """History, or a typed turn that is certainly in order: ``(role, text)`` pairs with role user or model."""
+    """Return a message with the history: ``(role, text)`` pairs, role "user" or "model"."""
     contents = [{"role": role, "parts": [{"text": part}]} for role, part in turns]
     return _dump({"clientContent": {"turns": contents, "turnComplete": turn_complete}})
 
 
 def tool_response(responses: Sequence[Json]) -> bytes:
-    """Answers to function calls: each ``{"id", "name", "response": {...}}``, optionally scheduling and willContinue."""
+    """Return a message with responses to function calls.
+
+    Each is ``{"id", "name", "response": {...}}``, optionally with ``scheduling`` and ``willContinue``.
+    """
     return _dump({"toolResponse": {"functionResponses": list(responses)}})
 
 
 def setup(fields: Mapping[str, Any]) -> bytes:
-    """Return the first message of a connection; :func:`agent.wire.setup.setup_fields` knows what belongs in it."""
+    """Return the first message of a connection, with the fields from :func:`agent.wire.setup.setup_fields`."""
     return _dump({"setup": dict(fields)})
 
 
 def _dump(message: Json) -> bytes:
-    # Half an emoji, which a transcript may end with, is no UTF-8; the service would close on it.
+    # Half an emoji, with which a transcript may end, is not valid UTF-8; the service would close the connection.
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
@@ -86,9 +89,9 @@ def _dump(message: Json) -> bytes:
 
 
 def decode(data: bytes | str) -> list[ServerEvent]:
-    """Return all that one WebSocket message says, in the order in which it must be acted on.
+    """Return the events of one WebSocket message, in the order in which they must be handled.
 
-    Usage comes before the end of the turn that it counts; audio before the interruption that came in the same message.
+    Usage comes before the end of the turn that it counts, audio before an interruption in the same message.
     """
     try:
         message = json.loads(data)
@@ -104,7 +107,7 @@ def decode(data: bytes | str) -> list[ServerEvent]:
         try:
             events.extend(read(value))
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError) as error:
-            # Not the error's text, which may quote what somebody said.
+            # The error's text is left out, since it may quote somebody's words.
             events.append(Unreadable(f"{member}: {type(error).__name__}", len(data)))
     return events
 
@@ -146,7 +149,7 @@ def _rate(mime_type: str) -> int:
 
 
 def decode_base64(data: str) -> bytes:
-    """Plain or url-safe alphabet, padded or not. Raises ValueError on anything else."""
+    """Return the decoded bytes; plain or url-safe alphabet, padded or not. Raises ValueError on anything else."""
     raw = data.encode("ascii", "replace")
     if b"-" in raw or b"_" in raw:
         raw = raw.translate(_URL_SAFE)
@@ -191,7 +194,7 @@ def _usage(value: Json) -> Iterator[ServerEvent]:
 
 
 def duration(value: str) -> float:
-    """Seconds of a protobuf JSON duration such as ``"9.500s"``. Raises ValueError."""
+    """Return the seconds of a protobuf JSON duration such as ``"9.500s"``. Raises ValueError."""
     if not re.fullmatch(r"\d+(\.\d+)?s", value):
         raise ValueError(f"{value!r} is not a duration such as '9.5s'")
     return float(value[:-1])

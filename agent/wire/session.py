@@ -1,7 +1,7 @@
-"""PURE: our side of the server's memory: handle or replay, the go-away deadline.
+"""PURE: what we know of the server's session: the handle, what it remembers, the go-away deadline.
 
-A connection either resumes with the handle or starts fresh and is told the conversation in words
-(:mod:`agent.wire.history`), never both (Live API, history in clientContent).
+A connection either resumes with the handle, or starts a fresh session that is sent the conversation as text
+(:mod:`agent.wire.history`); never both (Live API, history in clientContent).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from agent.wire.events import GoAway, ResumptionUpdate
 
 HANDLE_LIFE_S = 2 * 3600.0
-"""How long a handle is good after its connection ended (Developer API; Vertex AI says 24 h)."""
+"""How long a handle is valid after its connection ended (Developer API; Vertex AI says 24 h)."""
 GO_AWAY_MARGIN_S = 5.0
-"""Change over at the latest this long before the server would cut us off."""
+"""The connection is replaced at the latest this long before the server would close it."""
 GO_AWAY_RETRY_S = 20.0
-"""A connection younger than this is not changed over again unless its deadline presses."""
+"""A connection younger than this is replaced only at its deadline, not in a quiet moment."""
 SHORT_S = 10.0
-"""A resumed connection that fails sooner says that the session behind the handle is not well."""
+"""If a resumed connection fails sooner, something may be wrong with the session behind the handle."""
 MAX_SHORT = 2
-"""So many of them in a row, and a fresh session is told the conversation instead (python-genai#2290)."""
+"""After this many in a row, the handle is dropped and a fresh session is seeded instead (python-genai#2290)."""
 
 
 class Session:
-    """What one conversation must remember to go on over many connections."""
+    """What a conversation must remember to go on over many connections."""
 
     def __init__(self, settings: Settings, functions: Sequence[dict[str, Any]] = ()) -> None:
-        """Start without a handle, and with nothing to tell; ``functions``: declared to each session."""
+        """Start without a handle or history; ``functions`` are declared to each session."""
         self._settings = settings
         self._functions = functions
         self._takes_history = rules_for(settings.session.model).history_config
@@ -43,7 +43,7 @@ class Session:
         self._handle_until = 0.0
         self._answered_at_handle = 0
         self._position_at_handle = 0
-        self._position = 0  # what the present session has in its memory of the history, for certain: it has answered
+        self._position = 0  # how much of the history the present session certainly remembers: it has answered
         self._opened_at = 0.0
         self._open = False
         self._resumed = False
@@ -51,7 +51,7 @@ class Session:
         self._seed: Lines = []
         self._go_away_at: float | None = None
         self.history = History(settings.conversation.replay_tokens)
-        """What was said in this conversation."""
+        """The turns of this conversation."""
 
     def setup(self, now: float) -> bytes:
         """Return the first message of a connection opened at ``now``."""
@@ -70,30 +70,30 @@ class Session:
         return protocol.client_content(as_one_text(self._seed), turn_complete=False)
 
     def handle(self, now: float) -> str:
-        """Return the handle to resume with, or an empty string when there is none that can be good."""
+        """Return the handle to resume with, or an empty string if there is none that may be valid."""
         return self._handle if now < self._handle_until else ""
 
     def restore(self, handle: str, age_s: float, now: float, position: int) -> None:
-        """Take a ``handle`` that this box was given ``age_s`` ago, at ``position`` of the history, before a restart."""
+        """Restore a ``handle`` from before a restart; it was received ``age_s`` ago, at ``position`` of the history."""
         self._handle, self._handle_until, self._position_at_handle = handle, now + HANDLE_LIFE_S - age_s, position
 
     def forget(self) -> None:
-        """Begin another conversation: the next connection knows nothing of this one."""
+        """Forget handle and history: a new conversation begins with the next connection."""
         self._handle, self._short = "", 0
         self.history.clear()
         self._position = self._position_at_handle = self.history.position
 
     @property
     def known(self) -> int:
-        """The last utterance that the session has in its memory for certain; 0 if none, or if it was only told."""
+        """The last utterance that the session certainly remembers as audio; 0 if none."""
         return self._answered_at_handle if self._resumed else 0
 
     def missed(self) -> Lines:
-        """Return what was answered after the handle was given: the session that it led back to has no memory of it."""
+        """Return the turns since the handle was received, which the resumed session does not remember."""
         return self.history.since(self._position) if self._resumed else []
 
     def caught_up(self) -> None:
-        """Note that the session has answered, after it was told what it had missed."""
+        """Note that the session has answered after it was sent what it had missed."""
         self._position = self.history.position
 
     def opened(self, now: float) -> None:
@@ -102,9 +102,9 @@ class Session:
         self._position = self._position_at_handle if self._resumed else 0
 
     def closed(self, now: float, *, drop_handle: bool, failed: bool = False) -> None:
-        """Note that it is gone, or that an attempt was, which does not make a handle last longer.
+        """Note that the connection ended, or that an attempt failed, which does not prolong the handle.
 
-        ``failed``: not by our own wish.
+        ``failed``: we did not end the connection ourselves.
         """
         if self._open:
             self._handle_until = now + HANDLE_LIFE_S
@@ -115,9 +115,9 @@ class Session:
             self._handle, self._short = "", 0
 
     def resumption_update(self, update: ResumptionUpdate, now: float, answered: int = 0) -> None:
-        """Keep the newest handle; while generating the server sends none, and the last one stays good.
+        """Keep the newest handle. While it generates, the server sends none, and the last handle stays valid.
 
-        ``answered``: the last utterance of which an answer has come; whoever resumes with this handle has heard it.
+        ``answered``: the last utterance to which an answer has come; a session resumed with this handle remembers it.
         """
         if update.handle:
             self._handle, self._handle_until = update.handle, now + HANDLE_LIFE_S
@@ -129,11 +129,11 @@ class Session:
 
     @property
     def change_over_at(self) -> float | None:
-        """When to change over even in the middle of something, if the server announced its end."""
+        """When the connection must be replaced, even in the middle of something; None without a go-away."""
         return self._go_away_at
 
     def should_change_over(self, now: float, *, quiet: bool) -> bool:
-        """Whether to reconnect now: at the deadline, or in a ``quiet`` moment before it."""
+        """Return whether to replace the connection now: at the deadline, or in a ``quiet`` moment before it."""
         if self._go_away_at is None:
             return False
         settled = now - self._opened_at >= GO_AWAY_RETRY_S

@@ -1,4 +1,4 @@
-"""PURE: the setup message: what a connection is to be, from the settings."""
+"""PURE: the setup message, made from the settings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def setup_fields(
 ) -> dict[str, Any]:
     """Return the fields of the setup message; an empty ``handle`` asks for a fresh session.
 
-    ``seeding``: the first message after it will be the history of the conversation, which is not to be answered.
+    ``seeding``: the next message will be the history of the conversation, which must not be answered.
     ``functions``: declarations of the functions that the model may call.
 
-    Resumption, context-window compression and both transcriptions are always asked for: a box that stays on all day
-    needs each of them.
+    Resumption, context-window compression and both transcriptions are always requested: a box that stays on all day
+    needs them.
     """
     session = settings.session
     fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
 """Cameras.
 
-The only room that knows picamera2. Imported by ``open_devices``. Door: ``picamera.PiCamera``.
+The only room that uses picamera2. Imported by ``open_devices``. Door: ``picamera.PiCamera``.
 """

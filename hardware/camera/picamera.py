@@ -1,7 +1,7 @@
 """The Pi's camera through picamera2: one configuration with a main stream for stills and a small one for frames.
 
-The small stream comes as YUV420 straight from the image processor, so a frame costs no resizing on the CPU, only its
-JPEG. Every call into picamera2 is made in one thread of its own: the library is not made for several, and blocks.
+The small stream comes as YUV420 straight from the image processor, so a frame costs the CPU no resizing, only the JPEG
+encoding. Every call into picamera2 is made in a single thread: the library blocks, and is not made for several threads.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUFFERS = 2
-"""The least that streams: a Zero 2 W has little contiguous memory."""
+"""The fewest buffers that stream: a Zero 2 W has little contiguous memory."""
 CAPTURE_LIMIT_S = 3.0
-"""The camera delivers 30 frames a second; in the dark 2."""
+"""How long a picture may take: the camera delivers 30 frames a second, 2 in the dark."""
 LEAST_QUALITY = 20
 """Below this a nameplate cannot be read."""
 SHRINK = 0.75
-"""Quality of the next attempt when a frame is too large."""
+"""Factor for the quality when a frame is too large."""
 GROW = 4
-"""Quality regained per frame that used less than ``ROOMY`` of its budget."""
+"""Quality regained with each frame that used less than ``ROOMY`` of its budget."""
 ROOMY = 0.7
 STILL_QUALITY = 90
-"""picamera2's own default; a still goes to the job record."""
+"""picamera2's own default; stills go into the job record."""
 
 
 class PiCamera:
     """A camera module. ``start`` returns at once; the first picture waits until the camera has warmed up."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: CameraSettings) -> None:
-        """Find picamera2 and simplejpeg. Raises DeviceError if they are not installed; opens nothing yet."""
+        """Import picamera2 and simplejpeg; open nothing yet. Raises DeviceError if they are not installed."""
         try:
             import simplejpeg  # noqa: PLC0415 - only a box with a camera has it
             from picamera2 import Picamera2  # noqa: PLC0415 - as above
@@ -67,7 +67,7 @@ class PiCamera:
         self._loop.run_in_executor(self._thread, self._switch_on).add_done_callback(report)
 
     def stop(self) -> None:
-        """Switch it off in the background; it stays configured for the next start."""
+        """Switch the camera off in the background; it stays configured for the next start."""
         if self._wanted:
             self._wanted = False
             self._thread.submit(self._switch_off)
@@ -101,7 +101,7 @@ class PiCamera:
         try:
             return call()
         except (RuntimeError, OSError, IndexError, ValueError, AttributeError) as error:
-            # picamera2 has no error classes of its own; IndexError is how it says that there is no camera
+            # picamera2 has no error classes of its own; it raises IndexError if there is no camera
             fix = "check its ribbon cable and that nothing else uses it: field-agent devices"
             raise DeviceError("camera", f"failed: {reason(error)}", fix) from error
 
@@ -142,7 +142,7 @@ class PiCamera:
             request.release()
 
     def _planes(self) -> tuple[Any, Any, Any]:
-        """Y, U and V of the present small frame, without the padding at the end of each row."""
+        """Return Y, U and V of the present small frame, without the padding at the end of each row."""
         request = self._camera.capture_request(wait=CAPTURE_LIMIT_S)
         try:
             packed = request.make_array("lores")  # (height * 3/2, stride): Y, then U and V with two rows to a row
@@ -153,10 +153,10 @@ class PiCamera:
         colour = packed[height:].reshape(height, stride // 2)
         half = height // 2
         planes = packed[:height, :width], colour[:half, : width // 2], colour[half:, : width // 2]
-        return planes[0].copy(), planes[1].copy(), planes[2].copy()  # the encoder takes contiguous arrays only
+        return planes[0].copy(), planes[1].copy(), planes[2].copy()  # the encoder needs contiguous arrays
 
     def _shrunk(self, planes: tuple[Any, Any, Any], max_bytes: int) -> bytes:
-        """Encode, starting from the quality that fitted last time."""
+        """Return the frame as a JPEG, starting from the quality that fitted last time."""
         while True:
             jpeg: bytes = self._encode(*planes, self._quality)
             if len(jpeg) <= max_bytes:

@@ -1,5 +1,5 @@
-"""What the hand touches and the eye sees: button, light, keyboard.
+"""The box's panel: button, light, and a keyboard in their place.
 
-The only room that knows gpiozero. Imported by commands, screen and ``open_devices``. Doors: ``gpio.GpioButton``,
+The only room that uses gpiozero. Imported by commands, screen and ``open_devices``. Doors: ``gpio.GpioButton``,
 ``gpio.GpioLight``, ``keyboard.KeyboardButton``, ``rhythm``.
 """

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POLL_S = 0.1
-"""The level is read this often as well: on some kernels edges are never reported, while reading the pin works."""
+"""How often the level is also polled: on some kernels edges are never reported, while reading the pin works."""
 INLET_EDGES = 64
-"""More than a thumb does in the longest stall."""
+"""More edges than a thumb makes during the longest stall of the loop."""
 PWM_HZ = 200
 """Software PWM: fast enough not to flicker when the box is moved, slow enough to cost little."""
 INSTALL = "apt install python3-lgpio, pip install '.[pi]', and a venv with --system-site-packages"
-"""What a box with pins needs beside a clone of the project."""
+"""What a box with pins needs besides the project itself."""
 
 
 @lru_cache(maxsize=1)
 def lgpio_factory() -> Any:  # noqa: ANN401 - gpiozero has no types
-    """Open the GPIO chip. Raises DeviceError."""
+    """Open the GPIO chip and return its pin factory. Raises DeviceError."""
     runtime = os.environ.get("RUNTIME_DIRECTORY", tempfile.gettempdir()).split(":")[0]
-    os.environ.setdefault("LG_WD", runtime)  # lgpio makes a pipe in its working directory, which may be read-only
+    os.environ.setdefault("LG_WD", runtime)  # else lgpio makes a pipe in the current folder, which may be read-only
     try:
         from gpiozero.pins import lgpio as pins  # noqa: PLC0415 - only a box with pins has it
     except (ImportError, AttributeError) as error:  # AttributeError: PyPI's lgpio for Python 3.13 is an empty package
@@ -47,7 +47,7 @@ def lgpio_factory() -> Any:  # noqa: ANN401 - gpiozero has no types
 
 
 def _on_pin(name: str, pin: int, make: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - gpiozero has no types
-    """Return what ``make`` makes of gpiozero. Raises DeviceError."""
+    """Return the device that ``make(gpiozero)`` creates. Raises DeviceError."""
     try:
         import gpiozero  # noqa: PLC0415 - only a box with pins has it
     except ImportError as error:
@@ -88,7 +88,7 @@ class GpioButton:
         self._timer = self._loop.call_later(POLL_S, self._poll)
 
     def health(self) -> DeviceHealth:
-        """Return edges that the loop was too late for, and those that only polling found."""
+        """Return the number of edges that the loop was too late for, and of those that only polling found."""
         return DeviceHealth(dropped=self._edges.dropped, missed_edges=self._missed)
 
     async def aclose(self) -> None:
@@ -105,7 +105,7 @@ class GpioButton:
             self._on_edge(down)
 
     def _poll(self) -> None:
-        """Believe the level when two looks in a row contradict the edges: one may fall into the debounce time."""
+        """Trust the level if two readings in a row contradict the edges: one may fall into the debounce time."""
         self._timer = self._loop.call_later(POLL_S, self._poll)
         level = bool(self._device.is_active)
         if level == self._down:
@@ -119,7 +119,7 @@ class GpioButton:
 
 
 class GpioLight:
-    """An LED on a pin, stepped by timers of the event loop: when the loop stands still, so does the light."""
+    """An LED on a pin, stepped by timers of the event loop: if the loop hangs, so does the light."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pin: int, factory: Any = None) -> None:  # noqa: ANN401 - gpiozero has no types
         """Claim BCM ``pin``; ``factory`` is a gpiozero pin factory other than lgpio. Raises DeviceError."""

@@ -1,11 +1,11 @@
-"""A laptop's keyboard as the button of a box without one, and as a place to type questions.
+"""A laptop's keyboard as the button, and as a place to type questions.
 
 - In a terminal that speaks the kitty keyboard protocol: Space, on an empty line, is the button, press and release.
 - In any terminal: Enter on an empty line is a tap; Tab presses the button and the next Tab releases it, because an
   ordinary terminal does not tell when a key goes up.
 - Text and Enter go to ``on_text``; Ctrl-C and Ctrl-D to ``on_quit``.
 
-Without a terminal (a pipe, a file) each line is text, and the end goes to ``on_end``.
+Without a terminal (a pipe, a file), each line is text, and ``on_end`` is called at the end.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CC = 6
 class KeyboardButton:
     """A button on the keyboard. Restores the terminal at ``aclose``, and at exit if that is never called."""
 
-    def __init__(  # noqa: PLR0913 - whom to tell, and where to read and write
+    def __init__(  # noqa: PLR0913 - callbacks, and where to read and write
         self,
         loop: asyncio.AbstractEventLoop,
         on_text: Callable[[str], None],
@@ -59,7 +59,7 @@ class KeyboardButton:
     ) -> None:
         """Use standard input and output unless told otherwise. The typed line is echoed to ``fd_out``.
 
-        ``on_end`` is told of the end of a pipe or file, after its last line.
+        ``on_end`` is called at the end of a pipe or file, after its last line.
         """
         self._loop = loop
         self._on_text = on_text
@@ -75,7 +75,7 @@ class KeyboardButton:
         self._saved: list[object] | None = None
         self._release: asyncio.TimerHandle | None = None
         self.line = ""
-        """What is typed so far."""
+        """The text typed so far."""
 
     @property
     def holds(self) -> bool:
@@ -94,12 +94,12 @@ class KeyboardButton:
             return
         try:
             self._loop.add_reader(self._in, self._read_lines)
-        except PermissionError:  # a plain file is always ready, which the system's poll refuses to say
+        except PermissionError:  # epoll refuses plain files, which are always ready
             while self._read_lines():
                 pass
 
     def health(self) -> DeviceHealth:
-        """Return zeros: the terminal keeps what is typed."""
+        """Return zeros: the terminal buffers what is typed."""
         return DeviceHealth()
 
     async def aclose(self) -> None:
@@ -113,7 +113,7 @@ class KeyboardButton:
         atexit.unregister(self._restore)
 
     def _make_raw(self) -> None:
-        """Keys one by one, unechoed, Ctrl-C as a key; output stays as it is, so that printing goes on as usual."""
+        """Read keys one by one, without echo, Ctrl-C as a key; leave output as it is, so that printing still works."""
         mode = termios.tcgetattr(self._in)
         self._saved = list(mode)
         mode[_LFLAG] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)

@@ -1,6 +1,6 @@
-"""What a terminal sends, taken apart: plain bytes, and the kitty keyboard protocol with its key releases.
+"""Parses what a terminal sends: plain bytes, and the kitty keyboard protocol with its key releases.
 
-Pure: bytes in, keys out. See https://sw.kovidgoyal.net/kitty/keyboard-protocol/ for the wire format.
+Pure: bytes in, keys out. See https://sw.kovidgoyal.net/kitty/keyboard-protocol/ for the format.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ BACKSPACE = 127
 SPACE = 32
 
 QUERY = "\x1b[?u\x1b[c"
-"""Asks for the protocol's flags, then for the device attributes, which every terminal answers: so silence means no."""
+"""Asks for the protocol's flags, then for the device attributes; every terminal answers only the latter."""
 ENTER_PROTOCOL = "\x1b[>27u"
-"""Push flags: 1 no ambiguous escapes, 2 report releases, 8 report plain keys too, 16 send the text that a key makes."""
+"""Push flags: 1 no ambiguous escapes, 2 report releases, 8 report plain keys too, 16 send the text of a key."""
 LEAVE_PROTOCOL = "\x1b[<u"
 
 _SEQUENCE = re.compile("\x1b\\[([0-9;:?<>=]*)([@-~])|\x1bO.|\x1b[^\\[O]")
@@ -36,7 +36,7 @@ class Stroke(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key event: Unicode code of the unshifted key, and the text it makes (empty on release)."""
+    """A key event: Unicode code of the unshifted key, and the text it produces (empty on release)."""
 
     code: int
     text: str = ""
@@ -45,17 +45,17 @@ class Key:
 
 
 class KeyReader:
-    """Turns what a terminal sends into keys, whatever the cuts between two reads."""
+    """Turns what a terminal sends into keys, wherever one read ends and the next begins."""
 
     def __init__(self) -> None:
-        """Begin with an ordinary terminal."""
+        """Begin as with an ordinary terminal."""
         self.protocol = False
-        """Set once the terminal has said that it speaks the kitty protocol."""
+        """Whether the terminal has answered that it speaks the kitty protocol."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = ""
 
     def feed(self, data: bytes) -> list[Key]:
-        """Return the keys that ``data`` completes; keys without meaning here (arrows, F-keys) are left out."""
+        """Return the keys that ``data`` completes; keys that mean nothing here (arrows, F-keys) are left out."""
         text = self._pending + self._decoder.decode(data)
         unfinished = _UNFINISHED.search(text)
         end = unfinished.start() if unfinished else len(text)
@@ -73,7 +73,7 @@ class KeyReader:
         return keys
 
     def _kitty(self, body: str) -> list[Key]:
-        """Read ``code[:...];modifiers[:stroke];text`` or the answer to the query, ``?flags``."""
+        """Parse ``code[:...];modifiers[:stroke];text``, or ``?flags``, the answer to the query."""
         if body.startswith("?"):
             self.protocol = True
             return []
@@ -88,7 +88,7 @@ class KeyReader:
                     Stroke(int(stroke or 1)),
                 )
             ]
-        except (ValueError, OverflowError):  # not what the protocol says: some other program's noise
+        except (ValueError, OverflowError):  # not of this protocol: noise from another program
             return []
 
 

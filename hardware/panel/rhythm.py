@@ -1,7 +1,7 @@
 """What each rhythm of the light looks like over time.
 
-A rhythm is a loop of steps (seconds, brightness 0..1), so that a driver can sleep from step to step: a box asleep wakes
-once in five seconds for its blip.
+A rhythm is a loop of steps (seconds, brightness 0..1), so that a driver can sleep from step to step: a sleeping box
+wakes up every five seconds for its blip.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ MORSE_UNIT_S = 0.2
 BREATH_S = 3.0
 """One breath of a resting person."""
 BREATH_STEPS = 60
-"""50 ms a step: smooth to the eye, twenty wake-ups a second."""
+"""50 ms per step: smooth to the eye, at twenty wake-ups a second."""
 DIM = 0.15
-"""Seen in a workshop, not blinding in a cellar."""
+"""Visible in a workshop, not blinding in a cellar."""
 COLUMN_S = 0.1
-"""One character of a picture."""
+"""The time that one character of a picture covers."""
 SHADES = "▁▂▃▄▅▆▇█"
 
 
@@ -32,7 +32,7 @@ def _breath() -> Steps:
 
 
 def _morse(*letters: str) -> Steps:
-    """Flash one word: marks of a letter are one unit apart, letters three, words seven."""
+    """Return the steps of one Morse word: marks are one unit apart, letters three, words seven."""
     steps: list[tuple[float, float]] = []
     for letter in letters:
         for mark in letter:
@@ -59,17 +59,17 @@ PERIODS = {rhythm: math.fsum(seconds for seconds, _ in steps) for rhythm, steps 
 
 
 def brightness(rhythm: Rhythm, t: float, level: float = 1.0) -> float:
-    """Brightness (0..1) ``t`` seconds after ``rhythm`` began; HEARING goes from half to full with ``level`` (0..1)."""
+    """Return the brightness (0..1) ``t`` seconds after ``rhythm`` began; that of HEARING follows ``level`` (0..1)."""
     return _step(rhythm, t, level)[0]
 
 
 def lasts(rhythm: Rhythm, t: float) -> float:
-    """Seconds from ``t`` until the brightness changes by itself; infinite for a steady light."""
+    """Return the seconds from ``t`` until the brightness changes; infinite for a steady light."""
     return math.inf if len(LOOPS[rhythm]) == 1 else _step(rhythm, t, 1.0)[1]
 
 
 def _step(rhythm: Rhythm, t: float, level: float) -> tuple[float, float]:
-    """Brightness at ``t`` and seconds until the step ends."""
+    """Return the brightness at ``t`` and the seconds until the step ends."""
     if rhythm is Rhythm.HEARING:
         return 0.5 + 0.5 * min(max(level, 0.0), 1.0), math.inf
     left = t % PERIODS[rhythm]
@@ -81,7 +81,7 @@ def _step(rhythm: Rhythm, t: float, level: float) -> tuple[float, float]:
 
 
 def picture(rhythm: Rhythm) -> str:
-    """One period drawn as text, ``COLUMN_S`` a character; a flash shorter than that still shows."""
+    """Return one period as text, ``COLUMN_S`` per character; shorter flashes still show."""
     columns = max(1, round(PERIODS[rhythm] / COLUMN_S))
     looks = [[(i + (look + 0.5) / 10) * COLUMN_S for look in range(10)] for i in range(columns)]
     return "".join(_shade(max(brightness(rhythm, t) for t in moments)) for moments in looks)

@@ -1,7 +1,7 @@
 """A whole box without hardware, in a simulated room.
 
-It behaves physically (a chunk takes 20 ms, an answer takes as long as it sounds) in real time on an ordinary event
-loop and at once on :class:`hardware.simulated.clock.VirtualTimeLoop`.
+It behaves physically: a chunk takes 20 ms, an answer takes as long as it plays. It runs in real time on an ordinary
+event loop, and in virtual time on :class:`hardware.simulated.clock.VirtualTimeLoop`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedBox:
-    """A box in a room, with every part at hand for a script. ``SimulatedBox.build`` connects them."""
+    """A box in a room, with its parts for a script to use. ``SimulatedBox.build`` connects them."""
 
     room: Room
     microphone: RoomMicrophone
@@ -51,5 +51,5 @@ class SimulatedBox:
 
     @property
     def devices(self) -> Devices:
-        """What the agent is given."""
+        """The devices to give to the agent."""
         return Devices(self.microphone, self.speaker, self.camera, self.button, self.light)

@@ -1,4 +1,4 @@
-"""A camera without a lens: a folder of JPEGs, shown in turn, in real or in virtual time."""
+"""A simulated camera: a folder of JPEGs, shown in turn, in real or virtual time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SMALLER = ("small", "tiny")
-"""Subfolders with the same pictures in fewer bytes."""
+"""Subfolders that may hold the same pictures in fewer bytes."""
 PICTURE_BYTES = 5_000_000
-"""No picture that a box would send or keep is larger."""
+"""Larger than any picture that a box would send or keep."""
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 PADDING = b"\0 \t\r\n"
 PADDING_BYTES = 16
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 
 class FolderCamera:
-    """Shows a JPEG file, or the JPEGs of a folder in the order of their names, round and round from ``start`` on.
+    """Shows a JPEG file, or the JPEGs of a folder in the order of their names, over and over from ``start`` on.
 
-    Files are returned as they are, and a still is the same picture as a frame. What a camera would encode smaller may
-    lie ready in the subfolders ``small`` and ``tiny`` under the same names; else ``max_bytes`` is not kept.
+    Files are returned as they are, and a still is the same picture as a frame. Smaller versions may be in the
+    subfolders ``small`` and ``tiny`` under the same names; without them, ``max_bytes`` is not respected.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, fps: float = 1.0) -> None:
-        """``fps``: pictures of a folder per second. Raises DeviceError if there is no usable picture."""
+        """Show ``fps`` pictures of a folder per second. Raises DeviceError if there is no usable picture."""
         self._loop = loop
         self._name = f"camera {path}"
         self._files = self._usable(path)
@@ -47,7 +47,7 @@ class FolderCamera:
         """How many stills were taken."""
 
     def start(self, on_fault: Callable[[DeviceError], None]) -> None:
-        """Switch on; the pictures run on from the first start, like the world."""
+        """Switch on; the pictures run on from the first start, even while switched off."""
         del on_fault
         if self._origin is None:
             self._origin = self._loop.time()
@@ -58,7 +58,7 @@ class FolderCamera:
         self.open = False
 
     async def frame(self, max_bytes: int) -> bytes:
-        """Return the present picture, in the largest version there is of at most ``max_bytes``.
+        """Return the present picture, in the largest version of at most ``max_bytes`` if there is one.
 
         Raises DeviceError while switched off.
         """
@@ -81,7 +81,7 @@ class FolderCamera:
         self.stop()
 
     def _usable(self, path: Path) -> list[Path]:
-        """List what can be shown, with a warning in the log for each file that cannot."""
+        """Return the files that can be shown; log a warning for each file that cannot. Raises DeviceError."""
         try:
             files = sorted(f for f in path.iterdir() if is_jpeg(f)) if path.is_dir() else [path]
         except OSError as error:
@@ -98,7 +98,7 @@ class FolderCamera:
         return usable
 
     def _present(self, folder: str = "") -> bytes:
-        """Read the picture of the moment; of one without a version in ``folder``, nothing."""
+        """Return the present picture, or its version in ``folder``, empty if there is none. Raises DeviceError."""
         if not self.open or self._origin is None:
             raise DeviceError(self._name, "is switched off", "start it before asking for a picture")
         number = int((self._loop.time() - self._origin) * self._fps) % len(self._files)
@@ -113,14 +113,14 @@ class FolderCamera:
 
 
 def is_jpeg(path: Path) -> bool:
-    """Whether ``path`` is named like a JPEG."""
+    """Return whether ``path`` has the name of a JPEG."""
     return path.suffix.lower() in {".jpg", ".jpeg"}
 
 
 def flaw(path: Path) -> str:
-    """Say what keeps a file from being shown as a JPEG, by its size, its first and its last bytes; empty if nothing."""
+    """Return why a file cannot be shown as a JPEG, by its size, first and last bytes; empty if it can."""
     if not path.is_file():
-        return "is no file"
+        return "is not a file"
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -135,5 +135,5 @@ def flaw(path: Path) -> str:
     if size > PICTURE_BYTES:
         return f"is larger than {PICTURE_BYTES / 1e6:.0f} MB"
     if start != JPEG_START:
-        return "is no JPEG"
+        return "is not a JPEG"
     return "" if end.endswith(JPEG_END) else "is cut short"

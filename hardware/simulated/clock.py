@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_MOMENT_S = 1000.0
-"""Where virtual time begins: not at 0, which code may take for "never"."""
+"""Where virtual time begins: not at 0, which code may use for "never"."""
 IDLE_POLLS = 3
-"""Looks at the sockets before a jump. Loopback delivers within the sending call: more than one is caution."""
+"""How often the sockets are polled before a jump. Once would do, as loopback delivers within the sending call."""
 JOB_PATIENCE_S = 10.0
-"""Real seconds that the clock stands still for a thread; beyond, the thread is taken to wait for one of our timers."""
+"""Real seconds that the clock stands still for a thread; after that, the thread must be waiting for a timer."""
 ROUNDING_S = 1e-6
 """A timer may fire this much early: sums of floats are not exact."""
 
@@ -26,7 +26,7 @@ class Metronome:
     """Calls ``tick()`` on the loop at ``t0 + k * period``, k = 1, 2, …; missed ticks are made up at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, period_s: float, tick: Callable[[], None]) -> None:
-        """Create it stopped; :meth:`start` sets it going."""
+        """Create it stopped; :meth:`start` starts it."""
         self._loop = loop
         self._period = period_s
         self._tick = tick
@@ -36,18 +36,18 @@ class Metronome:
 
     @property
     def running(self) -> bool:
-        """Whether ticks are due."""
+        """Whether it ticks."""
         return self._timer is not None
 
     def start(self) -> None:
-        """Begin now; the first tick comes one period later. No effect while running."""
+        """Start; the first tick comes one period later. No effect while running."""
         if self._timer is None:
             self._origin = self._loop.time()
             self._count = 0
             self._arm()
 
     def stop(self) -> None:
-        """No tick after this returns. Idempotent, and allowed inside ``tick``."""
+        """Stop; no tick comes after this returns. Idempotent, and allowed inside ``tick``."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -89,11 +89,11 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop on which an hour of sleeping takes milliseconds, and real loopback sockets work.
+    """An event loop on which an hour of sleeping takes milliseconds, while real loopback sockets work.
 
     ``time()`` starts at ``FIRST_MOMENT_S`` and moves only when nothing else is left to do: no callback is ready, no
-    socket is readable, no executor job is out. Deterministic while both ends of every connection live on this loop.
-    Threads of other origin, and child processes, must be fenced with :meth:`hold`.
+    socket is readable, no executor job is running. Deterministic as long as both ends of every connection are on this
+    loop. Other threads and child processes must be fenced with :meth:`hold`.
     """
 
     def __init__(self) -> None:
@@ -103,12 +103,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Virtual seconds."""
+        """Return the virtual time in seconds."""
         return self._jumping.now
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep the clock from jumping inside the ``with`` block: something outside of this loop is at work."""
+        """Keep the clock from jumping inside the ``with`` block, while something outside this loop works."""
         mark = object()
         self._jobs.add(mark)
         try:
@@ -117,7 +117,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             self._jobs.discard(mark)
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]  # noqa: ANN401 - narrower than the stub, which leaves the type variables open
-        """Run in a thread; the clock stands still until the result is back on the loop."""
+        """Run ``func`` in a thread; the clock stands still until its result is back on the loop."""
         future: asyncio.Future[T] = super().run_in_executor(executor, func, *args)
         self._jobs.add(future)
         future.add_done_callback(self._jobs.discard)

@@ -1,4 +1,4 @@
-"""Microphones without a sound card, in real or in virtual time, all on the event loop."""
+"""Microphones without a sound card, in real or virtual time, all on the event loop."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from hardware.simulated.room import Room
 
 READ_AHEAD = MICROPHONE_FORMAT.bytes_in(4.0)
-"""A WAV is read in pieces of this size: most chunks come out of memory, and hours of sound need not fit into it."""
+"""A WAV is read in pieces of this size: most chunks come from memory, and hours of sound need not fit into it."""
 
 
 class PacedMicrophone:
-    """Delivers what ``hear(end)`` returns for each 20 ms that end at loop time ``end``."""
+    """Delivers the chunk that ``hear(end)`` returns for every 20 ms, ``end`` being the loop time at their end."""
 
     echo_cancelled = True
-    """Whether what it hears is free of what a speaker plays; its chunks say so."""
+    """Whether its chunks hold no echo of a speaker; they are marked accordingly."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, hear: Callable[[float], bytes]) -> None:
         """``hear`` returns exactly one chunk."""
@@ -52,7 +52,7 @@ class PacedMicrophone:
         return self._metronome.running
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Deliver from now on, the first chunk in 20 ms; may follow ``stop`` any number of times. Never faults."""
+        """Deliver from now on, the first chunk in 20 ms; may be called again after ``stop``. Never faults."""
         del on_fault
         self._on_chunk = on_chunk
         if not self._metronome.running:
@@ -60,7 +60,7 @@ class PacedMicrophone:
             self._metronome.start()
 
     def stop(self) -> None:
-        """No chunk after this returns. Idempotent."""
+        """Stop; no chunk is delivered after this returns. Idempotent."""
         self._metronome.stop()
 
     def speech(self, *, on: bool) -> None:
@@ -87,29 +87,29 @@ class RoomMicrophone(PacedMicrophone):
     """Hears a :class:`Room`."""
 
     def __init__(self, room: Room) -> None:
-        """Hear what sounds in ``room``."""
+        """Deliver what sounds in ``room``."""
         super().__init__(room.loop, room.hear)
         self._room = room
 
     @property
     def echo_cancelled(self) -> bool:  # type: ignore[override]  # a room may change its echo
-        """True where the room has no echo."""
+        """Whether the room has no echo."""
         return self._room.echo_gain == 0
 
 
 class SilentMicrophone(PacedMicrophone):
-    """Hears a quiet room for ever."""
+    """Delivers the noise of a quiet room for ever."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Pace it by the loop's clock."""
+        """Deliver in the time of ``loop``."""
         super().__init__(loop, lambda end: quiet_chunk(round(end * MICROPHONE_FORMAT.rate)))
 
 
 class WavMicrophone(PacedMicrophone):
-    """Plays a WAV in real time, counted from the first start whether anyone listens or not; then silence goes on."""
+    """Plays a WAV in real time, counted from the first start even while stopped; after its end, silence."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, on_ended: Callable[[], None] | None = None) -> None:
-        """Open ``path``; raises DeviceError unless it is 16 kHz mono s16le. ``on_ended`` is called once, at its end."""
+        """Open ``path``; ``on_ended`` is called once, at its end. Raises DeviceError unless it is 16 kHz mono s16le."""
         super().__init__(loop, self._read)
         self._name = f"microphone {path}"
         self._wav = open_microphone_wav(path)
@@ -118,9 +118,9 @@ class WavMicrophone(PacedMicrophone):
         self._origin: float | None = None
         self._ending: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
-        """Set when the end of the file has passed."""
+        """Set once the end of the file has passed."""
         self.seconds = MICROPHONE_FORMAT.seconds_in(self._wav.size)
-        """Length of the file."""
+        """Length of the file in seconds."""
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Deliver from now on; the file begins with the first call."""
@@ -148,7 +148,7 @@ class WavMicrophone(PacedMicrophone):
         try:
             return self._wav.read(start, CHUNK_BYTES)
         except OSError as error:
-            self._wav.size = 0  # the stick was pulled: from here on it is as quiet as behind the end
+            self._wav.size = 0  # the stick was pulled: from here on, deliver silence as after the end
             assert self._on_fault is not None
             self._on_fault(DeviceError(self._name, f"cannot be read: {reason(error)}", "restore the file"))
             return b""
@@ -161,14 +161,14 @@ class WavMicrophone(PacedMicrophone):
 
 @dataclass(slots=True)
 class OpenWav:
-    """An open WAV file: where its ``size`` bytes of sound begin."""
+    """An open WAV file whose ``size`` bytes of samples begin at ``offset``."""
 
     file: BinaryIO
     offset: int
     size: int
 
     def read(self, start: int, count: int) -> bytes:
-        """Return ``count`` bytes of sound from ``start`` on, fewer or none at its end. Raises OSError."""
+        """Return ``count`` bytes of samples from ``start`` on, fewer or none at the end. Raises OSError."""
         if start >= self.size:
             return b""
         self.file.seek(self.offset + start)  # within what is read ahead it costs nothing
@@ -176,7 +176,7 @@ class OpenWav:
 
 
 def open_microphone_wav(path: Path) -> OpenWav:
-    """Open a 16 kHz mono s16le WAV. Raises DeviceError that says what it is instead and how to convert it."""
+    """Open a 16 kHz mono s16le WAV. Raises DeviceError, which says what it is instead and how to convert it."""
     name = f"microphone {path}"
     try:
         file = path.open("rb", buffering=READ_AHEAD)
@@ -208,7 +208,7 @@ def _checked(name: str, path: Path, file: BinaryIO) -> OpenWav:
             raise DeviceError(name, "is not 16 bit PCM (float, 24 bit or compressed)", convert) from error
         raise DeviceError(name, f"cannot be read: {reason(error)}", convert) from error
     except EOFError as error:
-        raise DeviceError(name, "cannot be read: it ends inside of its header", "name a whole WAV file") from error
+        raise DeviceError(name, "cannot be read: it ends inside its header", "name a complete WAV file") from error
     except OSError as error:
         raise DeviceError(name, f"cannot be read: {reason(error)}", "name an existing WAV file") from error
     rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()

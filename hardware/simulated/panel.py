@@ -1,4 +1,4 @@
-"""A button that a script presses, lights that remember or log, and stand-ins for a box without either."""
+"""A button that a script presses, lights that remember or log, and stand-ins for a box without button or light."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TAP_S = 0.12
 BETWEEN_TAPS_S = 0.12
 """Pause inside a double tap."""
 HISTORY = 1000
-"""Changes of the light that are remembered."""
+"""How many changes of the light are remembered."""
 
 log = logging.getLogger("hardware.light")
 
 
 class ScriptedButton:
-    """A button that a script presses. Edges before ``start`` or after ``aclose`` reach nobody."""
+    """A button that a script presses. Edges before ``start`` or after ``aclose`` are not reported."""
 
     def __init__(self) -> None:
         """Begin released."""
@@ -46,7 +46,7 @@ class ScriptedButton:
         self._on_edge = None
 
     def press(self) -> None:
-        """Push down; no effect while down."""
+        """Press; no effect while down."""
         self._move(down=True)
 
     def release(self) -> None:
@@ -58,7 +58,7 @@ class ScriptedButton:
         await self.hold(TAP_S)
 
     async def hold(self, seconds: float) -> None:
-        """Keep pressed for ``seconds``; released even if cancelled."""
+        """Press for ``seconds``; released even if cancelled."""
         self.press()
         try:
             await asyncio.sleep(seconds)
@@ -88,10 +88,10 @@ class ScriptedButton:
 
 
 class NoButton:
-    """The button of a box without one."""
+    """Stands in for the button of a box that has none."""
 
     def start(self, on_edge: Callable[[bool], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Never report anything."""
+        """Do nothing: there are no edges to report."""
 
     def health(self) -> DeviceHealth:
         """Return zeros."""
@@ -105,7 +105,7 @@ class RecordingLight:
     """Remembers the rhythms it was asked to show, in ``history`` as (loop time, rhythm)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, observer: Callable[[Rhythm], None] | None = None) -> None:
-        """``observer`` is told of each change."""
+        """Call ``observer`` with each new rhythm."""
         self._loop = loop
         self._observer = observer
         self.level = 0.0
@@ -114,11 +114,11 @@ class RecordingLight:
 
     @property
     def rhythm(self) -> Rhythm | None:
-        """What it shows now."""
+        """The rhythm that it shows now, None before the first."""
         return self.history[-1][1] if self.history else None
 
     def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
-        """Remember ``rhythm`` if it is another one."""
+        """Remember ``rhythm`` if it is new."""
         self.level = level
         if rhythm is not self.rhythm:
             self.history.append((self._loop.time(), rhythm))
@@ -137,7 +137,7 @@ class LogLight:
         self._rhythm: Rhythm | None = None
 
     def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
-        """Log ``rhythm`` if it is another one."""
+        """Log ``rhythm`` if it is new."""
         del level
         if rhythm is not self._rhythm:
             self._rhythm = rhythm
@@ -148,7 +148,7 @@ class LogLight:
 
 
 class NoLight:
-    """The light of a box without one."""
+    """Stands in for the light of a box that has none."""
 
     def show(self, rhythm: Rhythm, level: float = 1.0) -> None:
         """Show nothing."""

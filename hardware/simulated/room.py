@@ -1,6 +1,6 @@
 """A simulated room: what the microphone hears in it, and what the person in it hears and sees.
 
-Everything happens on one event loop and on its clock, so that the same room works in real and in virtual time.
+Everything happens on one event loop and its clock, so that the same room works in real and virtual time.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 NOISE_DBFS = -75.0
 """A quiet room through a cheap microphone; real silence is never all zeros."""
 NOISE_S = 1.0
-"""Noise repeats after this long, which neither a voice detector nor a person minds."""
+"""The noise repeats after this long, which bothers neither a voice detector nor a person."""
 ECHO_DELAY_S = 0.040
-"""Driver, air and driver again, about what a USB speaker and microphone on one box show."""
+"""Driver, air and driver again: about the delay of a USB speaker and microphone on one box."""
 GAP_S = 0.3
 """Silence shorter than this is a pause in the answer; :meth:`Room.quiet` waits it out."""
 
 
 @lru_cache(maxsize=4)
 def noise_floor(seed: int = 1) -> bytes:
-    """``NOISE_S`` of 16 kHz noise at ``NOISE_DBFS``, the same for the same seed, written twice to be cut anywhere."""
+    """Return ``NOISE_S`` of 16 kHz noise at ``NOISE_DBFS``, twice in a row so that a chunk can begin anywhere."""
     random = Random(seed)  # noqa: S311 - noise, not a secret
     amplitude = 32768 * 10 ** (NOISE_DBFS / 20)
     count = round(NOISE_S * MICROPHONE_FORMAT.rate)
@@ -39,23 +39,23 @@ def noise_floor(seed: int = 1) -> bytes:
 
 
 def quiet_chunk(first: int, seed: int = 1) -> bytes:
-    """One chunk of noise floor that begins at sample ``first`` of its time line."""
+    """Return a chunk of the noise floor, beginning at sample ``first`` of its time line."""
     noise = noise_floor(seed)
     offset = first * BYTES_PER_SAMPLE % (len(noise) // 2)
     return noise[offset : offset + CHUNK_BYTES]
 
 
 class Room:
-    """Sound in both directions, and light. ``say`` speaks into it; ``hear`` is what a microphone picks up."""
+    """Sound in both directions, and light. ``say`` speaks into the room; ``hear`` is what a microphone picks up."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, echo_gain: float = 0.0, seed: int = 1) -> None:
-        """``echo_gain`` (0..1): how much of what the speaker plays comes back into the microphone."""
+        """Begin quiet; ``echo_gain`` (0..1) is how much of the speaker's sound the microphone picks up."""
         self.loop = loop
         self.echo_gain = echo_gain
         self.answer_heard_s = 0.0
-        """Seconds of the present answer that sounded so far; 0.0 between answers."""
+        """Seconds of the present answer that were played so far; 0.0 between answers."""
         self.rhythm: Rhythm | None = None
-        """What the light shows."""
+        """The rhythm of the light."""
         self._seed = seed
         self._voices: list[tuple[int, bytes]] = []  # first sample on the room's time line, PCM
         self._sounding = False
@@ -64,7 +64,7 @@ class Room:
     # What the microphone hears
 
     def say(self, pcm: bytes) -> float:
-        """Speak 16 kHz PCM from now on, over whatever else sounds; returns its length in seconds."""
+        """Speak 16 kHz PCM from now on, over whatever else sounds; return its length in seconds."""
         self._add(self._sample(self.loop.time()), pcm)
         return MICROPHONE_FORMAT.seconds_in(len(pcm))
 
@@ -89,7 +89,7 @@ class Room:
     # What the person hears and sees
 
     def sounds(self, pcm: bytes, *, answer_s: float) -> None:
-        """Sound 24 kHz PCM from now on; ``answer_s`` of it are answer, not chime or silence."""
+        """Play 24 kHz PCM from now on; ``answer_s`` seconds of it are answer, not chime or silence."""
         self._sounding = True
         self.answer_heard_s += answer_s
         if self.echo_gain:
@@ -109,7 +109,7 @@ class Room:
         self._notice()
 
     async def hears_answer(self, after_s: float = 0.0) -> None:
-        """Wait until the present (or next) answer has been sounding for ``after_s`` seconds."""
+        """Wait until ``after_s`` seconds of the present (or next) answer have been played."""
         await self._until(lambda: self.answer_heard_s > 0 and self.answer_heard_s >= after_s)
 
     async def quiet(self, for_s: float = GAP_S) -> None:
@@ -144,7 +144,7 @@ class Room:
 
 
 def _cut(pcm: bytes, offset: int) -> bytes:
-    """One chunk of ``pcm`` from sample ``offset`` (may be negative) on, filled up with silence; empty if outside."""
+    """Return a chunk of ``pcm`` from sample ``offset`` (may be negative), padded with silence; empty if outside."""
     begin = offset * BYTES_PER_SAMPLE
     if begin <= -CHUNK_BYTES or begin >= len(pcm):
         return b""

@@ -1,4 +1,4 @@
-"""Speakers without a sound card, in real or in virtual time, all on the event loop."""
+"""Speakers without a sound card, in real or virtual time, all on the event loop."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from hardware.simulated.room import Room
 
 PERIOD_BYTES = SPEAKER_FORMAT.bytes_in(CHUNK_S)
-"""A simulated sound card asks for this much at a time."""
+"""What a simulated sound card asks for at a time."""
 MEMORY_S = 600.0
-"""A recording speaker remembers the last ten minutes of sound, 28 MB."""
+"""How much sound a room's speaker remembers: ten minutes, 28 MB."""
 FILL_BYTES = SPEAKER_FORMAT.bytes_in(1.0)
 """Silence is written to a file in pieces of this size."""
 SAVE_S = 1.0
 """A file's header is brought up to date after this much sound."""
 SAVE_BYTES = SPEAKER_FORMAT.bytes_in(SAVE_S)
 WRITE_ERRORS = (OSError, struct.error)
-"""What writing a WAV raises: struct.error beyond 4 GB, a day of sound."""
+"""What writing a WAV raises: struct.error beyond 4 GB, which is a day of sound."""
 
 
 class PacedSpeaker(BufferedSpeaker):
-    """Plays a :class:`PlaybackBuffer` at 20 ms a period while it has anything to play, and discards it.
+    """Plays a :class:`PlaybackBuffer` in periods of 20 ms while it has anything to play, and discards the sound.
 
-    What a subclass wants to do with the sound goes into :meth:`_play` and :meth:`_rest`.
+    Subclasses use the sound in :meth:`_play` and learn of silence in :meth:`_rest`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, buffer: PlaybackBuffer | None = None) -> None:
@@ -48,7 +48,7 @@ class PacedSpeaker(BufferedSpeaker):
         self._silent = True
 
     def flush(self) -> float:
-        """Silence the answer; returns the seconds that sounded."""
+        """Silence the answer; return the seconds that were played."""
         played = super().flush()
         if not self.buffer.audible:
             self._fall_silent()
@@ -59,7 +59,7 @@ class PacedSpeaker(BufferedSpeaker):
         self._metronome.stop()
 
     def _wake(self) -> None:
-        """Begin to pull at once, as a card that runs all the time would within one period; not before ``start``."""
+        """Begin to pull at once, as a card that always runs would within a period; not before ``start``."""
         if self._on_drained is not None and not self._metronome.running:
             self._metronome.start()
 
@@ -72,7 +72,7 @@ class PacedSpeaker(BufferedSpeaker):
             self._on_drained()
         if not self.buffer.audible:
             self._fall_silent()
-        if self.buffer.over and not self.buffer.audible:  # an answer that only ran dry is pulled on, as a card would
+        if self.buffer.over and not self.buffer.audible:  # if the answer only ran dry, go on pulling, as a card would
             self._metronome.stop()
 
     def _sound(self, pcm: bytes, answer_s: float) -> None:
@@ -89,17 +89,17 @@ class PacedSpeaker(BufferedSpeaker):
             self._rest()
 
     def _begin(self) -> None:
-        """Called at the first sound after silence; :meth:`_play` follows."""
+        """Handle the first sound after silence; :meth:`_play` follows."""
 
     def _play(self, pcm: bytes, answer_s: float) -> None:
-        """Called for each period that sounds from now on, of which ``answer_s`` seconds are answer."""
+        """Handle a period of sound, of which ``answer_s`` seconds are answer."""
 
     def _rest(self) -> None:
-        """Called when silence begins."""
+        """Handle the beginning of silence."""
 
 
 class SilentSpeaker(PacedSpeaker):
-    """Takes as long as a real one, and is not heard."""
+    """Takes as long to play as a real speaker, without a sound."""
 
 
 @dataclass(slots=True)
@@ -111,12 +111,12 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Its length in seconds."""
         return SPEAKER_FORMAT.seconds_in(len(self.pcm))
 
 
 class RoomSpeaker(PacedSpeaker):
-    """Sounds in a :class:`Room` and remembers what it played."""
+    """Plays into a :class:`Room` and remembers what it played."""
 
     def __init__(self, room: Room, buffer: PlaybackBuffer | None = None) -> None:
         """Play into ``room``."""
@@ -127,7 +127,7 @@ class RoomSpeaker(PacedSpeaker):
 
     @property
     def pcm(self) -> bytes:
-        """All sounds in a row, without the silence between them."""
+        """All sounds in a row, without the silence in between."""
         return b"".join(bytes(sound.pcm) for sound in self.sounds)
 
     def _begin(self) -> None:
@@ -144,13 +144,16 @@ class RoomSpeaker(PacedSpeaker):
 
 
 class WavSpeaker(PacedSpeaker):
-    """Writes what it plays to a WAV, each sound at its moment after ``start``, with silence between.
+    """Writes what it plays to a WAV, each sound at its time after ``start``, with silence in between.
 
-    The file is made at the first sound, and can be read at any moment after: its header is at most ``SAVE_S`` behind.
+    The file is created at the first sound and readable at any time after: its header is at most ``SAVE_S`` behind.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, buffer: PlaybackBuffer | None = None) -> None:
-        """Raises DeviceError if ``path`` (24 kHz mono s16le) cannot be written; what it holds is kept until then."""
+        """Check that ``path`` (24 kHz mono s16le) can be written; an old file is kept until the first sound.
+
+        Raises DeviceError if it cannot.
+        """
         super().__init__(loop, buffer)
         self._path = path
         self._name = f"speaker {path}"
@@ -171,7 +174,7 @@ class WavSpeaker(PacedSpeaker):
         super().start(on_drained, on_fault)
 
     async def aclose(self) -> None:
-        """Fill up to now and complete the file. Idempotent."""
+        """Fill the file with silence up to now and complete it. Idempotent."""
         await super().aclose()
         if self._wav is not None and self._file is not None and not self._file.closed:
             self._attempt(self._fill)
@@ -208,7 +211,7 @@ class WavSpeaker(PacedSpeaker):
         self._written += len(pcm)
 
     def _save(self) -> None:
-        """Bring the header up to date, so that a process killed now leaves a readable file."""
+        """Update the header, so that a process killed now leaves a readable file."""
         if self._wav is not None and self._file is not None and self._saved < self._written:
             self._saved = self._written
             self._wav.writeframes(b"")
@@ -225,7 +228,7 @@ class WavSpeaker(PacedSpeaker):
 
 
 def _try_to_write(path: Path) -> None:
-    """Open a file for writing without changing what is there. Raises OSError."""
+    """Open a file for writing without changing it. Raises OSError."""
     new = not path.exists()
     path.open("ab").close()
     if new:

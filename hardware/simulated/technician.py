@@ -1,4 +1,4 @@
-"""The person of a scripted scene: presses the button, speaks, listens to the answer, interrupts it.
+"""A scripted technician: presses the button, speaks, listens to the answer, interrupts it.
 
 Knows the box only from outside: its room, its button, and what its speaker plays.
 """
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from hardware.simulated.room import Room
 
 GLANCE_S = 0.05
-"""How closely the technician follows what sounds."""
+"""How often the technician checks what the speaker plays."""
 PATIENCE_S = 60.0
-"""The technician gives up an answer that takes longer."""
+"""The technician gives up on an answer that takes longer."""
 BREATH_S = 0.6
-"""Between two things a person does."""
+"""Pause between two actions of a person."""
 LAST_LOOK_S = 10.0
-"""The box falls asleep by itself after its follow-up time, and the demo shows that."""
+"""Long enough for the box to fall asleep by itself after its follow-up time, which the demo shows."""
 
 
 class Technician:
     """Three questions: one hands-free, one by push-to-talk, one after an interruption; then the box is left alone."""
 
     def __init__(self, room: Room, button: ScriptedButton, speaker: Speaker, questions: Path) -> None:
-        """Place the technician in ``room`` with the box in hand; ``questions`` is a folder of 16 kHz WAVs."""
+        """Place the technician in ``room`` with the box; ``questions`` is a folder of 16 kHz WAVs."""
         self._room = room
         self._button = button
         self._speaker = speaker
@@ -68,7 +68,7 @@ class Technician:
         await asyncio.sleep(seconds)
 
     async def _hears_answer(self, after_s: float = 0.0) -> None:
-        """Wait for a new answer to have sounded for ``after_s``; give up after PATIENCE_S."""
+        """Wait until ``after_s`` seconds of a new answer have been played; give up after PATIENCE_S."""
         waited = 0.0
         before = self._speaker.played_s
         while self._speaker.played_s >= before > 0 and waited < PATIENCE_S:  # the last answer's, until the next begins
@@ -79,7 +79,7 @@ class Technician:
             waited += GLANCE_S
 
     async def _silence(self) -> None:
-        """Wait until nothing has sounded for a moment: an answer may run dry and go on."""
+        """Wait until nothing has played for a moment: an answer may run dry and go on."""
         quiet_s = 0.0
         while quiet_s < BREATH_S:
             quiet_s = 0.0 if self._speaker.audible else quiet_s + GLANCE_S

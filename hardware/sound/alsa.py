@@ -1,7 +1,7 @@
-"""What stays the same about a sound card when plugs move: its ALSA id, and the USB port that it sits in.
+"""Stable names for sound cards: the ALSA id, and the USB port that the card is plugged into.
 
-Numbers change with the order of plugging. Ids do so only where two cards of one kind are there, and then the port tells
-them apart. Read from the kernel, without a library.
+Card numbers change with the order of plugging. Ids change only if there are two cards of one kind, and then the port
+tells them apart. Read from the kernel, without a library.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import re
 from pathlib import Path
 
 ALSA_CARDS = Path("/proc/asound/cards")
-"""The kernel's own list, which knows of a plug before PortAudio does."""
+"""The kernel's own list, which shows a plugged-in card before PortAudio does."""
 SYS_SOUND = Path("/sys/class/sound")
 USB_PORT = re.compile(r"(\d+-\d+(?:\.\d+)*):\d+\.\d+$")
 """The end of a USB interface's path: bus 1, port 1, port 3 of the hub there is ``1-1.3:1.0``."""
 
 
 def alsa_cards() -> dict[str, int]:
-    """ALSA card ids and their numbers, e.g. ``{"Device": 1}``; empty where there is no ALSA."""
+    """Return the ALSA card ids and their numbers, e.g. ``{"Device": 1}``; empty without ALSA."""
     try:
         lines = ALSA_CARDS.read_text(errors="replace").splitlines()
     except OSError:

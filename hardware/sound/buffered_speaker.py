@@ -1,4 +1,4 @@
-"""What every speaker with a playback buffer has in common: the whole port but for starting, waking and releasing."""
+"""What every speaker with a playback buffer has in common: all of the port but starting, waking and releasing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BufferedSpeaker:
     """Delegates to ``buffer``, and calls :meth:`_wake` whenever there may be something to pull from it."""
 
     def __init__(self, buffer: PlaybackBuffer) -> None:
-        """``buffer`` may be pulled from before ``start``; nothing is reported before."""
+        """Play from ``buffer``, which may be pulled from even before ``start``; nothing is reported before that."""
         self.buffer = buffer
         self._on_drained: Callable[[], None] | None = None
         self._on_fault: Callable[[DeviceError], None] | None = None
@@ -34,37 +34,37 @@ class BufferedSpeaker:
 
     @property
     def epoch(self) -> int:
-        """Raised by each flush."""
+        """A number that each flush raises."""
         return self.buffer.epoch
 
     @property
     def audible(self) -> bool:
-        """Whether anything sounds or is about to."""
+        """Whether anything plays or is about to."""
         return self.buffer.audible
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Report from now on; what was written before is played now at the latest."""
+        """Report from now on; what was written before plays now at the latest."""
         self._on_drained = on_drained
         self._on_fault = on_fault
         self._wake()
 
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
-        """Append answer audio, unless its answer was cut; never waits."""
+        """Append answer audio; return False if its answer was cut. Never waits."""
         taken = self.buffer.write(pcm, epoch)
         self._wake()
         return taken
 
     def finish(self) -> None:
-        """Say that the answer is whole."""
+        """Mark the answer as complete."""
         self.buffer.finish()
         self._wake()
 
     def flush(self) -> float:
-        """Silence the answer; returns the seconds that were played."""
+        """Silence the answer; return the seconds that were played."""
         return self.buffer.flush()
 
     def repeat(self) -> float:
-        """Play the last answer again; returns its seconds."""
+        """Play the last answer again; return its seconds."""
         seconds = self.buffer.repeat()
         self._wake()
         return seconds
@@ -80,4 +80,4 @@ class BufferedSpeaker:
         return DeviceHealth(underruns=lost.underruns, dropped_s=lost.dropped_s, refused_s=lost.refused_s)
 
     def _wake(self) -> None:
-        """Pull from the buffer soon: something may be waiting in it."""
+        """Make sure that the buffer is pulled from soon, since something may wait in it."""

@@ -1,7 +1,7 @@
-"""What a microphone and a speaker on sound cards share: the streams, and the way of each block through them.
+"""What a microphone and a speaker on sound cards share: the streams, and the path of each block through them.
 
-Where both are one card there is one duplex stream, which belongs to the speaker's side, and the microphone shares it.
-Otherwise there are two, and what is played is kept for a moment, to be there when its echo is heard.
+If both are on one card, there is one duplex stream, which belongs to the speaker's side and is shared by the
+microphone. Otherwise there are two streams, and what is played is kept for a moment, until its echo is captured.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
     from hardware.sound.supervisor import Stream
 
 IDLE_S = 10.0
-"""The output runs on after a sound, longer than a follow-up window: a conversation starts it once, and starting it
-takes milliseconds and clicks on some cards."""
+"""How long the output runs on after a sound. Longer than a follow-up window, so that a conversation starts it only
+once: starting takes milliseconds, and clicks on some cards."""
 BRIEF_S = 1.0
-"""The same while nobody listens. A box asleep does not wake a hundred times a second, nor does a duplex stream capture,
-even though nobody gets what it captures."""
+"""The same while nobody listens, so that a sleeping box does not wake up a hundred times a second and a duplex stream
+does not capture, even though that audio is discarded."""
 REFERENCE_BLOCKS = 4
-"""40 ms: what is played is heard later than that, so that the reference still comes before its echo."""
+"""40 ms: an echo comes later than that, so that the reference still precedes it."""
 
 log = logging.getLogger(__name__)
 
 
 class SoundListener(Protocol):
-    """Who is told about one side of the sound. Called in threads of the sound system; returns at once."""
+    """Callbacks for one side of the sound. They are called in threads of the sound system and return at once."""
 
     @property
     def failed(self) -> Callable[[DeviceError], None]:
-        """Called once for each outage."""
+        """Called once per outage."""
 
 
 class SpeakerListener(SoundListener, Protocol):
-    """The same for the side that plays."""
+    """Callbacks for the side that plays."""
 
     @property
     def drained(self) -> Callable[[int], None]:
@@ -59,10 +59,10 @@ class SpeakerListener(SoundListener, Protocol):
 
 
 class CardSound:
-    """Sound through cards that may be unplugged and come back. One object for both directions; each may be missing."""
+    """Sound on cards that may be unplugged and come back. One object for both directions; either may be missing."""
 
     def __init__(self, audio: AudioSettings, dsp: BlockSink, buffer: PlaybackBuffer | None = None) -> None:
-        """Set up the microphone and the speaker that ``audio`` names; ``dsp`` gets what is captured.
+        """Set up the microphone and the speaker that ``audio`` names; ``dsp`` gets the captured blocks.
 
         Raises DeviceError if the sound library is not installed.
         """
@@ -83,7 +83,7 @@ class CardSound:
         self.microphone = SupervisedStream(f"microphone '{audio.microphone}'", self._open_input, self._listening)
 
     def open(self, microphone: SoundListener | None, speaker: SpeakerListener | None) -> None:
-        """Begin to open the cards in the background; None for a side that is on no card."""
+        """Begin to open the cards in the background; None for a side that is not on a card."""
         self._hears = microphone is not None
         if speaker is not None:  # first, so that a duplex stream is there when the microphone looks for one
             self._on_drained = speaker.drained
@@ -92,15 +92,15 @@ class CardSound:
             self._supervisor.add(self.microphone, microphone.failed)
 
     def listen(self, deliver: Callable[[MicChunk], None] | None) -> None:
-        """Give chunks to ``deliver`` from now on, in a thread; None: to nobody, and the microphone may rest.
+        """Call ``deliver`` with each chunk from now on, in a thread; None: stop, and the microphone may rest.
 
-        What was captured earlier still goes to whom it was captured for.
+        What was captured before still goes to the ``deliver`` of that time.
         """
         self._deliver = deliver
         self.wake()
 
     def wake(self) -> None:
-        """Look at the streams now: what is wanted of them has changed."""
+        """Wake the supervisor to check the streams now, since they may have to start or stop."""
         self._supervisor.poke()
 
     def close(self, side: SupervisedStream) -> None:
@@ -109,11 +109,11 @@ class CardSound:
 
     @property
     def duplex(self) -> bool:
-        """Whether one stream does both at present."""
+        """Whether one stream serves both directions at present."""
         return self._output is not None and self._output.duplex and self.speaker.stream is self._output
 
     def glitches(self, side: SupervisedStream) -> int:
-        """Over- and underruns that the driver reported for ``side`` since its card was last opened."""
+        """Return the overruns and underruns that the driver reported for ``side`` since its card was last opened."""
         stream = self._output if side is self.speaker or self.duplex else self._input
         return stream.glitches if stream else 0
 
@@ -141,7 +141,7 @@ class CardSound:
         return stream
 
     def _open_duplex(self, out: Side) -> CardStream | None:
-        """Open one stream for both, where both are one card and it can do that."""
+        """Open and return one stream for both directions, if both are on one card that can do that; else None."""
         if not self._hears:
             return None
         try:
@@ -168,7 +168,7 @@ class CardSound:
         return Side(card, self.audio.microphone_channel)
 
     def _plays(self) -> bool:
-        """Whether the output should run."""
+        """Return whether the output should run."""
         now = time.monotonic()
         if self.buffer.audible:
             self._audible_at = now
@@ -200,7 +200,7 @@ class CardSound:
         return b""
 
     def _feed(self, source: Capture, captured: bytes, rate_out: int, played: bytes) -> None:
-        """Hand on a block while somebody listens; else it ends here."""
+        """Pass a block on while somebody listens; otherwise discard it."""
         deliver = self._deliver
         if deliver is not None and self._dsp.alive:
             self.microphone.beat()
@@ -208,7 +208,7 @@ class CardSound:
 
 
 class SharedStream:
-    """The microphone's side of a duplex stream, which is supervised as the speaker's."""
+    """Stands in for the microphone's stream while a duplex stream, supervised as the speaker's, serves both."""
 
     spinning = False
 
@@ -216,14 +216,14 @@ class SharedStream:
         """No-op: the stream runs while somebody listens."""
 
     def abort(self) -> None:
-        """As ``start``."""
+        """No-op, as ``start``."""
 
     def close(self) -> None:
-        """As ``start``."""
+        """No-op, as ``start``."""
 
 
 class EchoReference:
-    """What was played lately, for the next block that is heard. The cards' clocks drift: it may lack or lose one."""
+    """The blocks played last, to go with the next captured blocks. As clocks drift, it may lack or drop a block."""
 
     def __init__(self) -> None:
         """Begin with nothing played."""
@@ -231,7 +231,7 @@ class EchoReference:
         self._silence: tuple[int, bytes] | None = None
 
     def put(self, rate: int, played: bytes) -> None:
-        """Keep a block until its echo is heard."""
+        """Add a block that is being played."""
         self._blocks.append((rate, played))
 
     def take(self, otherwise: int) -> tuple[int, bytes]:
@@ -246,20 +246,20 @@ class EchoReference:
 
 
 def capture(stream: CardStream) -> Capture:
-    """Return how ``stream`` gives its samples."""
+    """Return the layout of the samples that ``stream`` captures."""
     channel = stream.into.channel if stream.into else 1
     return Capture(stream.rate, stream.channels[0], channel, stream.wide)
 
 
 def described(stream: CardStream) -> str:
-    """Return ``stream`` in words for the log."""
+    """Return a description of ``stream`` for the log."""
     into, out = (f"{each} channel{'s' * (each > 1)}" for each in stream.channels)
     sides = f"{into} in and {out} out in one stream" if stream.duplex else f"{into} in" if stream.into else f"{out} out"
     latency = " and ".join(f"{1000 * each:.0f}" for each in sorted(set(stream.latency_s)))
     bare = all(side.card.number is not None for side in (stream.into, stream.out) if side)
-    hint = "" if bare else "; ALSA or a sound server may convert that, name the card itself to avoid it"
+    hint = "" if bare else "; ALSA or a sound server may convert this, name the card itself to avoid that"
     return f"{stream.rate} Hz {stream.depth}, {sides}, {latency} ms in the driver{hint}"
 
 
 def ignore(_: object) -> None:
-    """Stand in for a listener where there is none."""
+    """Do nothing; the default for a callback."""

@@ -1,8 +1,7 @@
-"""Sound cards through PortAudio: which there are, and which one is meant.
+"""Sound cards through PortAudio: lists them, and finds the card that the configuration names.
 
-The only module that imports sounddevice, and it does so when the first card is asked for. All functions may block and
-belong into the thread of :mod:`hardware.sound.supervisor`; streams on cards are opened by
-:mod:`hardware.sound.streams`.
+The only module that imports sounddevice, when the first card is asked for. Every function may block and belongs in the
+threads of :mod:`hardware.sound.supervisor`; streams on cards are opened by :mod:`hardware.sound.streams`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ INPUT: Direction = "input"
 OUTPUT: Direction = "output"
 
 BUSY = -9985
-"""paDeviceUnavailable: ALSA says EBUSY, or that it is not there any more."""
+"""paDeviceUnavailable: ALSA says EBUSY, or that the card is gone."""
 UNSUPPORTED = (-9998, -9997, -9994)
 """paInvalidChannelCount, paInvalidSampleRate, paSampleFormatNotSupported: ask for something else."""
 
@@ -32,12 +31,12 @@ _known: dict[str, int] = {}  # the ALSA cards when PortAudio last looked
 
 
 class Unsupported(DeviceError):
-    """The card is there and free, and cannot do this rate, format or number of channels."""
+    """The card is present and free, but does not support this rate, format or number of channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One PortAudio device in one direction."""
+    """A PortAudio device in one direction."""
 
     index: int
     name: str
@@ -46,17 +45,17 @@ class Card:
 
     @property
     def number(self) -> int | None:
-        """Number of the ALSA card, where nothing stands between us and the hardware; else None."""
+        """The number of the ALSA card if it is used directly, None if something stands in between."""
         return number_in(self.name)
 
     def shares(self, other: Card) -> bool:
-        """Whether both are one piece of hardware, with one clock, as far as can be told."""
+        """Return whether both are the same hardware, with one clock, as far as can be told."""
         return self.name == other.name if self.number is None else self.number == other.number
 
 
 @lru_cache(maxsize=1)
 def driver() -> Any:  # noqa: ANN401 - sounddevice has no types
-    """Import sounddevice. Raises DeviceError if it or PortAudio is missing."""
+    """Import and return sounddevice. Raises DeviceError if it or PortAudio is missing."""
     try:
         import sounddevice  # noqa: PLC0415 - 26 MB that a simulated box does not need
     except ImportError as error:
@@ -70,14 +69,14 @@ def driver() -> Any:  # noqa: ANN401 - sounddevice has no types
 
 @lru_cache(maxsize=1)
 def supervisor() -> StreamSupervisor:
-    """Return the process's one supervisor: PortAudio's list of cards is global, and so is renewing it."""
+    """Return the process's only supervisor: PortAudio's list of cards is global, and so is renewing it."""
     return StreamSupervisor(rescan, stale)
 
 
 def rescan() -> None:
-    """Make PortAudio list the cards anew. Kills every stream of the process."""
+    """Renew PortAudio's list of cards, which kills every stream of the process. Raises DeviceError."""
     sounddevice = driver()
-    with suppress(sounddevice.PortAudioError):  # it is not initialized, where the last rescan failed halfway
+    with suppress(sounddevice.PortAudioError):  # it is not initialized if the last rescan failed halfway
         sounddevice._terminate()  # noqa: SLF001 - the list is frozen at start, and nothing public renews it
     try:
         sounddevice._initialize()  # noqa: SLF001 - as above
@@ -88,12 +87,12 @@ def rescan() -> None:
 
 
 def stale() -> bool:
-    """Whether cards came or went since PortAudio made its list."""
+    """Return whether cards came or went since PortAudio made its list."""
     return _known != alsa_cards()
 
 
 def cards(direction: Direction) -> list[Card]:
-    """All devices that can do ``direction``. Raises DeviceError without PortAudio, or where it cannot tell."""
+    """Return all devices that can do ``direction``. Raises DeviceError if PortAudio is missing or fails."""
     return [
         Card(info["index"], info["name"], info[f"max_{direction}_channels"], round(info["default_samplerate"]))
         for info in translated("sound driver", lambda: driver().query_devices())
@@ -104,7 +103,7 @@ def cards(direction: Direction) -> list[Card]:
 def find(wanted: str, direction: Direction) -> Card:
     """Return the card that ``wanted`` names: ``default``, an ALSA id, a USB port, a device's name or a part of it.
 
-    Never by number, because numbers change with the order of plugging. Raises DeviceError that lists what there is.
+    Never by number, because numbers change with the order of plugging. Raises DeviceError, which lists the cards.
     """
     present = cards(direction)
     matching = _default(present, direction) if wanted == "default" else _named(present, wanted)
@@ -113,7 +112,7 @@ def find(wanted: str, direction: Direction) -> Card:
     names = ", ".join(f"'{card.name}'" for card in present) or "none"
     kind, other = ("microphone", OUTPUT) if direction == "input" else ("speaker", INPUT)
     one_way = wanted != "default" and _named(cards(other), wanted)
-    problem = f"is there, and has no {kind}" if one_way else "not found"
+    problem = f"is present, but has no {kind}" if one_way else "not found"
     raise DeviceError(f"{kind} '{wanted}'", problem, f"plug it in, or choose one of: {names}")
 
 
@@ -133,7 +132,7 @@ def _named(present: list[Card], wanted: str) -> list[Card]:
 
 
 def accepts(card: Card, direction: Direction, rate: int) -> bool:
-    """Whether ``card`` takes ``rate`` now; a card in use takes none."""
+    """Return whether ``card`` accepts ``rate`` now; a card in use accepts none."""
     sounddevice = driver()
     check = sounddevice.check_input_settings if direction == "input" else sounddevice.check_output_settings
     try:
@@ -144,7 +143,7 @@ def accepts(card: Card, direction: Direction, rate: int) -> bool:
 
 
 def translated(name: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - untyped library
-    """Return ``call()``; what PortAudio raises becomes a DeviceError, Unsupported if asking differently may help."""
+    """Return ``call()``. Raises DeviceError in place of PortAudio's error, Unsupported if other parameters may work."""
     try:
         return call()
     except driver().PortAudioError as error:

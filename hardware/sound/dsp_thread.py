@@ -1,7 +1,7 @@
-"""The thread between the sound card and the loop: makes chunks for the agent from pairs of blocks.
+"""The thread between the sound card and the loop: makes chunks for the agent from captured and played blocks.
 
-In the card's own thread the work would cost blocks whenever Python is busy elsewhere, and on the loop it would cost the
-loop; in a thread of its own it may be late by half a second and loses nothing.
+In the card's own thread, this work would lose blocks whenever Python is busy elsewhere. On the loop, it would hold up
+the loop. In a thread of its own, it may be half a second late and still lose nothing.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 Samples = npt.NDArray[np.int16]
 
 BOUND = 50
-"""Blocks: 500 ms, and then the oldest goes. Loading the canceller takes 0.2 s on a laptop and a second on a Pi Zero."""
+"""Blocks that may wait (500 ms) before the oldest is dropped. Loading the canceller takes 0.2 s, on a Pi Zero 1 s."""
 CLOSE_S = 1.0
-"""A block takes a millisecond; a thread that does not end within this is not waited for."""
+"""How long to wait for the thread to end; a block takes a millisecond."""
 
 
 class Capture(NamedTuple):
-    """How a card gives its samples, and where among them the microphone is."""
+    """The layout of a card's samples, and the microphone's channel among them."""
 
     rate: int
     channels: int
@@ -36,50 +36,50 @@ class Capture(NamedTuple):
 
 
 class Block(NamedTuple):
-    """10 ms as captured (interleaved), and the mono s16le that the card was given at the same time."""
+    """10 ms as captured (interleaved), and the mono s16le given to the card at the same time."""
 
     capture: Capture
     captured: bytes
     rate_out: int
     played: bytes
     deliver: Callable[[MicChunk], None]
-    """Called with the chunk, in the thread that made it: the listener of the moment of capture."""
+    """Called with the chunk, in the thread that made it: the listener at the time of capture."""
 
 
 class BlockSink(Protocol):
-    """What works on blocks. Called by the card's threads, and never makes them wait."""
+    """Processes blocks. Called by the card's threads, which it never makes wait."""
 
     @property
     def alive(self) -> bool:
-        """Whether what is fed is worked on."""
+        """Whether blocks are being processed."""
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
-        """Get ready for these rates, of a card newly opened."""
+        """Prepare for the rates of a newly opened card."""
 
     def feed(self, block: Block) -> None:
         """Queue a block."""
 
 
 class DspThread:
-    """Runs a :class:`~hardware.sound.front_end.FrontEnd`. May be called from any thread; never waits but to close."""
+    """Runs a :class:`~hardware.sound.front_end.FrontEnd`. Any thread may call it; only ``close`` waits."""
 
     def __init__(self) -> None:
-        """Start no thread yet: :meth:`prepare` does."""
+        """Start without a thread; :meth:`prepare` starts it."""
         self._work: SimpleQueue[Block | Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._front: Any = None
         self._rates = (0, 0)
         self._speaking = False
         self.dropped = 0
-        """Blocks lost because the processor was elsewhere for half a second."""
+        """Blocks lost because the processor was busy elsewhere for half a second."""
 
     @property
     def alive(self) -> bool:
-        """Whether what is fed is worked on."""
+        """Whether blocks are being processed."""
         return self._thread is not None and self._thread.is_alive()
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
-        """Start the thread unless it runs, and prepare it for these rates, of a card newly opened."""
+        """Start the thread unless it runs, and prepare it for the rates of a newly opened card."""
         self._work.put(lambda: self._renew(rate_in, rate_out))
         if not self.alive:
             self._thread = threading.Thread(target=self._run, name="sound-dsp", daemon=True)
@@ -97,7 +97,7 @@ class DspThread:
         self._work.put(block)
 
     def speech(self, *, on: bool) -> None:
-        """Say whether the technician is judged to be speaking."""
+        """Tell the front end whether the technician is speaking, so that their speech is not measured as echo."""
         self._speaking = on
 
     def false_alarm(self) -> None:
@@ -119,7 +119,7 @@ class DspThread:
                 work()
 
     def _renew(self, rate_in: int, rate_out: int) -> None:
-        """Begin anew, as on a card that was just opened."""
+        """Start afresh, as on a card that was just opened."""
         if self._rates == (rate_in, rate_out):
             self._front.reset()
             return
@@ -129,7 +129,7 @@ class DspThread:
         self._rates = rate_in, rate_out
 
     def _clean(self, block: Block) -> None:
-        if self._rates != (block.capture.rate, block.rate_out):  # the other card was opened later, or anew
+        if self._rates != (block.capture.rate, block.rate_out):  # the other card was opened later, or reopened
             self._renew(block.capture.rate, block.rate_out)
         self._front.technician_speaks = self._speaking
         chunk = self._front.process(mono(block), np.frombuffer(block.played, dtype="<i2"))
@@ -138,7 +138,7 @@ class DspThread:
 
 
 def mono(block: Block) -> Samples:
-    """Return the microphone's own channel; of 32 bits the upper 16."""
+    """Return the samples of the microphone's channel; of 32-bit samples, the upper 16 bits."""
     _, channels, channel, wide = block.capture
     words = np.frombuffer(block.captured, dtype="<i2")
     if channels == 1 and not wide:

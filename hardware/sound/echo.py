@@ -1,8 +1,9 @@
-"""Echo cancelling, and how far it can be trusted: the canceller, a meter on it, and the gate of barge-in by voice.
+"""Echo cancelling, and how far it can be trusted: the canceller, a meter on it, and the gate for barge-in by voice.
 
-The only module that imports pywebrtc-audio. Its one object does both, WebRTC's AEC3 and the noise suppressor behind it:
-two objects in a row are worse, because the suppressor learns the noise from the signal in front of the canceller, which
-is steady, and behind it would learn from what the canceller punched holes into (docs/audio.md has the figures).
+The only module that imports pywebrtc-audio. A single object of that library does both: WebRTC's AEC3, and the noise
+suppressor behind it. Two objects in a row are worse. A single object learns the noise from the signal before the
+canceller, which is steady; a second object would learn it from a signal in which the canceller has cut holes
+(docs/audio.md has the figures).
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ BLOCK = RATE // 100
 """10 ms: the canceller's own frame."""
 BLOCK_S = 0.010
 NOISE_LEVEL = 2
-"""18 dB at most: enough for the endpointer (docs/audio.md), and the last step that does not chirp in speech."""
+"""18 dB at most: enough for the endpointer (docs/audio.md), and the strongest level that does not chirp in speech."""
 
 
 class Canceller(Protocol):
-    """Takes out of what was heard what was played. 16 kHz, blocks of exactly ``BLOCK`` samples, one thread."""
+    """Removes what was played from what was captured. 16 kHz, blocks of exactly ``BLOCK`` samples, one thread."""
 
     present: bool
     """Whether it does anything."""
 
     def process(self, near: Samples, far: Samples) -> Samples:
-        """Return int16[160], cleaned, from int16[160] heard and int16[160] played by the same callback."""
+        """Return the cleaned block; all are int16[160], ``near`` captured and ``far`` played by the same callback."""
 
     def reset(self) -> None:
-        """Forget the room: the next block comes from another card, or after a gap."""
+        """Forget the room, since the next block comes from another card or after a gap."""
 
 
 class WebRtcCanceller:
-    """AEC3 with a high pass in front, and noise suppression behind it if ``hush``. Delays by 8 ms, hushed by 14 ms.
+    """AEC3 behind a high pass; with ``hush``, noise suppression follows. Delays by 8 ms, with ``hush`` by 14 ms.
 
-    No gain control, which costs 15 dB of cancelling, and no delay hint: it finds 10 to 400 ms by itself.
+    It uses no gain control, which would cost 15 dB of cancelling, and no delay hint: it finds 10 to 400 ms by itself.
     """
 
     present = True
@@ -59,7 +60,7 @@ class WebRtcCanceller:
         """Return the cleaned block. Raises ValueError for a block of another size."""
         if len(near) != BLOCK or len(far) != BLOCK:
             raise ValueError(f"a block has {BLOCK} samples, not {len(near)} and {len(far)}")
-        # The library reads memory and ignores strides: without these copies a view would be silently wrong audio.
+        # The library ignores strides: without these copies, a view would silently become wrong audio.
         cleaned: Samples = self._library.process(np.ascontiguousarray(near), np.ascontiguousarray(far))
         return cleaned
 
@@ -69,7 +70,7 @@ class WebRtcCanceller:
 
 
 class PassThrough:
-    """What is there without the library: everything is heard, and nothing is trusted."""
+    """Stands in for a missing library: removes nothing, so that no voice over an answer is trusted."""
 
     present = False
 
@@ -79,11 +80,11 @@ class PassThrough:
         return near
 
     def reset(self) -> None:
-        """No-op: nothing was learnt."""
+        """No-op: there is nothing to forget."""
 
 
 def canceller(*, hush: bool) -> Canceller:
-    """Return the best canceller that is installed; with ``hush`` it suppresses noise as well."""
+    """Return the best canceller that is installed; with ``hush``, it also suppresses noise."""
     try:
         return WebRtcCanceller(hush=hush)
     except ImportError:
@@ -93,23 +94,23 @@ def canceller(*, hush: bool) -> Canceller:
 # How well it works
 
 AUDIBLE_DB = 6.0
-"""This far above the room, what is heard while something plays is echo and not noise."""
+"""Sound this far above the room's noise, while something plays, is echo."""
 FLOOR_RISE_DB = 0.02
-"""A block; the floor falls at once and rises by 2 dB/s, slower than words and quicker than a machine starting."""
+"""Per block. The floor falls at once and rises by 2 dB/s: slower than words, faster than a machine starting up."""
 UNHEARD_S = 1.0
-"""Played for this long and nothing heard: headphones, or volume at zero. Gaps between words are shorter."""
+"""Playing for this long without an echo means headphones, or volume zero. Gaps between words are shorter."""
 UNHEARD_ERLE_DB = 30.0
-"""What an echo counts as that cannot be heard: as good as a cancelled one."""
+"""The figure for an echo that cannot be heard: as good as a cancelled echo."""
 SMOOTHING_S = 0.5
-"""Of echo, not of time: two or three words."""
+"""Seconds of echo, not of time: two or three words."""
 FADE_S = 0.5
-"""After the last played sample its echo may still come: the longest delay that is cancelled, and some of the room."""
+"""How long the echo of the last sample may still come: the longest delay that is cancelled, and some of the room."""
 
 
 class ErleMeter:
-    """Echo return loss enhancement: how much quieter the echo leaves than it came. Mean of blocks in dB.
+    """Measures the echo return loss enhancement: by how much the canceller reduces the echo. Mean of blocks in dB.
 
-    In dB and not in power, so that the first 150 ms of somebody's speech, not yet judged to be speech, weigh little.
+    The mean is of dB and not of power, so that the first 150 ms of speech, before it is recognised, weigh little.
     """
 
     def __init__(self) -> None:
@@ -120,15 +121,15 @@ class ErleMeter:
         """Forget everything."""
         self.erle_db = 0.0
         self.active = False
-        """Whether an echo may be sounding."""
+        """Whether there may be an echo now."""
         self.measuring = False
-        """Whether the last block told anything."""
+        """Whether the last block counted in the figure."""
         self._fade_s = 0.0
         self._floor_db = 0.0
         self._unheard_s = 0.0
 
     def feed(self, near_db: float, cleaned_db: float, *, playing: bool, speech: bool) -> None:
-        """Measure a block by its levels; ``speech`` says that the technician is judged to speak, which is no echo."""
+        """Measure a block by its levels in dBFS; ``speech``: the technician speaks, so the block is not just echo."""
         self._fade_s = FADE_S if playing else max(0.0, self._fade_s - BLOCK_S)
         self.active = self._fade_s > 0
         self._floor_db = min(near_db, self._floor_db + FLOOR_RISE_DB)
@@ -145,27 +146,27 @@ class ErleMeter:
 
 
 ENTER_DB = 18.0
-"""Rooms within the canceller's reach give 27 dB and more where no machine drowns the echo, a room beyond it 1 dB."""
+"""A room within the canceller's reach gives 27 dB or more unless a machine drowns the echo; beyond its reach 1 dB."""
 LEAVE_DB = 12.0
-"""Far enough below that a moment of noise does not switch to and fro."""
+"""Far enough below that a moment of noise does not toggle the trust."""
 LEARN_S = 3.0
-"""Of echo. AEC3 lets nothing through in its first 2.5 s, which looks like a perfect canceller and is not."""
+"""Seconds of echo. In its first 2.5 s AEC3 lets nothing through, which only looks like a perfect canceller."""
 LEAVE_S = 0.3
-"""Of echo; the figure is smoothed as it is."""
+"""Seconds of echo; the figure is already smoothed."""
 RECOVER_S = 1.0
-"""Of echo, two or three words: twice the smoothing."""
+"""Seconds of echo, two or three words: twice the smoothing."""
 WITHDRAW_S = 30.0
-"""For the first false barge-in; twice as long for each further one, so that a loop dies out."""
+"""How long trust is withdrawn after a first false barge-in; doubled with each further one, so that a loop dies out."""
 WITHDRAW_MOST_S = 480.0
 FORGIVE_S = 600.0
-"""Without a false barge-in for this long, the next counts as the first."""
+"""After this long without a false barge-in, the next counts as the first again."""
 
 
 class EchoGate:
-    """Whether barge-in by voice may be believed. Counts audio, not the clock: one ``feed`` is 10 ms."""
+    """Decides whether barge-in by voice is trusted. Counts audio, not the clock: one ``feed`` is 10 ms."""
 
     def __init__(self, *, present: bool) -> None:
-        """Never trust where there is no canceller (``present``)."""
+        """Begin to learn; without a canceller (not ``present``), never trust."""
         self._present = present
         self._withdraw_s = WITHDRAW_S
         self._blocked_s = 0.0
@@ -178,12 +179,12 @@ class EchoGate:
         return self.trust is Trust.TRUSTED
 
     def reset(self) -> None:
-        """Begin to learn, on another card or after a gap. A withdrawal goes on."""
+        """Learn afresh, on another card or after a gap. A withdrawal stays in force."""
         self.trust = Trust.LEARNING if self._present else Trust.ABSENT
         self._good_s = self._bad_s = 0.0
 
     def feed(self, erle_db: float, *, measuring: bool) -> None:
-        """Count a block; its figure counts only if it was measured in it."""
+        """Count a block; ``erle_db`` counts only if it was measured in this block."""
         self._since_alarm_s += BLOCK_S
         self._blocked_s = max(0.0, self._blocked_s - BLOCK_S)
         if self._since_alarm_s >= FORGIVE_S:
@@ -195,7 +196,7 @@ class EchoGate:
             self.trust = self._next()
 
     def false_alarm(self) -> None:
-        """Handle a barge-in behind which nothing was said: trust none for a while."""
+        """Withdraw trust for a while: a barge-in turned out to have been no speech."""
         self._blocked_s = self._withdraw_s
         self._withdraw_s = min(2 * self._withdraw_s, WITHDRAW_MOST_S)
         self._since_alarm_s = 0.0

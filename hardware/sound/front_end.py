@@ -1,7 +1,7 @@
-"""From the card to the ear: rates, echo, noise, in blocks of 10 ms; out come chunks of 20 ms.
+"""Between card and agent: converts rates, removes echo and noise; blocks of 10 ms in, chunks of 20 ms out.
 
-Two listeners, two signals: the model gets the noise with the speech, the endpointer gets neither noise nor echo. The
-object belongs to the thread that calls ``process``; the other methods may be called from any. Nothing here waits.
+Two listeners, two signals: the model gets speech with its noise, the endpointer gets neither noise nor echo. The object
+belongs to the thread that calls ``process``; the other methods may be called from any thread. Nothing here waits.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 FULL_SCALE_DB = 20 * math.log10(32768)
 ROUNDING = 1 / 12
-"""Power of rounding to whole numbers: digital silence is reported as -101 dBFS and not as a failed logarithm."""
+"""Power of rounding to integers: digital silence is reported as -101 dBFS instead of failing in the logarithm."""
 CLIPPED = 32_700
-"""From here on a converter is taken to be at its end; some stop short of 32767."""
+"""Samples from here on count as full scale; some converters stop short of 32767."""
 DEAD_S = 2.0
-"""Exact zeros for this long come from no working microphone: muted in a mixer, or a card that died."""
+"""No working microphone delivers exact zeros for this long: it is muted in a mixer, or the card died."""
 AUDIBLE_PEAK = 33
-"""-60 dBFS: what is played below that leaves no echo worth the name."""
+"""-60 dBFS: quieter playback leaves no echo worth cancelling."""
 CANCELLER_DELAY = 127
-"""Samples that the canceller without suppression holds back; sound that goes around it waits as long."""
+"""Samples by which the canceller without suppression delays; sound that bypasses it is delayed as much."""
 RAMP = (np.arange(BLOCK, dtype=np.float32) + 1) / BLOCK
-"""From one source to the other within a block, so that nothing clicks."""
+"""Crossfades from one source to the other within a block, so that nothing clicks."""
 
 
 class FrontEnd:
-    """Everything between a card's callback and the agent, for one pair of streams."""
+    """Makes chunks for the agent from a card's blocks, for one pair of streams."""
 
     def __init__(self, rate_in: int, rate_out: int, *, make: Callable[..., Canceller] = canceller) -> None:
-        """Load the cancellers (0.2 s); the rates are the card's, of what is captured and of what is played."""
+        """Load the cancellers (0.2 s); the rates are the card's, for capture and for playback."""
         self._sizes = rate_in // 100, rate_out // 100
         self._near, self._far = Resampler(rate_in, RATE), Resampler(rate_out, RATE)
         self._hushed = make(hush=True)
@@ -55,10 +55,12 @@ class FrontEnd:
         self._first: _Block | None = None
         self._zeros_s = 0.0
         self.technician_speaks = False
-        """Set it to what the endpointer says, so that speech is not measured as echo."""
+        """To be set to the endpointer's verdict, so that speech is not measured as echo."""
 
     def process(self, captured: Samples, played: Samples) -> MicChunk | None:
-        """Process 10 ms at card rate, mono, and what the same callback plays; return a chunk every second time.
+        """Process 10 ms captured and 10 ms played by the same callback, mono, at the card's rates.
+
+        Returns a chunk with every second call, else None.
 
         Raises ValueError for blocks of another size.
         """
@@ -86,7 +88,7 @@ class FrontEnd:
         self._notes.append(self._gate.false_alarm)
 
     def reset(self) -> None:
-        """Begin anew after a gap or a change of cards; from any thread."""
+        """Start afresh after a gap or a change of cards; from any thread."""
         self._notes.extend((self._hushed.reset, self._model.reset, self._meter.reset, self._gate.reset))
 
     def _clean(self, captured: Samples, played: Samples) -> _Block:
@@ -113,14 +115,14 @@ class _Block(NamedTuple):
 
 
 class ModelPath:
-    """What the model hears: the echo cancelled while there may be one, and else what was captured, 8 ms later.
+    """Makes what the model hears: without echo while there may be one, else as captured, delayed by 8 ms.
 
-    Going around the canceller halves the cost of a box that only listens. Noise stays in: suppressing it would do the
-    speech more harm than the noise does (docs/audio.md).
+    Bypassing the canceller halves the cost of a box that only listens. The noise stays in: suppressing it would harm
+    the speech more than the noise does (docs/audio.md).
     """
 
     def __init__(self, plain: Canceller) -> None:
-        """Use a canceller that suppresses no noise."""
+        """Use ``plain``, a canceller that does not suppress noise."""
         self._plain = plain
         self.reset()
 
@@ -131,7 +133,7 @@ class ModelPath:
         self._past: Samples = np.zeros(CANCELLER_DELAY, dtype=np.int16)
 
     def process(self, near: Samples, far: Samples, *, echo: bool) -> Samples:
-        """Return int16[160] from int16[160] each; ``echo`` says whether one may be sounding."""
+        """Return int16[160] from ``near`` and ``far``, both int16[160]; ``echo``: there may be an echo."""
         if not self._plain.present:
             return near
         delayed = np.concatenate((self._past, near))
@@ -141,7 +143,7 @@ class ModelPath:
             self._primed = False
             return around
         cleaned = self._plain.process(near, far)
-        if not self._primed:  # what it gives first is the end of what it was given last, long ago
+        if not self._primed:  # its first output is the end of its last input, from long ago
             self._primed = True
             return around
         if echo and self._cancelling:

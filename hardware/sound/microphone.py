@@ -1,7 +1,7 @@
-"""The real microphone: chunks from a sound card, cleaned of what the speaker plays.
+"""The real microphone: chunks from a sound card, without the speaker's echo.
 
-PortAudio's callback only copies; the thread ``sound-dsp`` makes chunks, and they cross onto the loop here. While the
-microphone is closed no stream runs for it, and what a stream that plays captures by the way is dropped in its callback.
+PortAudio's callback only copies. The thread ``sound-dsp`` makes chunks, which come onto the loop here. While the
+microphone is closed, no stream runs for it, and what a playing duplex stream captures is dropped in its callback.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from hardware.sound.dsp_thread import DspThread
 
 INLET_CHUNKS = round(0.5 / CHUNK_S)
-"""A loop that stalls longer gets the newest sound."""
+"""If the loop stalls longer, the oldest chunks are dropped."""
 PATIENCE_S = 10.0
-"""Zeros after sound: some microphones have a gate that closes in silence. A microphone that never gave sound is dead
-at once."""
+"""How long zeros may follow sound: some microphones have a gate that closes in silence. A microphone that has never
+delivered sound is dead at once."""
 REOPEN_S = 10.0
-"""Between attempts to get more than zeros by opening the card again."""
+"""Time between attempts to revive a microphone that delivers only zeros by reopening the card."""
 BLOCKS = round(CHUNK_S / BLOCK_S)
 """Blocks in a chunk."""
 SILENT_DBFS = -100.0
-"""Zeros are told as -101; the quietest converter there is is louder."""
+"""Zeros are reported as -101 dBFS; even the quietest converter is louder than this."""
 CLIPPED_SHARE = 0.02
-"""Of samples at full scale; a shout reaches it for a word, a wrong level all the time."""
+"""Share of samples at full scale; a shout reaches it for a word, a wrong level all the time."""
 CLIPPED_S = 3.0
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class CardMicrophone:
     """A microphone on a sound card that may be unplugged and come back."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound, dsp: DspThread) -> None:
-        """Set up a microphone that hears through ``sound``, cleaned by ``dsp``."""
+        """Set up a microphone that captures through ``sound``; ``dsp`` removes echo and noise."""
         self._loop = loop
         self._sound = sound
         self._dsp = dsp
@@ -58,11 +58,11 @@ class CardMicrophone:
 
     @property
     def fault(self) -> DeviceError | None:
-        """Why it does not work at present; None again as soon as it does."""
+        """Why it does not work at present; None while it works."""
         return self._stream.fault
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Begin capture; returns at once. An outage is reported once, then the card is tried every 2 s."""
+        """Begin to capture; returns at once. An outage is reported once, then the card is retried every 2 s."""
         self._on_chunk = on_chunk
         self._on_fault = on_fault
         self._renew()
@@ -71,12 +71,12 @@ class CardMicrophone:
         self._sound.listen(self._chunks.post)
 
     def stop(self) -> None:
-        """End capture; no chunk is delivered after this returns."""
+        """Stop capturing; no chunk is delivered after this returns."""
         self._chunks.close()
         self._sound.listen(None)
 
     def speech(self, *, on: bool) -> None:
-        """Keep somebody's speech from being measured as echo."""
+        """Tell the front end whether the technician is speaking, so that their speech is not measured as echo."""
         self._dsp.speech(on=on)
 
     def false_alarm(self) -> None:
@@ -84,7 +84,7 @@ class CardMicrophone:
         self._dsp.false_alarm()
 
     def health(self) -> DeviceHealth:
-        """Return chunks that were dropped and overruns that the driver reported."""
+        """Return the number of chunks that were dropped and of overruns that the driver reported."""
         dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
         return DeviceHealth(dropped, self._sound.glitches(self._stream))
 
@@ -96,7 +96,7 @@ class CardMicrophone:
         await asyncio.to_thread(self._dsp.close)
 
     def _renew(self) -> None:
-        """Make an inlet for one start: chunks that were captured for an earlier start end in a closed inlet."""
+        """Make a new inlet for this start; chunks captured for an earlier start are lost in its closed inlet."""
         self._chunks.close()
         self._dropped += self._chunks.dropped
         self._chunks = Inlet(self._loop, self._deliver, INLET_CHUNKS)
@@ -124,20 +124,20 @@ class CardMicrophone:
 
 
 class SignalWatch:
-    """Whether what a microphone delivers can be sound. Counts chunks, not the clock."""
+    """Watches for a microphone that is dead or clips. Counts chunks, not the clock."""
 
     def __init__(self) -> None:
-        """Begin with a microphone of which nothing is known."""
+        """Begin with nothing known of the microphone."""
         self.dead = False
-        """Whether it gives nothing but zeros."""
+        """Whether the microphone delivers nothing but zeros."""
         self.news = self.reopen = False
-        """Whether the last chunk made it dead, and whether opening it again is worth a try."""
+        """Whether it is dead since the last chunk, and whether reopening it is worth a try now."""
         self._sounded = False
         self._zeros_s = self._clipped_s = self._reopened_s = 0.0
         self._warned = False
 
     def feed(self, chunk: MicChunk) -> str:
-        """Judge a chunk; returns a warning for the log, empty unless there is something new to say."""
+        """Judge a chunk; return a warning for the log, empty unless there is a new one."""
         was_dead = self.dead
         self._sounded |= chunk.level_dbfs > SILENT_DBFS
         self._zeros_s = self._zeros_s + CHUNK_S if chunk.dead else 0.0
@@ -151,4 +151,4 @@ class SignalWatch:
         if self._clipped_s < CLIPPED_S or self._warned:
             return ""
         self._warned = True
-        return "is too loud and clips (set audio.capture_percent to less, or alsamixer, F4)"
+        return "is too loud and clips (lower audio.capture_percent, or use alsamixer, F4)"

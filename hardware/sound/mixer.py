@@ -1,6 +1,6 @@
-"""A card's own levels: set and read back when the card is opened, because cards forget and boots differ.
+"""A card's own levels: set and read back whenever the card is opened, because cards forget them and boots differ.
 
-With ``amixer`` of alsa-utils; without it, or on a card without such a control, one line in the log says so.
+Uses ``amixer`` of alsa-utils. Without it, or on a card without such a control, one line in the log says so.
 """
 
 from __future__ import annotations
@@ -11,43 +11,43 @@ import subprocess
 from typing import Literal
 
 LEAVE = -1
-"""The percentage that means: as it is."""
+"""The percentage that means: do not change the level."""
 LIMIT_S = 0.8
-"""For a call of amixer, which takes milliseconds; after one that takes longer no more are made: opening must go on."""
+"""Time limit for a call of amixer, which takes milliseconds. If a call exceeds it, the other calls are skipped."""
 CONTROLS = {
     "playback": ("Master", "PCM", "Speaker", "Headset", "Headphone", "Digital", "Line Out"),
     "capture": ("Capture", "Mic", "Mic Capture", "Headset Mic", "Digital", "ADC"),
 }
-"""What drivers call them; all that a card has of these are set, since they are stages of one path."""
+"""Names that drivers use. Every control of these that a card has is set, since they are stages of one path."""
 ABLE = {"playback": re.compile(r"\b(pvolume|volume)\b"), "capture": re.compile(r"\b(cvolume|volume)\b")}
 TOLERANCE = 5
-"""Percent: cards have steps, some of them only 16."""
+"""Percent: cards have steps, some cards only 16."""
 
 log = logging.getLogger(__name__)
 _said: set[str] = set()
 
 
 def set_levels(number: int | None, direction: Literal["playback", "capture"], percent: int) -> None:
-    """Set and unmute what card ``number`` has in ``direction``; what fails is logged, for sound may work all the same.
+    """Set and unmute the levels of card ``number`` in ``direction``; failures are only logged, as sound may still work.
 
-    Does nothing for ``LEAVE``, and for what is no card but a sound server.
+    Does nothing for ``LEAVE``, or for None, a sound server in place of a card.
     """
     if percent == LEAVE or number is None:
         return
     try:
         names = _controls(number, direction)
         if not names:
-            _once(f"card {number} has no {direction} level that could be set; set audio.{direction}_percent to {LEAVE}")
+            _once(f"card {number} has no {direction} level to set; set audio.{direction}_percent to {LEAVE}")
         for name in names:
             _set(number, direction, name, percent)
     except FileNotFoundError:
-        _once("alsa-utils is missing, levels are left as they are: apt install alsa-utils")
+        _once("alsa-utils is missing, so levels are not changed: apt install alsa-utils")
     except subprocess.TimeoutExpired:
-        log.warning("card %d: amixer hangs, its %s level is left as it is", number, direction)
+        log.warning("card %d: amixer hangs, so its %s level is not changed", number, direction)
 
 
 def _controls(number: int, direction: str) -> list[str]:
-    """Return the card's controls that matter."""
+    """Return the names of the card's controls to set."""
     told = _amixer(number, "scontents")
     found = []
     for part in told.split("Simple mixer control ")[1:]:
@@ -61,7 +61,7 @@ def _controls(number: int, direction: str) -> list[str]:
 def _set(number: int, direction: str, name: str, percent: int) -> None:
     switch = "unmute" if direction == "playback" else "cap"
     told = _amixer(number, "sset", name, direction, f"{percent}%", switch)
-    if not told:  # some controls have a level and no switch
+    if not told:  # some controls have a level but no switch
         told = _amixer(number, "sset", name, direction, f"{percent}%")
     reached = [int(each) for each in re.findall(r"\[(\d+)%\]", told)]
     if reached and all(abs(each - percent) <= TOLERANCE for each in reached) and "[off]" not in told:
@@ -71,7 +71,7 @@ def _set(number: int, direction: str, name: str, percent: int) -> None:
 
 
 def _amixer(number: int, *arguments: str) -> str:
-    """Return what amixer prints, nothing if it refuses. Raises FileNotFoundError, subprocess.TimeoutExpired."""
+    """Return what amixer prints, '' if it fails. Raises FileNotFoundError, subprocess.TimeoutExpired."""
     command = ["amixer", "-c", str(number), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 - our words
     return done.stdout if done.returncode == 0 else ""

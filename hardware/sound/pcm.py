@@ -12,7 +12,7 @@ QUIETEST = -32768
 
 
 def mix(first: bytes, second: bytes) -> bytes:
-    """Add two sounds of equal length, saturating."""
+    """Return the sum of two sounds of equal length, saturating."""
     sums = map(int.__add__, array("h", first), array("h", second))
     return array("h", [min(max(total, QUIETEST), LOUDEST) for total in sums]).tobytes()
 
@@ -23,16 +23,16 @@ def scale(pcm: bytes, gain: float) -> bytes:
 
 
 def fade_out(pcm: bytes) -> bytes:
-    """Return ``pcm`` falling in a straight line from itself to silence."""
+    """Return ``pcm`` faded linearly to silence."""
     samples = array("h", pcm)
     count = len(samples)
     return array("h", [sample * (count - i) // (count + 1) for i, sample in enumerate(samples)]).tobytes()
 
 
 def spread(pcm: bytes, channels: int, channel: int, *, wide: bool = False) -> bytes:
-    """Return mono ``pcm`` as interleaved ``channels``: on the one called ``channel`` (from 1), or on all for 0.
+    """Return mono ``pcm`` interleaved into ``channels``: on channel number ``channel`` (from 1), or on all for 0.
 
-    ``wide``: samples of 32 bit, which are two of ours each, the upper one last.
+    ``wide``: make 32-bit samples, each of them two 16-bit words with the upper word last.
     """
     if channels == 1 and not wide:
         return pcm
@@ -44,7 +44,7 @@ def spread(pcm: bytes, channels: int, channel: int, *, wide: bool = False) -> by
 
 
 def two_thirds(pcm: bytes) -> bytes:
-    """Convert 24 kHz to 16 kHz by taking one sample and the mean of the next two; a multiple of 6 bytes."""
+    """Return 24 kHz ``pcm``, a multiple of 6 bytes, at 16 kHz: one sample, then the mean of the next two."""
     samples = array("h", pcm)
     out = array("h", bytes(len(pcm) // 3 * 2))
     out[0::2] = samples[0::3]

@@ -1,10 +1,10 @@
-"""The answer on its way out: a locked buffer between the loop, which writes, and the sound card, which pulls.
+"""The playback buffer: a locked buffer between the loop, which writes answers, and the sound card, which pulls.
 
     EMPTY --write--> PRIMING --prebuffer full, or the writer pauses, or finish--> PLAYING
     PLAYING --last byte handed over--> finished? DRAINED : DRY --write--> PRIMING (with a longer prebuffer)
     any --flush--> EMPTY
 
-Time is counted in pulled audio, so the buffer needs no clock and behaves the same in real and in virtual time.
+Time is counted in pulled audio, so the buffer needs no clock and behaves the same in real and virtual time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
 from hardware.sound.pcm import fade_out, mix
 
 CAPACITY_S = 120.0
-"""The service sends at up to 1.7 times real time for 20 s: two minutes of backlog mean that something is broken."""
+"""The service sends at up to 1.7 times real time for 20 s; two minutes of backlog mean that something is broken."""
 FADE_S = 0.005
-"""Long enough that a cut does not click, short enough to be part of the same output period."""
+"""Long enough that a cut does not click, short enough to fit into the same output period."""
 GROWTH = 2.0
-"""The prebuffer after running dry: one doubling outlasts the pause that a 200-290 ms piece of the service leaves."""
+"""Factor for the prebuffer after running dry: one doubling covers the pause between the service's 200-290 ms pieces."""
 KEPT_S = 60.0
-"""Of the last answer, from its start, 2.9 MB: longer than anybody wants to hear twice."""
+"""How much of the last answer is kept, from its start: 2.9 MB, longer than anybody wants to hear twice."""
 DECAY = 0.75
-"""The prebuffer after an answer without a break: slower than it grows, so that a bad hour is not forgotten at once."""
+"""Factor for the prebuffer after an answer without a break: shrinks slower than it grows, to remember a bad hour."""
 
 
 class PlaybackPhase(Enum):
@@ -38,9 +38,9 @@ class PlaybackPhase(Enum):
 
 
 class PlaybackBuffer:
-    """24 kHz mono s16le in, the same out at the sound card's pace; silence is inserted, audio is never altered or lost.
+    """Passes 24 kHz mono s16le on at the sound card's pace; it inserts silence, and never alters or loses audio.
 
-    Two exceptions, both asked for: ``flush`` forgets, and beyond ``CAPACITY_S`` the oldest audio goes (``dropped_s``),
+    There are two exceptions: ``flush`` discards, and beyond ``CAPACITY_S`` the oldest audio is dropped (``dropped_s``),
     because the end of an answer is worth more than its middle. Safe to call from any thread.
     """
 
@@ -55,7 +55,7 @@ class PlaybackBuffer:
         self._fading = b""
         self._chimes: list[bytearray] = []
         self._kept = bytearray()  # of the present answer
-        self._whole = b""  # the last answer that was finished, or cut
+        self._whole = b""  # the last answer that was finished or cut
         self._finishing = False
         self._clean = True
         self._paused = 0  # bytes pulled since the last write
@@ -63,11 +63,11 @@ class PlaybackBuffer:
         self._dropped = 0
         self._refused = 0
         self.epoch = 1
-        """Number that each flush raises."""
+        """A number that each flush raises."""
         self.answer = 1
-        """Number of the present answer: tells a late report about the last one from a report about this one."""
+        """The number of the present answer, so that a late report about the last answer can be told apart."""
         self.underruns = 0
-        """How often an answer ran dry and went on."""
+        """How often an answer ran dry and then went on."""
 
     @property
     def played_s(self) -> float:
@@ -101,13 +101,13 @@ class PlaybackBuffer:
 
     @property
     def over(self) -> bool:
-        """Whether there is no answer at present: none begun, or the last one flushed or drained."""
+        """Whether there is no answer at present: none has begun, or the last was flushed or drained."""
         return self._phase in (PlaybackPhase.EMPTY, PlaybackPhase.DRAINED)
 
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
         """Append answer audio; after ``finish`` it continues the same answer, which then needs another ``finish``.
 
-        Returns False, and takes nothing, if there was a flush since ``epoch``. Raises ValueError for half a sample.
+        Returns False, and discards ``pcm``, if there was a flush since ``epoch``. Raises ValueError for half a sample.
         """
         if len(pcm) % BYTES_PER_SAMPLE:
             raise ValueError(f"{len(pcm)} bytes are not whole samples")
@@ -120,12 +120,12 @@ class PlaybackBuffer:
         return True
 
     def last_answer(self) -> bytes:
-        """Return the last answer that was finished or cut, at most ``KEPT_S`` of it; not an answer that still comes."""
+        """Return the last answer that was finished or cut (not the present one), at most ``KEPT_S`` of it."""
         with self._lock:
             return self._whole
 
     def repeat(self) -> float:
-        """Play the last answer once more, as an answer of its own, instead of what plays; returns its seconds."""
+        """Play the last answer again, as an answer of its own, in place of what plays; return its seconds."""
         pcm = self.last_answer()
         self.flush()
         self.write(pcm)
@@ -134,7 +134,7 @@ class PlaybackBuffer:
         return SPEAKER_FORMAT.seconds_in(len(pcm))
 
     def finish(self) -> None:
-        """Say that the answer is whole: what is left plays at once, then ``pull`` reports drained."""
+        """Mark the answer as complete: what is left plays at once, then ``pull`` reports drained."""
         with self._lock:
             self._finishing = self._phase is not PlaybackPhase.DRAINED
             self._keep()
@@ -142,7 +142,7 @@ class PlaybackBuffer:
                 self._phase = PlaybackPhase.PLAYING
 
     def flush(self) -> float:
-        """Forget what waits; the next pull fades what was sounding. Returns seconds played of this answer.
+        """Discard what waits; the next pull fades out what was playing. Return the played seconds of this answer.
 
         A second flush returns 0.0. Chimes play on.
         """
@@ -165,7 +165,7 @@ class PlaybackBuffer:
             self._chimes.append(bytearray(pcm))
 
     def pull(self, size: int) -> tuple[bytes, int]:
-        """Hand over exactly ``size`` bytes, and the number of the answer that is out with them, else 0 (once each)."""
+        """Return exactly ``size`` bytes to play, and the number of the answer that ends with them (once), else 0."""
         with self._lock:
             sound = self._fading or self._take(size)
             self._fading = b""
@@ -205,7 +205,7 @@ class PlaybackBuffer:
         self.answer += 1
 
     def _resume(self) -> None:
-        """Go on after a break. Counted here and not when the buffer emptied: that may have been the answer's end."""
+        """Go on after a break. The break is counted only now: the empty buffer might have been the answer's end."""
         self._phase = PlaybackPhase.PRIMING
         self._clean = False
         self.underruns += 1
@@ -218,7 +218,7 @@ class PlaybackBuffer:
             self._prebuffer = max(self._prebuffer * DECAY, self._least_prebuffer)
 
     def _take(self, size: int) -> bytes:
-        """Return up to ``size`` bytes of answer, moving the phase on."""
+        """Return up to ``size`` bytes of the answer, and update the phase."""
         if self._phase is PlaybackPhase.PRIMING:
             wanted = SPEAKER_FORMAT.bytes_in(self._prebuffer)
             if len(self._pcm) >= wanted or self._paused >= wanted:
@@ -235,7 +235,7 @@ class PlaybackBuffer:
 
 
 def _overlay(sound: bytes, chime: bytearray) -> bytes:
-    """Mix the head of ``chime`` over ``sound`` and take it off ``chime``."""
+    """Return ``sound`` with the head of ``chime`` mixed over it, and remove that head from ``chime``."""
     head = bytes(chime[: len(sound)])
     del chime[: len(sound)]
     return mix(sound[: len(head)], head) + sound[len(head) :]

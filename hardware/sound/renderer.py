@@ -1,7 +1,7 @@
-"""What a card plays, block by block: the playback buffer at the card's rate, at the chosen volume.
+"""Makes the blocks that a card plays: from the playback buffer, at the card's rate and the chosen volume.
 
-Runs in PortAudio's thread, and hands over what it just made: a queue of finished blocks would go on sounding after a
-flush. So converting has its place here, 20 microseconds a block on a laptop.
+Runs in PortAudio's thread and makes each block when it is needed, since a queue of finished blocks would go on playing
+after a flush. The conversion takes 20 microseconds per block on a laptop.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LOUDEST, QUIETEST = np.float32(32767), np.float32(-32768)
 
 
 class Volume:
-    """A gain that moves to where it is told within a block, so that no step clicks."""
+    """A gain that changes gradually within a block, so that no step clicks."""
 
     def __init__(self, db: float = 0.0) -> None:
-        """``db`` over the sound as it came; above 0 what is too loud is clipped."""
+        """Start at ``db`` decibels; above 0, loud passages are clipped."""
         self.db = db
-        """Set it from any thread."""
+        """The gain in decibels; may be set from any thread."""
         self._gain = 10 ** (db / 20)
 
     def apply(self, samples: Samples) -> Samples:
@@ -50,20 +50,20 @@ class Renderer:
     """Makes blocks of mono s16le at ``rate``."""
 
     def __init__(self, buffer: PlaybackBuffer, rate: int, volume: Volume, on_drained: Callable[[int], None]) -> None:
-        """``on_drained(answer)`` is called with the block that holds the answer's last sample."""
+        """Render ``buffer``; ``on_drained(answer)`` is called with the block that holds an answer's last sample."""
         self.rate = rate
         self._buffer = buffer
         self._volume = volume
         self._on_drained = on_drained
         self._resampler = Resampler(SPEAKER_FORMAT.rate, rate)
         rng = np.random.default_rng(1)
-        # One step of the converter: nobody hears it, and amplifiers that go to sleep on zeros stay awake.
+        # One step of the converter: inaudible, and enough to keep amplifiers awake that go to sleep on zeros.
         self._hush = rng.integers(-1, 2, round(rate * BLOCK_S)).astype("<i2").tobytes()
         self.awake = False
-        """Whether silence is not to be quite silent."""
+        """Whether silence is filled with inaudible noise."""
 
     def block(self) -> bytes:
-        """Return the next 10 ms."""
+        """Return the next 10 ms to play, mono s16le."""
         pcm, drained = self._buffer.pull(PULL_BYTES)
         if drained:
             self._on_drained(drained)

@@ -1,7 +1,8 @@
 """Sample rate conversion of a stream, block by block, with numpy.
 
-A fixed block of input maps on a fixed block of output by fixed weights (a windowed-sinc low pass, evaluated at every
-output instant), so a block costs one small matrix product: the only state is the last few samples, the delay constant.
+A fixed block of input maps to a fixed block of output by fixed weights (a windowed-sinc low pass, evaluated at every
+output instant). A block therefore costs one small matrix product, the only state is the last few samples, and the delay
+is constant.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ HALF_WIDTH = 22
 ROLL_OFF = 0.975
 """Cut-off as a share of the lower Nyquist frequency: with these, 16 kHz is flat to 6.8 kHz and closed from 8.8 kHz."""
 KAISER_BETA = 8.4
-"""Side lobes of the window near -85 dB, so that what folds back stays below -80 dB."""
+"""Puts the window's side lobes near -85 dB, so that aliases stay below -80 dB."""
 LEAST_OUT = 16
-"""Outputs per matrix: fewer would leave numpy's overhead dominant, more would multiply by zeros."""
+"""Least outputs per matrix: with fewer, numpy's overhead would dominate; more would multiply by zeros."""
 TOP, BOTTOM = np.float32(32767), np.float32(-32768)
 
 
 class Resampler:
-    """Converts mono s16le from one rate to another, any multiple of ``unit`` samples at a time. Not for two threads."""
+    """Converts mono s16le from one rate to another, any multiple of ``unit`` samples at a time. One thread only."""
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         """Compute the weights; about 10 ms on a laptop. Equal rates pass through untouched."""
@@ -40,14 +41,14 @@ class Resampler:
         self._past = np.zeros(plan.past, dtype=np.float32)
         self._buffers: dict[int, _Buffers] = {}
         self.delay_s = 0.0 if self._same else (plan.past - plan.reach) / rate_in
-        """How much later a sound leaves than it came."""
+        """By how many seconds the output is delayed."""
 
     def process(self, pcm: bytes) -> bytes:
-        """Return as much time as ``pcm`` holds. Raises ValueError if it is not a multiple of ``unit`` samples."""
+        """Return ``pcm`` at the other rate. Raises ValueError if it is not a multiple of ``unit`` samples."""
         return self.convert(np.frombuffer(pcm, dtype="<i2")).tobytes()
 
     def convert(self, fresh: Samples) -> Samples:
-        """Do the same for int16[n]; what is returned is the caller's, or ``fresh`` itself where the rates are equal."""
+        """Do as :meth:`process` for int16[n]; returns a new array, or ``fresh`` itself if the rates are equal."""
         if self._same:
             return fresh
         buffers = self._buffers.get(len(fresh)) or self._prepare(len(fresh))
@@ -87,20 +88,20 @@ class _Buffers(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How a step of ``unit`` inputs is cut: ``groups`` products, each of ``span`` inputs and ``wide`` outputs."""
+    """How a step of ``unit`` inputs is divided: ``groups`` products, each of ``span`` inputs and ``wide`` outputs."""
 
     rate_in: int
     rate_out: int
     unit: int
     groups: int
     wide: int
-    hop: int  # inputs from one group to the next, rounded down; what is missing is in the span
+    hop: int  # inputs from one group to the next, rounded down; the span makes up for the rest
     reach: int
     span: int
 
     @property
     def past(self) -> int:
-        """Inputs of the step before that are still needed."""
+        """How many inputs of earlier steps are still needed."""
         return (self.groups - 1) * self.hop + self.span - self.unit
 
 
@@ -118,7 +119,7 @@ def _plan(rate_in: int, rate_out: int) -> _Plan:
 
 
 def _weights(plan: _Plan) -> Weights:
-    """Column k of matrix g holds the weights of the inputs for output k of group g; unity gain for a constant."""
+    """Return the weights: column k of matrix g is for output k of group g; a constant has unity gain."""
     group, row, column = np.ogrid[: plan.groups, : plan.span, : plan.wide]
     instants = (group * plan.wide + column) * plan.rate_in / plan.rate_out + plan.reach
     distance = (group * plan.hop + row - instants) * min(1.0, plan.rate_out / plan.rate_in)  # in the lower rate

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CardSpeaker(BufferedSpeaker):
-    """A speaker on a sound card that may be unplugged and come back; what is written meanwhile waits for it."""
+    """A speaker on a sound card that may be unplugged and come back; what is written meanwhile waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sound: CardSound) -> None:
         """Set up a speaker that plays through ``sound``."""
@@ -30,7 +30,7 @@ class CardSpeaker(BufferedSpeaker):
 
     @property
     def fault(self) -> DeviceError | None:
-        """Why it does not work at present; None again as soon as it does."""
+        """Why it does not work at present; None while it works."""
         return self._stream.fault
 
     @property
@@ -43,13 +43,13 @@ class CardSpeaker(BufferedSpeaker):
         self._sound.volume.db = db
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        """Begin to report. An outage is reported once, then the card is tried every 2 s."""
+        """Begin to report. An outage is reported once, then the card is retried every 2 s."""
         super().start(on_drained, on_fault)
         if self._stream.fault is not None:
             self._faults.post(self._stream.fault)
 
     def health(self) -> DeviceHealth:
-        """Return what the buffer lost, and underruns that the driver reported."""
+        """Return what the buffer lost, and the underruns that the driver reported."""
         return replace(super().health(), glitches=self._sound.glitches(self._stream))
 
     async def aclose(self) -> None:
@@ -62,7 +62,7 @@ class CardSpeaker(BufferedSpeaker):
         self._sound.wake()
 
     def _finished(self, answer: int) -> None:
-        if answer == self.buffer.answer and self._on_drained is not None:  # else flushed or gone on meanwhile
+        if answer == self.buffer.answer and self._on_drained is not None:  # else flushed or replaced meanwhile
             self._on_drained()
 
     def _report(self, error: DeviceError) -> None:

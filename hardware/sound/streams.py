@@ -1,7 +1,7 @@
-"""Streams on sound cards at the cards' own rate: one in each direction, or both in one.
+"""Streams on sound cards at the cards' own rate: one per direction, or both directions in one.
 
-A duplex stream calls back once per block with what was heard and a place for what is to be played. That pair belongs
-together by construction, and so the echo of what is played keeps its distance from it for as long as the stream runs.
+A duplex stream calls back once per block, with the captured block and room for the block to play. The two belong
+together by construction, so the delay of the echo is constant for as long as the stream runs.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from hardware.sound.cards import Card
 
 LATENCY_S = 0.02
-"""Asked of the driver: two 10 ms blocks. Less runs dry on a loaded Pi, more is heard as delay after a flush."""
+"""The latency to ask the driver for: two 10 ms blocks. Less runs dry on a loaded Pi, more is audible after a flush."""
 BLOCK_S = 0.010
 """The echo canceller's frame, and how long a flush may take to reach the driver."""
 COMMON_RATES = (48_000, 44_100, 32_000, 16_000, 24_000, 96_000)
-"""What cards run at, most frequent first. None is left to a converter: plain ALSA's has no filter, and aliases."""
+"""The rates to try, most common first. ALSA's converter is not used: it has no filter, and aliases."""
 SPIN_BLOCKS = 100
 SPIN_SHARE = 0.5
-"""Of a core, over ``SPIN_BLOCKS``: a block costs 3 %. After an underrun PortAudio may poll without ever waiting."""
+"""Share of a core over ``SPIN_BLOCKS``; normal is 3 %. After an underrun PortAudio may poll without ever waiting."""
 WIDE = "int32"
 DEPTHS = ("int16", WIDE)
-"""16 bits are what is needed; some I2S microphones and amplifiers know only 32."""
+"""16 bits suffice; some I2S microphones and amplifiers support only 32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +49,24 @@ class Side:
 
 
 class CardStream:
-    """A stream on one card, or on two that are one; satisfies :class:`hardware.sound.supervisor.Stream`.
+    """A stream in one or both directions of a card; satisfies :class:`hardware.sound.supervisor.Stream`.
 
-    ``block`` is called in PortAudio's thread, with what was captured as the card gave it (empty for an output), and
+    ``block`` is called in PortAudio's thread with the captured samples in the card's layout (empty for an output). It
     returns mono s16le to play (ignored for an input).
     """
 
     def __init__(self, into: Side | None, out: Side | None, rate: int, shape: tuple[int, int], depth: str) -> None:
-        """``shape``: channels in and out; ``depth`` one of ``DEPTHS``. Raises Unsupported, DeviceError."""
+        """Open the stream; ``shape``: channels in and out; ``depth``: one of ``DEPTHS``.
+
+        Raises Unsupported, DeviceError.
+        """
         self.into, self.out, self.rate, self.depth = into, out, rate, depth
         self.channels = shape
         self.block: Callable[[bytes], bytes] = lambda _: b""
         self.glitches = 0
-        """Over- and underruns that the driver reported."""
+        """How many overruns and underruns the driver reported."""
         self.spinning = False
-        """Whether the driver's thread burns the processor, although it goes on calling back."""
+        """Whether the driver's thread hogs the processor, although it still calls back."""
         self._calls = 0
         self._clocks = 0.0, 0.0
         side = into or out
@@ -73,7 +76,7 @@ class CardStream:
 
     @property
     def duplex(self) -> bool:
-        """Whether it does both directions."""
+        """Whether it serves both directions."""
         return self.into is not None and self.out is not None
 
     @property
@@ -83,7 +86,7 @@ class CardStream:
 
     @property
     def latency_s(self) -> tuple[float, float]:
-        """What the driver says it holds, in and out, in seconds."""
+        """The latency that the driver reports, in and out, in seconds."""
         told = self._stream.latency
         return told if isinstance(told, tuple) else (told, told)
 
@@ -92,7 +95,7 @@ class CardStream:
         translated(self.name, self._stream.start)
 
     def abort(self) -> None:
-        """Stop at once and drop what is pending."""
+        """Stop at once, and discard what is pending."""
         translated(self.name, self._stream.abort)
 
     def close(self) -> None:
@@ -149,7 +152,7 @@ class CardStream:
 
 
 def open_stream(into: Side | None, out: Side | None) -> CardStream:
-    """Open at the first rate, depth and number of channels that the hardware takes. Raises DeviceError."""
+    """Return a stream with the first rate, depth and channels that the hardware supports. Raises DeviceError."""
     refusal: Unsupported | None = None
     for rate, depth, shape in _attempts(into, out):
         try:
@@ -161,6 +164,6 @@ def open_stream(into: Side | None, out: Side | None) -> CardStream:
 
 
 def _attempts(into: Side | None, out: Side | None) -> Iterator[tuple[int, str, tuple[int, int]]]:
-    """Every rate, depth and shape worth asking for, the likeliest first."""
+    """Return every combination of rate, depth and shape to try, the likeliest first."""
     shapes = product(into.counts if into else (0,), out.counts if out else (0,))
     return product(COMMON_RATES, DEPTHS, sorted(shapes, key=sum))

@@ -1,12 +1,12 @@
-"""Sound card streams that stay up: one thread opens, starts, watches, stops and reopens the streams of all of them.
+"""Keeps the streams on sound cards up: one thread opens, starts, watches, stops and reopens all of them.
 
-PortAudio tells nothing when a card is unplugged: its callbacks stop, its streams claim to be active, and stopping them
+PortAudio does not tell when a card is unplugged: its callbacks stop, its streams claim to be active, and stopping them
 may never return. So a stream proves that it lives by calling back (a heartbeat), and every call into the driver runs in
-a helper thread with a time limit. All of that happens here and not on the event loop, which the driver may not block.
+a helper thread with a time limit. All of that happens here and not on the event loop, which the driver must not block.
 
     CLOSED --open--> READY --start--> RUNNING --stop--> READY
     any --failure or silence--> CLOSED, tried again after RETRY_S
-    any --a driver call that hangs--> STUCK, for good: the thread in it cannot be ended, and what it holds is not freed
+    any --a driver call that hangs--> STUCK, for good: its thread cannot be ended, nor what it holds be freed
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S = 0.3
 """A stream without a callback for this long is dead: a loaded machine delays one by 80 ms at most."""
 FIRST_BEAT_S = 1.0
-"""Some cards take half a second to begin."""
+"""How long a stream may take to its first callback; some cards take half a second."""
 WATCH_S = 0.1
-"""How often a running stream is looked at."""
+"""How often a running stream is checked."""
 RETRY_S = 2.0
-"""Between two attempts to reopen: somebody is pushing a plug back in."""
+"""Time between two attempts to reopen: somebody is pushing a plug back in."""
 RESCAN_S = 10.0
-"""Between two looks for a card that the kernel has nothing new about: it may have been in use when PortAudio looked."""
+"""Time between rescans if the kernel reports no change: the card may have been in use when PortAudio looked."""
 CALL_LIMIT_S = 4.0
-"""A driver call that takes longer hangs; opening a slow USB card takes under one second, setting its levels two."""
+"""A driver call that takes longer hangs; opening a slow USB card takes less than 1 s, setting its levels 2 s."""
 
 
 class Stream(Protocol):
@@ -45,7 +45,7 @@ class Stream(Protocol):
 
     @property
     def spinning(self) -> bool:
-        """Whether it works and burns the processor, which opening it again cures."""
+        """Whether it works but hogs the processor, which reopening cures."""
 
     def start(self) -> None:
         """Begin to call back."""
@@ -58,7 +58,7 @@ class Stream(Protocol):
 
 
 class SupervisedStream:
-    """One direction of one card: ``opened()`` gives a stream, which runs while ``wanted()``.
+    """One direction of one card: ``opened()`` returns a new stream, which runs while ``wanted()`` is true.
 
     Both are called in threads of the supervisor.
     """
@@ -69,15 +69,15 @@ class SupervisedStream:
         opened: Callable[[], Stream],
         wanted: Callable[[], bool],
     ) -> None:
-        """``name`` stands in error messages."""
+        """Start closed; ``name`` is for messages."""
         self.name = name
         self.on_fault: Callable[[DeviceError], None] = lambda _: None
-        """Called once for each outage, in a thread; given to :meth:`StreamSupervisor.add`."""
+        """Called once per outage, in a thread; set by :meth:`StreamSupervisor.add`."""
         self.fault: DeviceError | None = None
-        """Why it does not work at present."""
+        """Why it does not work at present; None while it works."""
         self.stream: Stream | None = None
         self.leaving = False
-        """Set to have it closed and forgotten; ``left`` is set when that is done."""
+        """Set to have it closed and removed; ``left`` is set when that is done."""
         self.left = threading.Event()
         self.stuck = False
         """Whether only a new process can use it again."""
@@ -90,29 +90,29 @@ class SupervisedStream:
         self._retry_at = -math.inf
 
     def beat(self) -> None:
-        """Prove life; called by the driver's callback."""
+        """Prove that the stream lives; called by the driver's callback."""
         self._dead_at = time.monotonic() + HEARTBEAT_S
         self._beating = True
 
     def reopen(self) -> None:
-        """Close and open once more, though nothing failed that can be noticed here; any thread."""
+        """Ask for the stream to be closed and opened again, though nothing failed; from any thread."""
         self._again = True
 
     def due(self) -> bool:
-        """Whether an attempt to open may be made."""
+        """Return whether an attempt to open may be made now."""
         return self.stream is None and not self.stuck and time.monotonic() >= self._retry_at
 
     @property
     def running(self) -> bool:
-        """Whether it is in use, and not only ready."""
+        """Whether the stream is running, not just ready."""
         return self._running
 
     def hasten(self) -> None:
-        """Make the next attempt now, because others make theirs: then they are made in their order."""
+        """Make the next attempt due now, together with those of the other streams, so that they keep their order."""
         self._retry_at = -math.inf
 
     def step(self) -> float:
-        """Bring the stream to where it should be. Returns seconds until the next look is needed."""
+        """Bring the stream into the state it should be in; return the seconds until the next check."""
         if self.stuck:
             return math.inf
         if self._again:
@@ -128,7 +128,7 @@ class SupervisedStream:
         return WATCH_S if self._running else math.inf
 
     def fail(self, error: DeviceError) -> None:
-        """Report the outage once and give the stream up; the first attempt to reopen comes at once."""
+        """Report the outage once and drop the stream; the first attempt to reopen comes at once."""
         if error.fatal:
             self._give_up(error)
             return
@@ -149,7 +149,7 @@ class SupervisedStream:
                 limited(self.name, stream.abort)
                 limited(self.name, stream.close)
             except DeviceError as error:
-                if error.fatal:  # else it is broken, and that is why it goes
+                if error.fatal:  # any other error is no surprise: the stream is dropped because it is broken
                     self._give_up(error)
 
     def _give_up(self, error: DeviceError) -> None:
@@ -168,7 +168,7 @@ class SupervisedStream:
         if self._running and time.monotonic() > self._dead_at:
             raise DeviceError(self.name, "stopped delivering", "check that it is plugged in")
         if self._running and self.stream.spinning:
-            log.warning("%s: its driver burns the processor and is opened again", self.name)
+            log.warning("%s: its driver hogs the processor, reopening it", self.name)
             self.drop()
             self._advance()
 
@@ -184,10 +184,10 @@ class SupervisedStream:
 
 
 class StreamSupervisor:
-    """The thread behind all streams. Starts with the first stream, ends with the last."""
+    """The thread that keeps all streams up. It starts with the first stream and ends with the last."""
 
     def __init__(self, rescan: Callable[[], None], stale: Callable[[], bool]) -> None:
-        """``rescan()`` renews the driver's list of cards and kills all streams; ``stale()`` says that it would help."""
+        """``rescan()`` renews the driver's list of cards and kills all streams; ``stale()`` says if that would help."""
         self._rescan = rescan
         self._stale = stale
         self._streams: list[SupervisedStream] = []
@@ -197,7 +197,7 @@ class StreamSupervisor:
         self._rescanned_at = time.monotonic()
 
     def add(self, stream: SupervisedStream, on_fault: Callable[[DeviceError], None]) -> None:
-        """Look after ``stream`` from now on; ``on_fault`` is told of each outage once, in a thread. Idempotent."""
+        """Supervise ``stream`` from now on; ``on_fault`` is called once per outage, in a thread. Idempotent."""
         stream.on_fault = on_fault
         with self._lock:
             if stream not in self._streams:
@@ -208,11 +208,11 @@ class StreamSupervisor:
         self.poke()
 
     def poke(self) -> None:
-        """Look at all streams now: what is wanted of one of them has changed."""
+        """Check all streams now, since one of them may have to start or stop."""
         self._poked.set()
 
     def remove(self, stream: SupervisedStream) -> None:
-        """Close ``stream`` and forget it; blocks while the driver closes, at most twice ``CALL_LIMIT_S``."""
+        """Close and remove ``stream``; blocks while the driver closes, at most twice ``CALL_LIMIT_S``."""
         if stream in self._streams:
             stream.leaving = True
             self.poke()
@@ -261,7 +261,7 @@ class StreamSupervisor:
                 stream.fail(error)
 
     def _free(self, streams: list[SupervisedStream]) -> bool:
-        """Whether a rescan disturbs nobody, or only what is ready, and that seldom."""
+        """Return whether a rescan disturbs no stream, or only streams that are not running, and those seldom."""
         if not any(each.stream for each in streams):
             return True
         idle = not any(stream.running for stream in streams)
@@ -269,7 +269,7 @@ class StreamSupervisor:
 
 
 def limited(name: str, call: Callable[[], T]) -> T:
-    """Return ``call()``, or raise a fatal DeviceError after ``CALL_LIMIT_S``: what hangs stays in a daemon thread."""
+    """Return ``call()``, run in a daemon thread. Raises a fatal DeviceError if it takes more than ``CALL_LIMIT_S``."""
     results: list[T] = []
     failures: list[DeviceError] = []
 
@@ -288,5 +288,5 @@ def limited(name: str, call: Callable[[], T]) -> T:
     if failures:
         raise failures[0]
     if not results:
-        raise DeviceError(name, "its driver failed in a way nobody foresaw", "read the traceback in the log")
+        raise DeviceError(name, "its driver failed unexpectedly", "read the traceback in the log")
     return results[0]

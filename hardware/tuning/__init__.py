@@ -1,4 +1,4 @@
-"""Is the box set up so that it hears and is heard? Measures, and says what to change.
+"""Tuning: measures microphone and loudspeaker, and says what to change.
 
 Imported by commands, service and tuning. Doors: ``session.TuningSession``, ``rig.CardRig``,
 ``simulated_rig.SimulatedRig``, ``findings.Figures``.

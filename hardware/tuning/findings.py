@@ -1,7 +1,7 @@
-"""What tuning a box found, in figures, and what follows from them: what is wrong and what to change.
+"""The figures of a tuning, and what follows from them: what is wrong and what to change.
 
-Plain numbers and words; the figures come from :mod:`hardware.tuning.measure`. Levels are dBFS, where a full-scale
-square wave is 0, above 100 Hz.
+The figures come from :mod:`hardware.tuning.measure`. Levels are in dBFS, where a full-scale square wave is 0, and count
+only what is above 100 Hz.
 """
 
 from __future__ import annotations
@@ -13,52 +13,52 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DELAYS_MS = (10.0, 400.0)
-"""What the echo canceller finds by itself."""
+"""The delays that the echo canceller finds by itself."""
 CLIPPING = 0.001
-"""Of the samples, 1 ms in a second: a voice a little nearer or louder would be broken at every vowel."""
+"""Share of samples, 1 ms in a second: a voice a little nearer or louder would be distorted at every vowel."""
 FAINT_DBFS = -45.0
-"""The voice detector takes nothing below -60 dBFS for speech, and the ends of words are 15 dB under their middles."""
+"""The voice detector ignores everything below -60 dBFS, and the ends of words are 15 dB quieter than their middles."""
 NOISY_DBFS = -40.0
 CLEAR_DB = 15.0
-"""A voice over the noise: down to here end-pointing and interruptions worked in the scenes of docs/audio.md."""
+"""Voice over noise: down to here, endpointing and interruptions worked in the scenes of docs/audio.md."""
 LOUD_DB = 12.0
-"""An echo over the voice: there, only about half of the interruptions are found (docs/audio.md)."""
+"""Echo over voice: above this, only about half of the interruptions are found (docs/audio.md)."""
 SOFT_DB = 20.0
-"""An echo under the voice: who stands where the voice came from hears the loudspeaker as a whisper."""
+"""Echo under voice: below this, the loudspeaker sounds like a whisper where the technician stands."""
 AUDIBLE_DB = 10.0
-"""An echo over the noise: with less, words drown."""
+"""Echo over noise: with less, words drown."""
 BUTTON_ONLY = 'turn.barge_in = "button"'
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured, None for no figure; ``measured`` tells what was not heard from what was not tried."""
+    """What was measured; None: no figure. ``measured`` tells "not heard" from "not tried"."""
 
     measured: frozenset[str] = field(default_factory=frozenset)
-    """Of quiet, speech, chirp, phrase."""
+    """The steps that were done: quiet, speech, chirp, phrase."""
     noise_dbfs: float | None = None
-    """Of the quietest second."""
+    """Level of the quietest second."""
     speech_dbfs: float | None = None
-    """Of the technician's words, without pauses."""
+    """Level of the technician's words, without pauses."""
     speech_clipping: float = 0.0
     """Share of samples at full scale, 0 to 1, while the technician speaks."""
     chirp_dbfs: float | None = None
-    """Of the chirp as the microphone heard it."""
+    """Level of the chirp at the microphone."""
     delay_ms: float | None = None
-    """From what is played to what is heard of it."""
+    """From playing a sound to its echo."""
     echo_dbfs: float | None = None
-    """Of the loudspeaker's words, as the microphone hears them."""
+    """Level of the loudspeaker's words at the microphone."""
     echo_clipping: float = 0.0
     """Share of samples at full scale while the loudspeaker speaks."""
     erle_db: float | None = None
-    """How much quieter the echo leaves the canceller than it came; None without a canceller."""
+    """By how much the canceller reduces the echo; None without a canceller."""
     interruptible: bool = False
     """Whether a voice over an answer could be told from the answer."""
     dead: bool = False
-    """Whether the microphone gave nothing but one and the same sample."""
+    """Whether all samples of the microphone were the same."""
 
     def plus(self, other: Figures) -> Figures:
-        """Return both; what ``other`` measured, and whether it is dead, counts."""
+        """Return both; where both have a figure, that of ``other`` counts, and so does its ``dead``."""
         blank = Figures()
         given = {each.name: getattr(other, each.name) for each in fields(other)}
         new = {name: value for name, value in given.items() if value != getattr(blank, name)}
@@ -68,7 +68,7 @@ class Figures:
 
     @property
     def rounded(self) -> dict[str, float | bool | None]:
-        """What was measured, to be stored: tenths of a dB and of a millisecond, shares as they are."""
+        """The figures to store: tenths of a dB and of a millisecond, shares to five digits."""
         plain = asdict(self)
         del plain["measured"]
         digits = {"speech_clipping": 5, "echo_clipping": 5}
@@ -77,21 +77,22 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong."""
+    """Something that is wrong."""
 
     about: str
     """The step that showed it: quiet, speech, chirp or phrase."""
     word: str
-    """The same in two words, for the line of that step."""
+    """The problem in two words, for the line of that step."""
     problem: str
-    """With its figure."""
+    """What is wrong, with its figure."""
     change: str
+    """What to change."""
     phrases: tuple[str, ...]
-    """Names of recorded phrases that say it."""
+    """The names of the recorded phrases that say it."""
     usable: bool = True
-    """Whether the box can be worked with all the same."""
+    """Whether the box can still be used."""
     setting: str = ""
-    """To copy into the configuration, as ``table.name = value``; empty if that depends."""
+    """The setting to copy into the configuration, as ``table.name = value``; empty if there is none to recommend."""
 
     @property
     def line(self) -> str:
@@ -100,7 +101,7 @@ class Finding:
 
 
 def judged(figures: Figures) -> list[Finding]:
-    """Return what is wrong, causes before what they cause; nothing if all is well."""
+    """Return what is wrong, causes before effects; empty if all is well."""
     if figures.dead:
         unmute = "unmute it (alsamixer, F4)"
         return [Finding("quiet", "dead", "the microphone is dead", unmute, ("microphone_silent",), usable=False)]
@@ -179,7 +180,7 @@ def _speaker(figures: Figures) -> Iterator[Finding]:
 
 
 def _echo(figures: Figures) -> Iterator[Finding]:
-    """A voice over an answer is only believed where the echo is gone."""
+    """Yield what is wrong with cancelling: a voice over an answer is trusted only if the echo is gone."""
     if "phrase" not in figures.measured or figures.interruptible or figures.delay_ms is None:
         return
     phrases = ("tune_echo_poor", "hold_to_interrupt")

@@ -1,6 +1,6 @@
-"""Measures a microphone and a loudspeaker from what was played and what was heard, sample by sample in step.
+"""Measures a microphone and a loudspeaker from what was played and what was captured at the same time.
 
-Pure: recordings in, figures out. Levels leave out what is below 100 Hz, rumble and offsets that nobody hears.
+Pure: recordings in, figures out. Levels leave out everything below 100 Hz: rumble and offsets that nobody hears.
 """
 
 from __future__ import annotations
@@ -29,44 +29,45 @@ if TYPE_CHECKING:
 
 CHIRP_S = 0.5
 CHIRP_HZ = (300.0, 4000.0)
-"""What the smallest loudspeakers play and every microphone hears."""
+"""A range that the smallest loudspeakers play and every microphone hears."""
 CHIRP_PEAK = 10 ** (-12 / 20)
-"""-12 dBFS: as loud as an answer, and far from the end of an amplifier."""
+"""-12 dBFS: as loud as an answer, and far from an amplifier's limit."""
 FADE_S = 0.03
 HIGH_PASS_HZ = 100.0
 FILTER_S = 0.06
-"""Length of the high pass: steep enough to close at 50 Hz, and a blow is over when it is over."""
+"""Length of the high pass: long enough to block 50 Hz, short enough not to smear a blow."""
 BLOCK_S = 0.02
 LAGS_S = (-0.1, 1.0)
-"""Where an echo is looked for: before what is played, if the reference came late; and as late as radio headsets are."""
+"""Where to look for an echo: from before its sound, if the reference came late, to as late as with radio headsets."""
 SMOOTHING_HZ = 100.0
-"""Width over which a spectrum is made flat: a hum loses its say, an echo keeps its shape."""
+"""Width over which a spectrum is flattened: a hum loses its weight, an echo keeps its shape."""
 BANDS = 5
-"""Parts of the chirp's range, each as long in it as the others. One partial of a struck pipe looks like an echo in one
-of them, a chirp that was heard sounds in all; most must agree."""
+"""Parts of the chirp's range, all of equal duration. A partial of a struck pipe looks like an echo in one of them; a
+chirp that was heard is in all of them. Most must agree."""
 AROUND_S = 0.12
-"""An echo begins within milliseconds, a struck pipe rings on: a peak is judged by what is around it as well."""
+"""An echo begins within milliseconds, while a struck pipe rings on: a peak is compared with this much around it."""
 CLEAR_PEAK = 4.2
-"""In 800 trials noise, speech and blows on metal came to 3.9 at most, chirps 10 dB under the noise to 4.6 at least."""
+"""In 800 trials, noise, speech and blows on metal reached at most 3.9, chirps 10 dB under the noise at least 4.6."""
 NEAR_S = (0.02, 0.005)
-"""Around the moment that the bands agree on: in a narrow band reflections hide the first arrival."""
+"""How far before and after the moment that the bands agree on to look: in a narrow band, reflections hide the first
+arrival."""
 FIRST_SHARE = 0.5
-"""Of the highest peak: the sound's first arrival may be weaker than a reflection of it."""
+"""Share of the highest peak: the first arrival of a sound may be weaker than a reflection."""
 ROOM_S = 0.2
-"""How much of what follows the first arrival counts as the echo's level."""
+"""How much after the first arrival counts towards the echo's level."""
 VOICE_DB = 9.0
-"""Over the noise; no block of 20 ms of steady noise is this far up."""
+"""A voice is this much over the noise; no block of 20 ms of steady noise is."""
 VOICE_S = 0.3
-"""A word."""
+"""The least voice that counts: a word."""
 LOUDEST = round(1 / BLOCK_S)
-"""Blocks that a level is the mean of: the loudest second, in which pauses and the noise have no say."""
+"""How many blocks a level is averaged over: the loudest second, without pauses and noise."""
 PASSES = 4
 """The canceller hears the phrase this many times, and the last time counts. In its first 2.5 s it lets nothing through,
-and a canceller that cannot find the echo, which comes too late, seems good for two passes."""
+and a canceller that cannot find an echo which comes too late seems good for two passes."""
 
 
 class Recording(NamedTuple):
-    """What was heard and what was played, mono, aligned as a duplex stream gives them."""
+    """What was captured (``near``) and what was played (``far``), mono, aligned as in a duplex stream."""
 
     near: Samples
     far: Samples
@@ -76,7 +77,7 @@ class Recording(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where in a recording something was done, in samples from and to; None: not done."""
+    """The first and last sample of each step in a recording; None: not done."""
 
     quiet: Span | None = None
     speech: Span | None = None
@@ -85,7 +86,7 @@ class Marks:
 
 
 def chirp(rate: int) -> bytes:
-    """Return half a second that slides from 300 to 4000 Hz, mono s16le; no step in it clicks."""
+    """Return half a second that slides from 300 to 4000 Hz, mono s16le, without a click."""
     low, high = CHIRP_HZ
     t = np.arange(round(CHIRP_S * rate)) / rate
     growth = math.log(high / low)
@@ -96,7 +97,7 @@ def chirp(rate: int) -> bytes:
 
 
 def analyse(near: Samples, far: Samples, rate: int, marks: Marks, known: Figures | None = None) -> Figures:
-    """Return the figures of the parts that ``marks`` names, added to what is ``known``."""
+    """Return ``known``, with the figures of the parts that ``marks`` names added."""
     found = known or Figures()
     dead = not len(near) or bool((near == near[0]).all())
     if known and known.measured:  # some microphones have a gate that opens when there is something to hear
@@ -142,7 +143,7 @@ def noise_floor(near: Samples, rate: int) -> float:
 
 
 def speech_level(near: Samples, rate: int, noise_dbfs: float | None) -> float | None:
-    """Return the level in dBFS of somebody's loudest second, put together from blocks; None if there was not a word."""
+    """Return the level in dBFS of the loudest second of speech, put together from blocks; None without a word."""
     powers = np.sort(_powers(near, rate))[::-1]
     noise = _power(noise_dbfs) if noise_dbfs is not None else float(np.quantile(powers, 0.1))
     voiced = int(np.count_nonzero(powers > noise * 10 ** (VOICE_DB / 10)))
@@ -152,7 +153,7 @@ def speech_level(near: Samples, rate: int, noise_dbfs: float | None) -> float | 
 
 
 def echo_level(near: Samples, far: Samples, rate: int, known: Figures) -> float | None:
-    """Return the level in dBFS at which the loudest second that was played is heard; None if only noise is heard."""
+    """Return the level in dBFS of the echo of the loudest second that was played; None if only noise is heard."""
     if known.delay_ms is None:
         return None
     heard, played = _powers(_later(near, -round(known.delay_ms * rate / 1000)), rate), _powers(far, rate)
@@ -162,7 +163,7 @@ def echo_level(near: Samples, far: Samples, rate: int, known: Figures) -> float 
 
 
 def _later(samples: Samples, count: int) -> Samples:
-    """Return as many samples, ``count`` later, with silence for what is not known."""
+    """Return ``samples`` delayed by ``count``, in the same length, padded with silence."""
     moved = np.zeros_like(samples)
     whole = len(samples)
     moved[max(0, count) : whole + min(0, count)] = samples[max(0, -count) : whole - max(0, count)]
@@ -175,7 +176,7 @@ def clipping(near: Samples) -> float:
 
 
 def _powers(samples: Samples, rate: int) -> Sound:
-    """Return the power of each block of 20 ms, in units of one sample step."""
+    """Return the power of each block of 20 ms, in squared sample steps."""
     half = round(FILTER_S * rate) // 2
     t = np.arange(-half, half + 1)
     low = np.sinc(2 * HIGH_PASS_HZ / rate * t) * np.blackman(len(t))
@@ -202,7 +203,7 @@ def _power(dbfs: float) -> float:
 
 
 def find_chirp(near: Samples, far: Samples, rate: int) -> tuple[float, float] | None:
-    """Return by how many ms ``near`` hears what is in ``far`` later, and how loud in dBFS; None if it does not."""
+    """Return the delay in ms of ``far``'s echo in ``near`` and its level in dBFS; None if there is none."""
     size = 1 << (len(near) + len(far) + round(-LAGS_S[0] * rate)).bit_length()
     heard, played = (np.fft.rfft(each.astype(np.float64), size) for each in (near, far))
     frequencies = np.fft.rfftfreq(size, 1 / rate)
@@ -222,13 +223,13 @@ def find_chirp(near: Samples, far: Samples, rate: int) -> tuple[float, float] | 
 
 
 def _agreed(bands: list[Sound], rate: int) -> int | None:
-    """Return where most bands have a peak that stands out from their own noise, if they have one."""
+    """Return the lag at which most bands have a peak that stands out from their noise; None if there is none."""
     clear = np.median([_clearness(each, round(AROUND_S * rate)) for each in bands], axis=0)
     return int(clear.argmax()) if clear.max() >= CLEAR_PEAK else None
 
 
 def _clearness(lags: Sound, width: int) -> Sound:
-    """Return by how much each lag stands out, of all and of those around it."""
+    """Return by how much each lag stands out, from all lags and from those around it."""
     padded = np.concatenate((np.zeros(width // 2 + 1), lags, np.zeros(width)))
     total = np.cumsum(padded)
     around = (total[width:] - total[:-width])[: len(lags)] / width
@@ -257,7 +258,7 @@ def _lags(spectrum: Spectrum, rate: int) -> Sound:
 
 
 def _loudness(heard: Spectrum, played: Spectrum, band: npt.NDArray[np.bool_], rate: int, lag: int) -> float:
-    """Return the level of the echo alone: what the path makes of the chirp, less what noise makes of as much time."""
+    """Return the level of the echo alone in dBFS: the chirp over the echo path, less the noise in as much time."""
     power = np.abs(played) ** 2
     least = 1e-4 * float(power.max())
     path = np.fft.irfft(np.where(band, heard * played.conj() / (power + least), 0))
@@ -286,7 +287,7 @@ def _smooth(spectrum: Spectrum, width: int) -> Sound:
 
 
 def cancelled(near: Samples, far: Samples, rate: int) -> float | None:
-    """Return how many dB of the echo the box's own front end takes out once it knows the room; None without one."""
+    """Return by how many dB the box's front end reduces the echo once it has learned; None without a canceller."""
     front = FrontEnd(rate, rate)
     size = rate // 100
     chunks: list[MicChunk] = []

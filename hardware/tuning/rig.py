@@ -29,43 +29,43 @@ if TYPE_CHECKING:
     from hardware.sound.resample import Samples
 
 PATIENCE_S = 5.0
-"""Over what was asked for; opening a card takes a second on a slow box."""
+"""How much longer to wait than asked for; opening a card takes a second on a slow box."""
 BLOCKS_PER_S = round(1 / BLOCK_S)
 
 
 class Recorder:
-    """Replaces the DSP thread and hands on the blocks as they are. Fed by the card's thread."""
+    """Replaces the DSP thread, and passes the blocks on unprocessed. Fed by the card's thread."""
 
     alive = True
 
     def __init__(self, deliver: Callable[[Block], None]) -> None:
-        """Give each block to ``deliver``, in the card's thread."""
+        """Call ``deliver`` with each block, in the card's thread."""
         self._deliver = deliver
 
     def prepare(self, rate_in: int, rate_out: int) -> None:
-        """No-op: each block says its rates."""
+        """No-op: each block has its rates with it."""
 
     def feed(self, block: Block) -> None:
-        """Hand on 10 ms."""
+        """Pass on a block of 10 ms."""
         self._deliver(block)
 
 
 class CardRig:
-    """One loudspeaker and one microphone; ``speaks`` False: the microphone alone."""
+    """A loudspeaker and a microphone on cards, without any processing; ``speaks`` False: the microphone only."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, audio: AudioSettings, *, speaks: bool) -> None:
-        """Open the cards in the background. Raises DeviceError if the sound library is missing, or no card is meant."""
+        """Open the cards in the background. Raises DeviceError without the sound library or without cards to open."""
         fix = "name one: field-agent devices"
         if audio.microphone_kind is not SoundKind.CARD:
-            raise DeviceError(f"microphone '{audio.microphone}'", "is no sound card", fix)
+            raise DeviceError(f"microphone '{audio.microphone}'", "is not a sound card", fix)
         if speaks and audio.speaker_kind is not SoundKind.CARD:
-            raise DeviceError(f"speaker '{audio.speaker}'", "is no sound card", fix)
+            raise DeviceError(f"speaker '{audio.speaker}'", "is not a sound card", fix)
         self.device = device(audio, speaks=speaks)
         self._inlet: Inlet[Block] = Inlet(loop, self._take, BLOCKS_PER_S)
         self._faults: Inlet[DeviceError] = Inlet(loop, self._fail, 4)
         self.failed = self._faults.post
         self._sound = CardSound(audio, Recorder(self._inlet.post))
-        self._sound.listen(ignore)  # the stream runs on between the steps; what is wanted of it are the blocks
+        self._sound.listen(ignore)  # so that the stream runs between the steps; only the blocks are used
         self._blocks: list[Block] = []
         self._wanted = 0
         self._speaks = speaks
@@ -74,10 +74,10 @@ class CardRig:
         self._sound.open(self, self if speaks else None)  # last: blocks and faults come from now on
 
     def drained(self, answer: int) -> None:
-        """No-op: how long a sound takes is known beforehand."""
+        """No-op: the length of a sound is known beforehand."""
 
     async def ready(self) -> None:
-        """Return when blocks come. Raises DeviceError."""
+        """Wait until blocks come. Raises DeviceError."""
         await self._reached(self._running)
 
     async def play_and_record(self, pcm: bytes, seconds: float) -> Recording:
@@ -98,12 +98,12 @@ class CardRig:
             await asyncio.to_thread(self._sound.close, side)
 
     async def _reached(self, event: asyncio.Event, seconds: float = 0.0) -> None:
-        """Wait for ``event``, a while longer than ``seconds``. Raises DeviceError."""
+        """Wait for ``event``, ``PATIENCE_S`` longer than ``seconds`` at most. Raises DeviceError."""
         try:
             async with asyncio.timeout(seconds + PATIENCE_S):
                 await event.wait()
         except TimeoutError:
-            raise DeviceError(self.device, "gives no sound", "unplug it and plug it in again") from None
+            raise DeviceError(self.device, "delivers no sound", "unplug it and plug it in again") from None
         if self._fault is not None:
             raise self._fault
 
@@ -121,7 +121,7 @@ class CardRig:
 
 
 def recording(blocks: list[Block]) -> Recording:
-    """Return blocks as one recording at the microphone's first rate; a card may come back with another."""
+    """Return blocks as one recording at the microphone's first rate; a card may come back with another rate."""
     rate = blocks[0].capture.rate
     near, far = [], []
     for (heard_at, played_at), run in groupby(blocks, lambda each: (each.capture.rate, each.rate_out)):
@@ -136,16 +136,16 @@ def recording(blocks: list[Block]) -> Recording:
 
 
 def _converted(samples: Samples, own: int, rate: int) -> Samples:
-    """Return any number of ``samples`` at another rate."""
+    """Return ``samples``, any number of them, converted from the rate ``own`` to ``rate``."""
     resampler = Resampler(own, rate)
     whole = np.pad(samples, (0, -len(samples) % resampler.unit))
     return resampler.convert(whole)[: len(samples) * rate // own]
 
 
 def device(audio: AudioSettings, *, speaks: bool = True) -> str:
-    """Return what identifies the cards that ``audio`` names, whatever order they are plugged in.
+    """Return the identity of the cards that ``audio`` names, which does not depend on the order of plugging.
 
-    Raises DeviceError if one is not there.
+    Raises DeviceError if a card is missing.
     """
     into = _identity(find(audio.microphone, "input"))
     return f"{into} > {_identity(find(audio.speaker, 'output'))}" if speaks else into
@@ -157,7 +157,7 @@ def device_soon(audio: AudioSettings) -> str:
 
 
 def _identity(card: Card) -> str:
-    """A USB card is known by its kind and its port, because ids of two alike change places; others by their name."""
+    """Return kind and port of a USB card, as the ids of two cards of a kind change places; the name of other cards."""
     name = card.name.partition(": - (hw:")[0].partition(" (hw:")[0]
     port = "" if card.number is None else usb_port(card.number)
     return f"{name} at {port}" if port else name

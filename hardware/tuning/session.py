@@ -1,6 +1,6 @@
-"""Tuning, step by step: asks for quiet, asks for a word, chirps, counts to ten, and says what it found.
+"""Tuning, step by step: asks for quiet, asks the technician to speak, chirps, counts to ten, and says what it found.
 
-Knows no card and no recorded voice: both are given. Takes under 30 s of a real box with one microphone or with ten.
+Cards and recorded voice are passed in. A real box takes less than 30 s, with one microphone or with ten.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     Voice = Callable[..., bytes]
 
 TAIL_S = 0.5
-"""After a sound its echo may still come: the longest delay that is cancelled, and some of the room."""
+"""How long the echo of a sound may still come: the longest delay that is cancelled, and some of the room."""
 QUIET_S = 1.2
 SPEAK_S = 3.0
 LATE_S = 1.2
-"""After the chirp: an echo as late as of a radio headset is still heard as a whole, and so its delay can be told."""
+"""How long to record after the chirp: even the late echo of a radio headset is captured whole, so it can be timed."""
 COUNT = tuple(range(1, 11))
-"""What the box says while its echo is measured: 4 to 5 s that are understood as a test in any language."""
+"""The numbers that the box says while its echo is measured: 4 to 5 s, understood as a test in any language."""
 SPOKEN = 2
-"""Findings said aloud; more are not remembered."""
+"""How many findings are said aloud; nobody remembers more."""
 CLOSE_DB = 6.0
-"""A microphone this much noisier than the best is not chosen for being loud: its card only amplifies more."""
+"""A microphone noisier than the best by more than this is not chosen for being loud: its card only amplifies more."""
 
 
 class Rig(Protocol):
-    """A loudspeaker and a microphone as they will be used."""
+    """A loudspeaker and a microphone, as they will be used."""
 
     device: str
-    """What identifies the pair when it is plugged in again."""
+    """Identifies the pair, also after it was unplugged."""
 
     async def ready(self) -> None:
-        """Return when sound flows. Raises DeviceError."""
+        """Wait until sound flows. Raises DeviceError."""
 
     async def play_and_record(self, pcm: bytes, seconds: float) -> Recording:
-        """Play 24 kHz mono s16le, perhaps none, and return ``seconds`` of both sides from when it began.
+        """Play 24 kHz mono s16le (may be empty) and return ``seconds`` of both sides from its beginning.
 
         Raises DeviceError.
         """
@@ -56,35 +56,35 @@ class Rig(Protocol):
 
 
 class Opener(Protocol):
-    """Where rigs come from. Called in a thread."""
+    """Opens rigs. Called in a thread."""
 
     def __call__(self, microphone: str, *, speaks: bool) -> Rig:
         """Return a rig with this microphone, and with the loudspeaker if it ``speaks``. Raises DeviceError."""
 
 
 class Screen(Protocol):
-    """Where progress is shown."""
+    """Shows progress."""
 
     def begin(self, text: str) -> None:
-        """Show what is being done."""
+        """Show the step that begins."""
 
     def end(self, text: str) -> None:
-        """Add how it ended."""
+        """Add the outcome of the step."""
 
     def line(self, text: str) -> None:
-        """Show a line of its own."""
+        """Show ``text`` on a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningResult:
-    """What tuning a box gave."""
+    """The result of a tuning."""
 
     device: str
     microphone: str
     figures: Figures
     findings: tuple[Finding, ...]
     compared: dict[str, Figures]
-    """What each microphone heard of the room and of the voice."""
+    """What each microphone measured of the room and of the voice."""
     took_s: float
 
     @property
@@ -96,7 +96,7 @@ class TuningResult:
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """What to say of it, most important first."""
+        """The names of the phrases to say, most important first."""
         chosen = [name for each in self.findings[:SPOKEN] for name in each.phrases]
         return tuple(dict.fromkeys(chosen)) or ("tune_good",)
 
@@ -105,9 +105,9 @@ class TuningSession:
     """One tuning. ``microphones`` are names as in the configuration, the configured microphone first."""
 
     def __init__(self, opened: Opener, voice: Voice, screen: Screen, microphones: list[str], *, spoken: bool) -> None:
-        """``voice(*names)`` gives 24 kHz s16le, and is called in a thread; ``spoken``: say what to do.
+        """``voice(*names)`` returns phrases as 24 kHz s16le, and is called in a thread; ``spoken``: say what to do.
 
-        Of ``opened`` only the first rig speaks; through the others the same moment is heard.
+        Only the first rig that ``opened`` returns plays; the others listen at the same time.
         """
         self._opened, self._voice, self._screen, self._spoken = opened, voice, screen, spoken
         self._names = microphones
@@ -115,7 +115,7 @@ class TuningSession:
         self._found: dict[str, Figures] = {}
 
     async def run(self) -> TuningResult:
-        """Do all steps. Raises DeviceError for a card that cannot be used."""
+        """Do all steps and return the result. Raises DeviceError for a card that cannot be used."""
         began = time.monotonic()
         try:
             await self._open()
@@ -145,7 +145,7 @@ class TuningSession:
                 await self._lose(name, error)
 
     async def _listen(self, title: str, prompt: str, step: str, seconds: float) -> None:
-        """Ask for something and hear it through all microphones at once."""
+        """Ask for something, and record it through all microphones at once."""
         self._screen.begin(title)
         asked = await asyncio.to_thread(self._voice, prompt) if self._spoken else b""
         before = SPEAKER_FORMAT.seconds_in(len(asked)) + TAIL_S * bool(asked)
@@ -161,7 +161,7 @@ class TuningSession:
         self._report(step)
 
     async def _lose(self, name: str, error: BaseException) -> None:
-        """Go on without a microphone, unless it is the configured microphone."""
+        """Leave out a microphone that failed. Raises ``error`` if it is the configured microphone or no DeviceError."""
         if name == self._names[0] or not isinstance(error, DeviceError):
             raise error
         self._screen.line(f"    {name}: {error.problem}, left out")
@@ -169,13 +169,13 @@ class TuningSession:
             await self._rigs.pop(name).aclose()
 
     async def _choose(self) -> str:
-        """Return the microphone to go on with, opened together with the loudspeaker."""
+        """Return the microphone to go on with, opened along with the loudspeaker."""
         first = self._names[0]
         if len(self._rigs) == 1:
             return first
         heard = loudest(self._found)
         chosen = heard or first
-        why = "the loudest clean one is" if heard else "none heard a voice, going on with"
+        why = "the loudest clear microphone is" if heard else "no microphone heard a voice, going on with"
         self._screen.line(f"    {why} {chosen}")
         for name in [each for each in self._rigs if each != chosen or chosen != first]:
             await self._rigs.pop(name).aclose()
@@ -202,13 +202,13 @@ class TuningSession:
         await rig.play_and_record(pcm, SPEAKER_FORMAT.seconds_in(len(pcm)) + TAIL_S)
 
     async def _analyse(self, name: str, take: Recording, step: str, after_s: float) -> None:
-        """Add what a step gave to what is known of a microphone; heavy work, off the loop."""
+        """Add the figures of a step to those of a microphone; the heavy work is done off the loop."""
         marks = Marks(**{step: (round(after_s * take.rate), len(take.near))})
         known = self._found.get(name)
         self._found[name] = await asyncio.to_thread(analyse, take.near, take.far, take.rate, marks, known)
 
     def _report(self, step: str) -> None:
-        """End the line of a step; with several microphones each has one of its own."""
+        """End the line of a step; with several microphones, each has a line of its own."""
         alone = len(self._rigs) == 1
         if not alone:
             self._screen.end("")
@@ -221,7 +221,7 @@ class TuningSession:
 
 
 def loudest(found: dict[str, Figures]) -> str | None:
-    """Return which microphone heard the voice loudest, among those that neither clip nor drown it; None if none did."""
+    """Return the microphone with the loudest voice among those that neither clip nor drown it; None without a voice."""
     over = {
         name: each.speech_dbfs - (each.noise_dbfs if each.noise_dbfs is not None else 0.0)
         for name, each in found.items()
@@ -234,7 +234,7 @@ def loudest(found: dict[str, Figures]) -> str | None:
 
 
 def result_of(step: str, found: Figures) -> str:
-    """Return figures and a word about a step, 55 characters at most."""
+    """Return the figures of a step and a word about it, 55 characters at most."""
     if found.dead:
         return "nothing but silence"
     wrong = next((each.word for each in judged(found) if each.about == step), "good")

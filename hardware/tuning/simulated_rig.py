@@ -1,4 +1,4 @@
-"""A simulated box in a simulated room, for tests and demonstrations: computes what would be heard of what is played."""
+"""A simulated rig in a simulated room, for tests and demonstrations: computes what the microphone would capture."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ FULL = 32768.0
 
 @dataclass(frozen=True, slots=True)
 class RoomModel:
-    """Levels in dBFS at the microphone before ``gain_db``, which is the card's own."""
+    """A room and its devices. Levels are in dBFS at the microphone, before the card's gain ``gain_db``."""
 
     rate: int = 48_000
     delay_ms: float = 60.0
     echo_db: float = -10.0
-    """Of the echo over what is played; -inf: a loudspeaker that is mute."""
+    """Level of the echo relative to what is played; -inf: the loudspeaker is mute."""
     noise_dbfs: float = -60.0
     speech_dbfs: float = -28.0
-    """Of words, without pauses; -inf: nobody speaks."""
+    """Level of words, without pauses; -inf: nobody speaks."""
     gain_db: float = 0.0
     drive: float = 0.3
-    """How hard the loudspeaker is driven: 3 is a bad one at its end."""
+    """How hard the loudspeaker is driven: 3 is a bad loudspeaker at its limit."""
     reverberation_s: float = 0.2
     drift_ppm: float = 0.0
-    """By how much the microphone's clock is fast."""
+    """How fast the microphone's clock runs, compared with the loudspeaker's."""
     dead: bool = False
     seed: int = 1
 
 
 class SimulatedRig:
-    """Returns at once what a room would have sounded like; somebody speaks after ``cue`` was played."""
+    """Computes at once what would be recorded in a room; somebody speaks after ``cue`` was played."""
 
     def __init__(self, room: RoomModel, device: str = "simulated", speech: bytes = b"", cue: bytes = b"") -> None:
-        """``speech`` is mono s16le at 16 kHz."""
+        """Set up the room; ``speech`` is 16 kHz mono s16le, ``cue`` 24 kHz mono s16le."""
         self.device = device
         self._room, self._speech, self._cue = room, speech, cue
         self._rng = np.random.default_rng(room.seed)
         self._path = _path(room, self._rng)
         self.asked_s = 0.0
-        """How long a real box would have taken."""
+        """Seconds that a real box would have taken so far."""
 
     async def ready(self) -> None:
         """Return at once."""
 
     async def play_and_record(self, pcm: bytes, seconds: float) -> Recording:
-        """Return ``seconds`` of both."""
+        """Return ``seconds`` of both sides, beginning with ``pcm`` (24 kHz mono s16le)."""
         self.asked_s += seconds
         room = self._room
         size = round(seconds * 100) * (room.rate // 100)
@@ -85,14 +85,14 @@ class SimulatedRig:
 
 
 def resampled(pcm: bytes, rate_in: int, rate: int) -> Samples:
-    """Return s16le at another rate."""
+    """Return mono s16le at the rate ``rate``."""
     converter = Resampler(rate_in, rate)
     sound = np.frombuffer(pcm, dtype="<i2")
     return converter.convert(_fitted(sound, -(-len(sound) // converter.unit) * converter.unit)) if len(sound) else sound
 
 
 def _path(room: RoomModel, rng: np.random.Generator) -> Sound:
-    """Return an impulse response of unit energy: the direct sound, then reflections that die away."""
+    """Return an impulse response of unit energy: the direct sound, then decaying reflections."""
     t = np.arange(max(1, round(room.reverberation_s * room.rate))) / room.rate
     tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / max(room.reverberation_s, 1e-3))
     tail *= 0.7 / max(1e-9, float(np.sqrt(np.sum(tail**2))))
@@ -108,7 +108,7 @@ def _fitted(sound: Samples, size: int) -> Samples:
 
 
 def _at(sound: Sound, dbfs: float, rate: int) -> Sound:
-    """Scale words to a level, pauses left out of account."""
+    """Return ``sound`` scaled so that its words, without pauses, have this level."""
     size = rate // 50
     blocks = sound[: len(sound) // size * size].reshape(-1, size)
     powers = (blocks**2).mean(axis=1)

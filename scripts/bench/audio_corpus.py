@@ -91,7 +91,7 @@ class Corpus:
     """Makes sounds from a cache directory and a seeded generator."""
 
     def __init__(self, cache: Path, rng: np.random.Generator, half: int) -> None:
-        """Take every second text, beginning at ``half``, so that tuning and reporting share none."""
+        """Use every second text, beginning at ``half``, so that tuning and reporting share none."""
         cache.mkdir(parents=True, exist_ok=True)
         self._cache = cache
         self.rng = rng

@@ -60,7 +60,7 @@ def stages(blocks: int) -> list[tuple[str, float]]:
 
 
 def missing(*, hush: bool) -> PassThrough:
-    """Be what is left without pywebrtc-audio."""
+    """Return what stands in for a missing pywebrtc-audio."""
     del hush
     return PassThrough()
 

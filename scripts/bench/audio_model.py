@@ -110,7 +110,7 @@ def mel(sound: Sound) -> Sound:
 
 
 def loud(clean: Sound, below_db: float) -> Sound:
-    """Tell for each block of 20 ms whether it is within so many dB of the loudest."""
+    """Return for each block of 20 ms whether it is within this many dB of the loudest."""
     powers = np.mean(clean[: len(clean) // 320 * 320].reshape(-1, 320) ** 2, axis=1)
     return np.asarray(powers > powers.max() * 10 ** (-below_db / 10))
 

@@ -48,7 +48,7 @@ class Ready:
     """Signals made in advance: those of the chains that nothing is fed back to."""
 
     def __init__(self, heard: Pcm, *, trusted: bool) -> None:
-        """Give the same to both listeners."""
+        """Pass the same to both listeners."""
         self._heard = heard
         self._trusted = trusted
 
@@ -128,7 +128,7 @@ class Listener:
         return lambda frame: bool(vad.is_speech(frame, SAMPLE_RATE))
 
     def hear(self, now: float, frame: bytes, *, playing: bool, trusted: bool, anybody: bool) -> bool:
-        """Take a frame; ``anybody`` is the truth. Return whether a barge-in has just been found to be nothing."""
+        """Handle a frame; ``anybody``: somebody really speaks. Return whether a barge-in proved to be nothing."""
         self.playing = playing
         if playing and not trusted and not self.endpointer.speaking:
             self.endpointer.reset()

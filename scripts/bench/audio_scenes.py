@@ -201,7 +201,7 @@ def put(track: Sound, sound: Sound, at: float) -> None:
 
 
 def amplitude(decibels: float) -> float:
-    """Return the factor that so many dB are."""
+    """Return this many dB as a factor."""
     return float(10 ** (decibels / 20))
 
 

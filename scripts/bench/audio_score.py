@@ -97,7 +97,7 @@ def judge(score: Score, said: Utterance, starts: list[float], ends: list[float])
 
 
 def spoken(take: Take, frames: int) -> Flags:
-    """Tell for each frame whether somebody speaks, or just did."""
+    """Return for each frame whether somebody speaks, or just did."""
     t = (np.arange(frames) + 1) * FRAME_S
     flags = np.zeros(frames, dtype=bool)
     for said in take.utterances:

@@ -41,7 +41,7 @@ class Trial:
     """A callback every 10 ms, the chain in one place, and what the agent does with a chunk on its loop."""
 
     def __init__(self, place: str, slower: int, loop: asyncio.AbstractEventLoop) -> None:
-        """Do everything ``slower`` times over, as a slower processor would take so much longer."""
+        """Do everything ``slower`` times over, to imitate a processor that is slower by that factor."""
         self._place = place
         self._loop = loop
         self._ends = [FrontEnd(48_000, 48_000) for _ in range(slower)]
@@ -55,7 +55,7 @@ class Trial:
         self.ages: list[float] = []
 
     def callbacks(self) -> None:
-        """Be the sound driver's thread."""
+        """Act as the sound driver's thread."""
         due = time.perf_counter()
         while not self.stopped.is_set():
             due += BLOCK_S
@@ -71,7 +71,7 @@ class Trial:
         self._blocks.put(None)
 
     def worker(self) -> None:
-        """Be the chain's own thread."""
+        """Act as the chain's own thread."""
         while (begun := self._blocks.get()) is not None:
             self._clean(begun)
 

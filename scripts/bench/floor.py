@@ -76,7 +76,7 @@ class Floor:
         return due
 
     async def listen(self, first: int, end: int) -> None:
-        """Take chunks that are not sent."""
+        """Discard chunks that are not sent."""
         for chunk in range(first, end):
             await self.until(chunk + 1)
 

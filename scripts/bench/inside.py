@@ -32,7 +32,7 @@ FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
 ROUNDS = 8
 HELD_S, HEARD_S, PAUSE_S = 0.7, 0.4, 0.6
 NEW_ANSWER_S = 1.0
-"""A piece of answer that comes so long after the last one is the first of another."""
+"""A piece of answer that comes this long after the last piece is the first of another answer."""
 
 
 class TappedMicrophone(PacedMicrophone):
@@ -79,7 +79,7 @@ class Bench:
         self.agent = Agent(config.override(config.Settings(), given, where="bench"), devices, lambda: "bench")
 
     def _tap_buffer(self) -> None:
-        """Take the time when answer audio is in the speaker's buffer, and when it is thrown out."""
+        """Record when answer audio is in the speaker's buffer, and when it is discarded."""
         write, flush, last = PlaybackBuffer.write, PlaybackBuffer.flush, 0.0
 
         def tapped_write(buffer: PlaybackBuffer, pcm: bytes, epoch: int | None = None) -> bool:

@@ -22,9 +22,9 @@ BEHIND_S = 0.3
 """Sooner, coalescing costs the oldest audio more than the saved headers are worth."""
 FRAME_S, SHARE = 0.25, 0.75
 LEAST_FRAME, LEAST_EVERY_S = 6_000, 5.0
-"""Where no frame fits into the share, one of this size is sent so often: the picture never freezes for good."""
+"""If no frame fits into the share, a frame of this size is sent this often, so that the picture never freezes."""
 LEAST_SPARE = 1.03
-"""16 kHz fits if the rate is so much more than it needs."""
+"""16 kHz fits if the rate exceeds its need by this factor."""
 ROUNDING_S = 1e-9
 
 

@@ -115,7 +115,7 @@ class Place:
     """Where the processes of one run live: namespaces, or none."""
 
     def __init__(self, names: tuple[str, str] | None) -> None:
-        """Take the names of the client's and the server's namespace."""
+        """Store the names of the client's and the server's namespace."""
         self.names = names
 
     @asynccontextmanager
@@ -159,7 +159,7 @@ def namespaces() -> Iterator[tuple[str, str]]:
 
 
 def connect(names: tuple[str, str]) -> None:
-    """Give the shaper's devices their addresses."""
+    """Assign the shaper's devices their addresses."""
     for name, own, peer in ((names[0], CLIENT, SERVER), (names[1], SERVER, CLIENT)):
         ip("-n", name, "addr", "add", own, "peer", peer, "dev", "tun0")
         ip("-n", name, "link", "set", "tun0", "mtu", str(MTU), "up")

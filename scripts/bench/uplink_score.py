@@ -20,9 +20,9 @@ QUIET = 300
 """RMS below which a chunk is a pause, and is left out: the speech never pauses."""
 HALF = RATE // 2
 BACK_MS, STEADY_S = 350, 2.0
-"""Latency that counts as recovered, if it lasts so long."""
+"""Latency that counts as recovered, if it lasts this long."""
 GRACE_S = 1.0
-"""A frame that arrives so much after the end of the speech still counts."""
+"""A frame that arrives this long after the end of the speech still counts."""
 LEAST_MATCH_S = 0.1
 START_S = 2.0
 """The beginning is a figure of its own: a press becomes a hold after 0.4 s, and all said meanwhile goes out at once."""

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 SAMPLE_BYTES = 2
 KEEP_S = 0.7
-"""Of each connection so much audio is kept, by which its place in the speech is found."""
+"""How much audio of each connection is kept, to find its place in the speech."""
 HEAD = 120
 RATE_IN = re.compile(rb"rate=(\d+)")
 

@@ -65,13 +65,13 @@ class Shaper:
         self.late: list[float] = []
 
     def start(self, at: float) -> None:
-        """Let the trace begin; what is on the line stays where it is."""
+        """Begin the trace; what is on the line stays there."""
         self.free_at -= at - self.began
         self.leaving = deque((due - (at - self.began), size) for due, size in self.leaving)
         self.began, self.trace = at, self.coming
 
     def enqueue(self, packet: bytes, arrived: float) -> None:
-        """Take a packet of the client, or drop it."""
+        """Queue a packet of the client, or drop it."""
         now = arrived - self.began
         while self.leaving and self.leaving[0][0] <= now:
             self.queued -= self.leaving.popleft()[1]

@@ -371,7 +371,7 @@ def test_one_file_for_microphone_and_speaker(fails: Fails, servers: Servers, tmp
     file = wav(tmp_path / "a.wav")
     before = file.read_bytes()
     line = fails(CONFIG, "talk", "--mic", "a.wav", "--speaker", str(file), "--url", servers.plain)
-    assert line == "--mic and --speaker are one file, a.wav, which would be lost (name another --speaker)"
+    assert line == "--mic and --speaker are the same file, a.wav (name another --speaker)"
     assert file.read_bytes() == before
 
 

@@ -125,8 +125,8 @@ def test_every_setting_has_a_documentation_and_a_default_within_its_own_limits()
     ("text", "message"),
     [
         ("[trun]\nmode = 1\n", r"\[trun\]: no such section \(known: service, session, turn, .*paths\)"),
-        ("turn = 3\n", r"turn: a section is wanted, \[turn\]"),
-        ("[[turn]]\nmode = 1\n", r"turn: a section is wanted, \[turn\]"),
+        ("turn = 3\n", r"turn: must be a section, \[turn\]"),
+        ("[[turn]]\nmode = 1\n", r"turn: must be a section, \[turn\]"),
         ("[turn]\nmood = 1\n", r"\[turn\] mood: no such key \(known: mode, detection, .*silence_ms\)"),
         ("[turn]\nmode = 1\n", r"\[turn\] mode: 1 is not a text"),
         ("[turn.mode]\nx = 1\n", r"\[turn\] mode: {'x': 1} is not a text"),

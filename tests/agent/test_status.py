@@ -71,7 +71,7 @@ def test_it_says_whether_the_service_can_be_reached_and_what_waits(
 
 def test_the_line_has_it_in_figures() -> None:
     assert status.line(standing(notes=2, lag_s=0.25)) == (
-        "link up, 2 notes waiting, 1 answers unheard, late by 250 ms, line 500 kbit/s, 12 ms buffered, no echo known"
+        "link up, 2 notes waiting, 1 answers unplayed, late by 250 ms, line 500 kbit/s, 12 ms buffered, no echo known"
     )
 
 

@@ -122,7 +122,7 @@ def empty_turn(cell: Cell) -> int:
 
 
 def strike(s: Stage, cell: Cell) -> None:
-    """Let it go wrong now. What meets a connection as it is opened needs the present one to break."""
+    """Trigger the fault now. A fault of opening a connection needs the present connection to break."""
     faults = faults_of(cell.scenario)
     if all(fault.kind in AT_OPENING for fault in faults):
         faults.append(RESET)
@@ -264,7 +264,7 @@ async def scene(cell: Cell, state: Path) -> Run:
 
 
 async def settle(s: Stage) -> None:
-    """Let the network come back if it is away, and tap until nothing waits any more."""
+    """Bring the network back if it is away, and tap until nothing waits."""
     s.simulator.relent()
     delivery = s.agent.conversation.delivery
     async with asyncio.timeout(SETTLE_S):

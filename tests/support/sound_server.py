@@ -124,7 +124,7 @@ class SoundServer:
         return subprocess.run(command, env=os.environ | self.environment, capture_output=True, check=False)
 
     def play(self, wav: Path, sink: str = "micfeed") -> subprocess.Popen[bytes]:
-        """Let the microphone hear ``wav``, from about 45 ms on."""
+        """Play ``wav`` into the microphone, from about 45 ms on."""
         return subprocess.Popen(["paplay", f"--device={sink}", str(wav)], env=os.environ | self.environment)
 
     def record(self, rate: int) -> AbstractContextManager[Path]:

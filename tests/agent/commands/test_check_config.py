@@ -115,7 +115,7 @@ def test_recordings_must_be_playable_where_they_are_used(
 
 def test_the_state_folder_must_be_possible_and_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
-    for state, why in (("file", "is no folder"), ("file/below", "is no folder"), ("new/below", "")):
+    for state, why in (("file", "is not a folder"), ("file/below", "is not a folder"), ("new/below", "")):
         file = configured(tmp_path, f'[paths]\nstate = "{tmp_path}/{state}"\n')
         assert cli.main(["check-config", "--config", file]) == (78 if why else 0)
         printed = capsys.readouterr().err

@@ -28,7 +28,7 @@ def test_what_is_there_is_listed_with_the_name_to_put_into_the_configuration(
     assert cli.main(["devices"]) == 0
     sound, hdmi, camera, chip = (line for line in capsys.readouterr().out.splitlines() if line.startswith("  "))
     assert sound == (
-        "  USB Audio (setting: 'Headset' or 'usb-1-1.3', whatever is plugged in there; default 48000 Hz; "
+        "  USB Audio (setting: 'Headset' or 'usb-1-1.3' for whatever is plugged in there; default 48000 Hz; "
         "in 1 ch 16/48 kHz; out 2 ch busy)"
     )
     assert hdmi == "  HDMI (setting: 'vc4hdmi'; default 44100 Hz; out 8 ch 44.1 kHz)"

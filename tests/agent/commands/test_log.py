@@ -35,9 +35,9 @@ LIST = """\
     2  2026-05-12 09:14    1 min      4  Which way do I turn this valve?
     1  2026-05-09 09:14    2 min      1  Wie spanne ich die Kette?
 
-Notes: 1 waiting, 1 answered and not heard yet
+Notes: 1 waiting, 1 answered and not played yet
  turn    5  saved 2026-05-12 09:15, 0.1 s, waiting
- turn    3  saved 2026-05-12 09:14, 0.1 s, answered, not heard yet
+ turn    3  saved 2026-05-12 09:14, 0.1 s, answered, not played yet
 """
 STORY = f"""\
 Conversation 2, 2026-05-12 09:14 to 09:15
@@ -50,7 +50,7 @@ technician  Which way do I turn this valve?
       call  order_part({{"part": "11-204-7"}}) -> {{"status": "ordered"}} (0.8 s)
      photo  {PHOTO}, 0 kB
 
-     photo  09:14:23  {LOST}, 411 kB, not kept any more
+     photo  09:14:23  {LOST}, 411 kB, no longer kept
 
      event  09:14:34  network: lost for 4 s
 
@@ -58,7 +58,7 @@ turn 3  09:14:43  spoken 0.1 s, answer 0.1 s, sent again 1 time
 technician  Is it the same seal?
        box  Yes.
    picture  what the camera saw
-      note  saved 09:14, answered 09:29, not heard yet
+      note  saved 09:14, answered 09:29, not played yet
 
 turn 4  09:15:03  typed
 technician  And the torque?
@@ -137,7 +137,7 @@ def test_as_many_are_listed_as_are_wanted_and_more_are_hinted_at(tmp_path: Path,
     newest = said("--state", folder).splitlines()
     assert newest[1].endswith("question 23")
     assert newest[20].endswith("question 4")
-    assert newest[21:] == ["       and older ones: field-agent log --all"]
+    assert newest[21:] == ["       and older conversations: field-agent log --all"]
     assert len(said("--state", folder, "-n", 2).splitlines()) == 4
     assert said("--state", folder, "--all").splitlines()[-1].endswith("question 1")
     assert len(said("--state", folder, "-n", 23).splitlines()) == 24
@@ -151,8 +151,8 @@ def test_an_empty_log_is_no_error(tmp_path: Path, said: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        ({"text": "", "answer": "Battery low."}, "(told) Battery low."),
-        ({"text": "", "audio": "000001.wav"}, "(not heard yet by the service)"),
+        ({"text": "", "answer": "Battery low."}, "(unasked) Battery low."),
+        ({"text": "", "audio": "000001.wav"}, "(no transcript yet)"),
         ({"question": "Heard."}, "Heard."),
     ],
 )
@@ -179,7 +179,7 @@ def test_conversations_in_which_nothing_happened_are_listed_only_with_all(tmp_pa
     assert numbers("-n", 3) == ["5", "4", "2", "and"]
     assert numbers("-n", 4) == ["5", "4", "2", "1"]
     assert numbers("--all") == ["6", "5", "4", "3", "2", "1"]
-    assert "    6  2026-05-12 09:14      0 s      0  (nothing was said)" in said("--state", folder, "--all")
+    assert "    6  2026-05-12 09:14      0 s      0  (no question)" in said("--state", folder, "--all")
 
 
 def test_a_log_in_which_nothing_happened_is_an_empty_one(tmp_path: Path, said: Any) -> None:
@@ -203,7 +203,7 @@ def test_what_is_still_recorded_or_was_cut_short_is_not_called_a_note(tmp_path: 
             7, made.journal.begin_conversation("a-model", BEGAN), "spoken", BEGAN, audio="000007.wav"
         )
     last = said("--state", tmp_path / "s").splitlines()[-1]
-    assert last.startswith(" turn    7  said 2026-05-12 09:14, not finished")
+    assert last.startswith(" turn    7  spoken 2026-05-12 09:14, not finished")
 
 
 @pytest.mark.parametrize("columns", [40, 80, 300])
@@ -232,8 +232,8 @@ def test_what_has_made_room_is_said(state: Path, said: Any) -> None:
     (state / "spool" / "sent" / "000002.wav").unlink()
     (state / "spool" / "000003.jpg").unlink()
     told = said("show", "2", "--state", state)
-    assert told.count("     audio  made room for newer recordings\n") == 1
-    assert "   picture  what the camera saw, not kept any more\n" in told
+    assert told.count("     audio  deleted to make room for newer recordings\n") == 1
+    assert "   picture  what the camera saw, no longer kept\n" in told
 
 
 def test_what_became_of_a_turn_is_said(tmp_path: Path, said: Any) -> None:
@@ -254,7 +254,7 @@ def test_what_became_of_a_turn_is_said(tmp_path: Path, said: Any) -> None:
         "0 s, 4 turns, model unknown",
         "     state  never answered, connection lost",
         "     state  sent, not answered yet",
-        "      note  saved 09:14, answered 2026-05-13 10:14, heard 2026-05-13 10:15",
+        "      note  saved 09:14, answered 2026-05-13 10:14, played 2026-05-13 10:15",
         "       box  [stopped after 0.0 of 3.0 s]",
         "      call  look() -> no result",
         "2026-05-13",
@@ -306,7 +306,7 @@ def test_the_folder_is_where_the_agent_would_have_it(
 
 def test_no_folder_is_an_error_that_names_it_and_makes_none(tmp_path: Path, said: Any) -> None:
     line = said(code=CONFIG)
-    assert f"{tmp_path}/home/.local/state/field-agent: there is no such folder" in line
+    assert f"{tmp_path}/home/.local/state/field-agent: no such folder" in line
     assert "name another folder with --state" in line
     assert not (tmp_path / "home").exists()
 
@@ -466,7 +466,7 @@ def test_a_recording_is_written_as_a_wav(state: Path, said: Any) -> None:
     said("play", "5", "--state", state, "--out", "a.wav")
     assert samples(here / "a.wav") == (16_000, SPEECH)
     assert (here / "a.wav").stat().st_mode & 0o777 == 0o600
-    assert "a.wav: is there already" in said("play", "3", "--answer", "--state", state, "--out", "a.wav", code=CONFIG)
+    assert "a.wav: exists already" in said("play", "3", "--answer", "--state", state, "--out", "a.wav", code=CONFIG)
     assert samples(here / "a.wav") == (16_000, SPEECH)
     said("play", "3", "--answer", "--state", state, "--out", "a.wav", "--force")
     assert samples(here / "a.wav") == (24_000, ANSWER)
@@ -495,10 +495,10 @@ def test_a_header_that_is_spoilt_costs_no_sample(state: Path, said: Any, header:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["2"], "turn 2: its recording made room for newer ones"),
-        (["3", "--answer"], "turn 3: its recording made room for newer ones"),
-        (["2", "--answer"], "turn 2: its answer was not kept"),
-        (["4"], "turn 4: was typed, there is no recording"),
+        (["2"], "turn 2: its recording was deleted to make room"),
+        (["3", "--answer"], "turn 3: its recording was deleted to make room"),
+        (["2", "--answer"], "turn 2: no recording of its answer"),
+        (["4"], "turn 4: was typed, so there is no recording"),
     ],
 )
 def test_why_nothing_is_played(state: Path, said: Any, arguments: list[str], why: str) -> None:

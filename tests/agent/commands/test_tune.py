@@ -50,7 +50,7 @@ def test_limits_come_with_settings_to_copy_and_a_verdict_of_five_lines(capsys: p
     assert cli.main(["tune", "--no-voice", "--simulated", room]) == 1
     out = capsys.readouterr().out
     assert all(len(line) <= 80 for line in out.splitlines())
-    copied, _, verdict = out.partition("copy into the configuration:\n")[2].partition("usable, with limits")
+    copied, _, verdict = out.partition("copy this into the configuration:\n")[2].partition("usable, with limits")
     assert tomllib.loads(copied) == {"turn": {"barge_in": "button"}}
     assert len(verdict.splitlines()) <= 5
     assert "700 ms (10 to 400 wanted)" in verdict
@@ -86,8 +86,8 @@ def test_microphones_are_compared_and_the_better_one_is_to_be_copied(
     assert cli.main([*arguments, "--simulated", nearer]) == 0
     out = capsys.readouterr().out
     assert "    Collar " in out
-    assert "the loudest clean one is Pocket" in out
-    assert "to copy" not in out
+    assert "the loudest clear microphone is Pocket" in out
+    assert "copy this" not in out
 
 
 def test_a_microphone_that_is_better_than_the_configured_one_is_to_be_copied() -> None:
@@ -114,7 +114,7 @@ def test_a_file_is_no_card_to_tune(tmp_path: Path, capsys: pytest.CaptureFixture
     file = tmp_path / "config.toml"
     file.write_text('[audio]\nmicrophone = "silence"\n')
     assert cli.main(["tune", "--config", str(file)]) == 74
-    assert "is no sound card" in capsys.readouterr().err
+    assert "is not a sound card" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["delay_ms", "delay_ms=x"])

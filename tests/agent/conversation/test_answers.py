@@ -21,7 +21,7 @@ class Owed(Answers):
         super().__init__(lambda answer: self.lost.append(answer.utterance))
 
     def piece(self, now: float = 0.0) -> int | str | None:
-        """Take a piece of answer: the utterance it is an answer to, or "refused"."""
+        """Return the utterance that a piece of content answers, or "refused"."""
         answer, _ = self.content(now)
         return answer.utterance if answer is not None else "refused"
 

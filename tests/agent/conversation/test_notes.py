@@ -1,4 +1,4 @@
-"""Notes: which one is put to the service next, and how the model is told of its age."""
+"""Notes: which note is sent next, and how the model is told of its age."""
 
 from __future__ import annotations
 

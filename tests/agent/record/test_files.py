@@ -92,7 +92,7 @@ def test_the_file_is_named_by_what_it_is(
     assert (here / name).read_bytes().startswith(begins)
     assert (here / name).stat().st_mode & 0o777 == 0o600
     size = (here / name).stat().st_size / 1000
-    assert capsys.readouterr().out == f"{name}: {size:.0f} kB\nno longer kept and so left out: 1 file\n"
+    assert capsys.readouterr().out == f"{name}: {size:.0f} kB\nleft out because no longer kept: 1 file\n"
 
 
 @pytest.mark.parametrize("kind", ["json", "html"])
@@ -111,7 +111,7 @@ def test_standard_output_gets_the_record_and_nothing_else(
     ("options", "why"),
     [
         (["--format", "zip", "--out", "-"], "--out -: a zip is not written to standard output"),
-        (["--out", "there.html"], "there.html: is there already"),
+        (["--out", "there.html"], "there.html: exists already"),
         (["--out", "missing/a.html"], "missing/a.html: cannot be written: No such file or directory"),
         (["--out", "folder", "--force"], "folder: is a folder"),
     ],

@@ -120,10 +120,10 @@ def test_the_page_tells_the_conversation(state: Path) -> None:
         "Assistant Clockwise. … stopped after 6.2 of 13.1 s",
         "Function call order_part part 11-204-7 Result status ordered",
         "Photo taken at 09:14:08",
-        f"Photo {LOST}: not kept any more",
+        f"Photo {LOST}: no longer kept",
         "network lost for 4 s",
         "What the camera saw, kept with the question",
-        "Saved 09:14, answered 09:29, not heard yet",
+        "Saved 09:14, answered 09:29, not played yet",
         "No transcript yet",
         "Saved 09:15, waiting to be sent",
         "Times are local (UTC+02:00).",
@@ -158,4 +158,4 @@ def test_a_page_is_made_also_when_a_file_goes_meanwhile(state: Path, monkeypatch
     names = record(state).files()
     (state / "stills" / PHOTO).unlink()
     monkeypatch.setattr(Record, "files", lambda _: names)
-    assert f"Photo {PHOTO}: not kept any more" in html_of(state).text
+    assert f"Photo {PHOTO}: no longer kept" in html_of(state).text

@@ -36,7 +36,7 @@ ROOM: dict[str, float] = {"rate": 16_000, "noise_dbfs": -58}
 
 
 class Box:
-    """Cards in a pretended room, a button that is down from the beginning, and a light."""
+    """Cards in a simulated room, a button that is down from the beginning, and a light."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.down_s: float | None = None

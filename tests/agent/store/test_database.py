@@ -69,7 +69,7 @@ def test_a_reader_opens_a_journal_that_nobody_writes_to_and_one_whose_writer_was
 
 
 def test_a_reader_says_why_it_cannot_read(path: Path) -> None:
-    with pytest.raises(StorageError, match=r"there is no journal.*the agent makes it"):
+    with pytest.raises(StorageError, match=r"there is no journal.*the agent creates it"):
         Journal(path, read_only=True)
     assert not path.parent.exists()
     path.parent.mkdir()
@@ -178,7 +178,7 @@ def test_an_older_journal_is_brought_up_to_date_and_keeps_what_it_holds(
     journal.add_event(101.0, "network", "away", talk)
     journal.close()
     monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, NEXT))
-    with pytest.raises(StorageError, match=r"of version 2 and version 3 is needed \(start the agent once"):
+    with pytest.raises(StorageError, match=r"has version 2, and version 3 is needed \(start the agent once"):
         Journal(journal.path, read_only=True)
     for _ in range(2):
         with closing(Journal(journal.path)) as later:
@@ -205,7 +205,7 @@ def test_a_newer_journal_is_refused_and_left_alone(journal: Journal) -> None:
     journal._database.execute("PRAGMA user_version = 9")
     journal.close()
     for read_only in (False, True):
-        with pytest.raises(StorageError, match="version 9 and this program knows up to 2") as refused:
+        with pytest.raises(StorageError, match="version 9, and this program knows versions up to 2") as refused:
             Journal(journal.path, read_only=read_only)
         assert str(journal.path) in str(refused.value)
         assert "install the newer program" in refused.value.fix
@@ -292,7 +292,7 @@ def test_a_journal_of_version_1_keeps_every_row_under_the_names_of_today(old: Pa
 
 def test_a_journal_of_version_1_is_left_as_it_is_by_who_only_reads(old: Path) -> None:
     before = {each.name: each.read_bytes() for each in old.parent.iterdir() if not each.name.endswith("-shm")}
-    with pytest.raises(StorageError, match=r"of version 1 and version 2 is needed \(start the agent once"):
+    with pytest.raises(StorageError, match=r"has version 1, and version 2 is needed \(start the agent once"):
         Journal(old, read_only=True)
     after = {each.name: each.read_bytes() for each in old.parent.iterdir() if not each.name.endswith("-shm")}
     assert after == before

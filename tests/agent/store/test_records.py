@@ -107,11 +107,11 @@ def test_a_full_memory_is_told_and_no_note_is_deleted_for_it(tmp_path: Path) -> 
     with talking(tmp_path, limit_bytes=5_000_000) as store:
         spoken(store, 1, pcm=SPEECH * 60)
         assert store.warning == ""
-        with pytest.raises(FAILURES, match="memory for notes is full"):
+        with pytest.raises(FAILURES, match="storage for notes is full"):
             store.begin(2, 101.0)
-        assert "memory for notes is full" in store.warning
+        assert "storage for notes is full" in store.warning
         store.begin(3, 101.0, typed="How hot?")  # which needs no room, and makes none
-        assert "memory for notes is full" in store.warning
+        assert "storage for notes is full" in store.warning
         assert len(unsent(tmp_path)) == 1
         store.settle(1, "answered", 102.0)
         store.begin(4, 103.0)

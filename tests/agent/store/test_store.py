@@ -190,7 +190,7 @@ def test_what_is_old_is_forgotten_if_it_is_to_be(
         play(scene())
     with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
         assert len(journal.conversations()) == kept
-    assert ("1 conversations and events older than 3 days are forgotten" in caplog.text) == (kept == 1)
+    assert ("1 conversations and events older than 3 days were deleted" in caplog.text) == (kept == 1)
 
 
 def test_what_nobody_waits_for_is_on_disk_as_well(tmp_path: Path) -> None:

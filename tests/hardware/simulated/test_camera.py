@@ -49,7 +49,7 @@ def test_a_folder_of_pictures_is_shown_in_turn(tmp_path: Path) -> None:
 
 FLAWED = {
     "empty": (b"", "is empty"),
-    "text": (b"hello", "is no JPEG"),
+    "text": (b"hello", "is not a JPEG"),
     "cut": (b"\xff\xd8\xff\xe0 half of it", "is cut short"),
     "padded": (b"\xff\xd8\xff\xd9" + bytes(17), "is cut short"),
     "huge": (b"\xff\xd8\xff" + bytes(5_000_000) + b"\xff\xd9", "is larger than 5 MB"),
@@ -86,7 +86,7 @@ def test_flawed_pictures_of_a_folder_are_skipped_with_a_warning(
             await asyncio.sleep(1)
 
     run_virtual(run())
-    said = ["a.jpg is empty and is skipped", "b.jpg is no JPEG and is skipped", "c.jpg is no file and is skipped"]
+    said = ["a.jpg is empty and is skipped", "b.jpg is not a JPEG and is skipped", "c.jpg is not a file and is skipped"]
     assert caplog.messages == [f"camera {tmp_path}: {line}" for line in said]
 
 

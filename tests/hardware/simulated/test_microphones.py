@@ -115,7 +115,7 @@ def test_what_is_no_wav_is_refused(tmp_path: Path, content: bytes | None) -> Non
     ("content", "says"),
     [
         (None, "cannot be read: No such file or directory"),
-        (b"", "cannot be read: it ends inside of its header"),
+        (b"", "cannot be read: it ends inside its header"),
         (b"RIFF\x24\0\0\0WAVE", "cannot be read: fmt chunk and/or data chunk missing"),
     ],
     ids=["missing", "empty", "no chunks"],

@@ -63,7 +63,7 @@ def test_one_that_clips_all_the_time_is_named_once_and_a_shout_is_not() -> None:
     assert not any(said)
     said = [watch.feed(heard(clipping=0.3)) for _ in chunks(3 * CLIPPED_S)]
     assert [words for words in said if words] == [
-        "is too loud and clips (set audio.capture_percent to less, or alsamixer, F4)"
+        "is too loud and clips (lower audio.capture_percent, or use alsamixer, F4)"
     ]
 
 

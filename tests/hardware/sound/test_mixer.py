@@ -84,7 +84,7 @@ def test_a_card_without_levels_says_so_once(asked: Path, caplog: pytest.LogCaptu
     asked.with_name("contents").write_text("")
     for _ in range(2):
         set_levels(1, "capture", 70)
-    assert caplog.messages == ["card 1 has no capture level that could be set; set audio.capture_percent to -1"]
+    assert caplog.messages == ["card 1 has no capture level to set; set audio.capture_percent to -1"]
 
 
 def test_without_alsa_utils_one_line_says_so(
@@ -94,7 +94,7 @@ def test_without_alsa_utils_one_line_says_so(
     monkeypatch.setattr(mixer, "_said", set())
     for _ in range(2):
         set_levels(1, "capture", 70)
-    assert caplog.messages == ["alsa-utils is missing, levels are left as they are: apt install alsa-utils"]
+    assert caplog.messages == ["alsa-utils is missing, so levels are not changed: apt install alsa-utils"]
 
 
 def test_an_amixer_that_hangs_does_not_hold_up_the_card(
@@ -103,4 +103,4 @@ def test_an_amixer_that_hangs_does_not_hold_up_the_card(
     asked.with_name("amixer").write_text("#!/bin/sh\nexec sleep 5\n")
     monkeypatch.setattr(mixer, "LIMIT_S", 0.1)
     set_levels(1, "capture", 70)
-    assert caplog.messages == ["card 1: amixer hangs, its capture level is left as it is"]
+    assert caplog.messages == ["card 1: amixer hangs, so its capture level is not changed"]

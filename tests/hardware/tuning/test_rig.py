@@ -156,7 +156,7 @@ def test_a_card_that_is_busy_says_so_at_once_and_one_that_gives_nothing_soon(mon
 
     async def tuned() -> None:
         rig = CardRig(asyncio.get_running_loop(), AUDIO, speaks=True)
-        with pytest.raises(DeviceError, match="gives no sound"):
+        with pytest.raises(DeviceError, match="delivers no sound"):
             await rig.ready()
         Sound.opened.failed(DeviceError("Clip", "is busy", "end it"))
         with pytest.raises(DeviceError, match="is busy"):
@@ -171,5 +171,5 @@ def test_what_is_no_card_is_refused(names: tuple[str, str]) -> None:
         audio = AudioSettings(*names)
         CardRig(asyncio.get_running_loop(), audio, speaks=audio.speaker == "none")
 
-    with pytest.raises(DeviceError, match="no sound card"):
+    with pytest.raises(DeviceError, match="not a sound card"):
         asyncio.run(tuned())

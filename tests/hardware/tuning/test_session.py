@@ -91,7 +91,7 @@ def test_of_several_the_loudest_clean_microphone_is_taken() -> None:
     outcome, _, text = tuned(far, near, clipping)
     assert (outcome.microphone, outcome.device) == ("mic 1", "mic 1")
     assert set(outcome.compared) == {"mic 0", "mic 1", "mic 2"}
-    assert "the loudest clean one is mic 1" in text
+    assert "the loudest clear microphone is mic 1" in text
 
 
 def test_more_gain_alone_is_not_louder() -> None:
