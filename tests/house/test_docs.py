@@ -38,7 +38,7 @@ def test_each_rhythm_is_drawn_for_the_technician(rhythm: Rhythm) -> None:
 @pytest.mark.parametrize("code", ExitCode)
 def test_each_exit_code_is_in_the_readme(code: ExitCode) -> None:
     told = (ROOT / "README.md").read_text(encoding="utf-8").partition("Exit codes:")[2].partition("\n\n")[0]
-    assert re.search(rf"(^| · |\s){code.value} ", told)
+    assert re.search(rf"(^| · |\s){code.value}\s", told)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
