@@ -24,7 +24,7 @@ from agent.screen.plot import Diary, Look
 from agent.service.process import until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
-from agent.terminal import fail, printable, shortened, start_log
+from agent.terminal import fail, positive, printable, shortened, start_log
 from hardware.ports import SPEAKER_FORMAT, Devices
 from hardware.simulated.technician import Technician
 
@@ -54,7 +54,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--mic", metavar="default|NAME", help="use a real microphone: you speak, Enter is the button")
     sub.add_argument("--speaker", metavar="default|NAME", help="play the answers on a real speaker")
     sub.add_argument("--scenario", metavar="NAME|FILE", help="let the simulator misbehave")
-    sub.add_argument("--uplink", type=float, metavar="KBIT", help="limit the uplink to the simulator to KBIT kbit/s")
+    sub.add_argument("--uplink", type=positive, metavar="KBIT", help="limit the uplink to the simulator to KBIT kbit/s")
     sub.add_argument("--uplink-trace", type=Path, metavar="FILE", help="vary that limit: SECONDS KBIT on each line")
     sub.add_argument("--plain", action="store_true", help="print lines instead of the live panel")
     sub.add_argument("--out", type=Path, default=Path("out/demo"), metavar="FOLDER", help="where to write the results")

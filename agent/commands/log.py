@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
+DIGITS = 18
+"""A number with more may not fit the 64 bits that SQLite counts with."""
 SHOWN = 20
 FORMATS = ("json", "html", "zip")
 AHEAD_S = 4.0
@@ -81,6 +83,8 @@ def number(text: str) -> int:
     """Return ``text`` as a whole number above 0; an option's type. Raises ArgumentTypeError."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    if len(text) > DIGITS:
+        raise argparse.ArgumentTypeError(f"{text} is larger than any number in a log")
     return int(positive(text))
 
 

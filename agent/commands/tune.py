@@ -7,13 +7,13 @@ import asyncio
 import json
 import sys
 import wave
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.config import DEFAULT_PATH
-from agent.errors import ExitCode
+from agent.errors import ConfigError, ExitCode
 from agent.terminal import config_option
 from agent.tuning import keep, on_cards, verdict
 from agent.voice.recordings import Recordings, configured
@@ -98,7 +98,10 @@ def simulated(special: dict[str, float], voice: Recordings) -> Opener:
     """Return a function that opens simulated rigs; each further microphone hears the voice 10 dB less."""
     from hardware.tuning.simulated_rig import RoomModel, SimulatedRig  # noqa: PLC0415 - numpy, as above
 
-    plain = RoomModel(**special)  # type: ignore[arg-type] # numbers; an unknown name is a mistake of ours
+    known = [each.name for each in fields(RoomModel)]
+    if not special.keys() <= set(known):
+        raise ConfigError(f"--simulated: {', '.join(special.keys() - set(known))}: known are {', '.join(known)}")
+    plain = RoomModel(**special)  # type: ignore[arg-type] # numbers
     with wave.open(str(QUESTION)) as file:
         question = file.readframes(file.getnframes())
     farther: dict[str, int] = {}

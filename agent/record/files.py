@@ -135,6 +135,8 @@ def written(target: Path, *, force: bool) -> Iterator[BinaryIO]:
         sys.stdout.flush()
         yield sys.stdout.buffer
         return
+    if target.is_dir():  # an empty name is the present folder, too
+        raise ConfigError(f"{target}: is a folder (name a file with --out)")
     if target.exists() and not force:
         raise ConfigError(f"{target}: exists already (name another file with --out, or replace it with --force)")
     try:

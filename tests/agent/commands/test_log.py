@@ -527,3 +527,10 @@ def test_sound_keeps_its_length_and_its_shape_at_the_speakers_rate() -> None:
 )
 def test_how_long(seconds: float, words: str) -> None:
     assert span(seconds) == words
+
+
+@pytest.mark.parametrize("arguments", [["show", "9" * 20], ["play", "9" * 20], ["export", "9" * 20], ["-n", "9" * 20]])
+def test_a_number_that_no_log_has_is_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["log", *arguments])
+    assert "is larger than any number in a log" in capsys.readouterr().err

@@ -122,3 +122,8 @@ def test_a_room_that_cannot_be_read_is_wrong_usage(wrong: str) -> None:
     with pytest.raises(SystemExit) as raised:
         cli.main(["tune", "--simulated", wrong])
     assert raised.value.code == 2
+
+
+def test_an_unknown_part_of_a_simulated_room_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tune", "--simulated", "delay=60"]) == 78
+    assert "--simulated: delay: known are" in capsys.readouterr().err

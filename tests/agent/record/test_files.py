@@ -114,6 +114,8 @@ def test_standard_output_gets_the_record_and_nothing_else(
         (["--out", "there.html"], "there.html: exists already"),
         (["--out", "missing/a.html"], "missing/a.html: cannot be written: No such file or directory"),
         (["--out", "folder", "--force"], "folder: is a folder"),
+        (["--out", "folder"], "folder: is a folder"),
+        (["--out", "", "--force"], ".: is a folder"),
     ],
 )
 def test_where_nothing_is_written(
