@@ -21,10 +21,13 @@ from hardware.panel.keyboard import KeyboardButton
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from agent.app import Agent
     from agent.config import Settings
     from agent.metrics import TurnSummary
+    from agent.notices import Notice
+    from agent.status import Snapshot
     from hardware.ports import Devices, Microphone
 
 NEVER_S = {"idle_s": 3600.0, "follow_up_s": 600.0}
@@ -33,7 +36,6 @@ LAST_ANSWER_S = 2.0
 """How long after the end of a WAV its last question may still be found to have ended."""
 LAST_RECORD_S = 3.0
 """How long the service has at the end to begin an answer that it owes, or to close the last turn."""
-GLANCE_S = 0.05
 KEYS = "Enter taps, Space (where the terminal can) or Tab holds; type a line to ask in writing; Ctrl-C ends."
 EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after another; the program ends after the last
 answer. The API key is read from GEMINI_API_KEY, or from the file that [service] key_file in the configuration names; a
@@ -141,9 +143,11 @@ async def _converse(
         devices = replace(devices, button=keyboard)
     agent: Agent = Agent(settings, devices, lambda: api_key.api_key(settings), observers)
     observers.add(SCREEN, screen(agent, keyboard if terminal else None, aloud=not arguments.text).observe)
-    ends = [quit_asked.wait(), observers.left.wait(), _end_of_wav(devices.microphone, agent)]
+    patience = _Patience(agent)
+    observers.add("the ends", patience.observe)
+    ends = [quit_asked.wait(), observers.left.wait(), _end_of_wav(devices.microphone, patience)]
     if not terminal:
-        ends.append(_ask(agent, lines, last=not arguments.listen and arguments.seconds is None))
+        ends.append(_ask(agent, patience, lines, last=not arguments.listen and arguments.seconds is None))
     if arguments.seconds is not None:
         ends.append(asyncio.sleep(arguments.seconds))
     try:
@@ -166,40 +170,64 @@ def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lin
     return Lines(clock, latest=latest, aloud=aloud, typed=lambda: keyboard.line)
 
 
-async def _ask(agent: Agent, lines: asyncio.Queue[str | None], *, last: bool) -> None:
+class _Patience:
+    """Waits until the agent has come so far; it looks again whenever something has happened."""
+
+    def __init__(self, agent: Agent) -> None:
+        """Wait for ``agent``, which must be given :meth:`observe`."""
+        self._agent = agent
+        self._happened = asyncio.Event()
+
+    def observe(self, _: Notice) -> None:
+        """Handle a notice of the agent."""
+        self._happened.set()
+
+    async def until(self, reached: Callable[[Snapshot], bool]) -> None:
+        """Return when ``reached`` is true of how things stand."""
+        while not reached(self._agent.snapshot()):
+            self._happened.clear()
+            await self._happened.wait()
+
+    async def until_over(self) -> None:
+        """Return when the box is at rest and nothing more of the last turn is to be expected."""
+        over = False
+        while not over:
+            await self.until(_at_rest)
+            try:
+                async with asyncio.timeout(LAST_RECORD_S):
+                    await self.until(lambda now: now.phase.busy or _complete(now))
+            except TimeoutError:
+                over = True
+            else:
+                over = _at_rest(self._agent.snapshot())
+
+
+def _connected(now: Snapshot) -> bool:
+    return now.link.connections > 0
+
+
+def _at_rest(now: Snapshot) -> bool:
+    return not now.phase.busy
+
+
+def _complete(now: Snapshot) -> bool:
+    return not now.answer_owed and (now.turn is None or now.turn.over)
+
+
+async def _ask(agent: Agent, patience: _Patience, lines: asyncio.Queue[str | None], *, last: bool) -> None:
     """Ask line after line, each when the line before is answered; return after the last if ``last``, else never."""
-    while not agent.snapshot().link.connections:  # noqa: ASYNC110 - if that fails, the agent ends
-        await asyncio.sleep(GLANCE_S)
+    await patience.until(_connected)  # if that fails, the agent ends
     while (line := await lines.get()) is not None:
-        await _at_rest(agent)
+        await patience.until(_at_rest)
         agent.ask(line)
     if not last:
         await asyncio.Event().wait()
-    await _over(agent)
+    await patience.until_over()
 
 
-async def _end_of_wav(microphone: Microphone, agent: Agent) -> None:
+async def _end_of_wav(microphone: Microphone, patience: _Patience) -> None:
     """Wait for the end of a WAV microphone and of the last answer; with any other microphone, wait for ever."""
     ended = getattr(microphone, "ended", None) or asyncio.Event()
     await ended.wait()
     await asyncio.sleep(LAST_ANSWER_S)
-    await _over(agent)
-
-
-async def _at_rest(agent: Agent) -> None:
-    while agent.snapshot().phase.busy:  # noqa: ASYNC110 - every phase has its own deadline
-        await asyncio.sleep(GLANCE_S)
-
-
-async def _over(agent: Agent) -> None:
-    """Wait until the box is at rest and nothing more of the last turn is to be expected."""
-    left_s = LAST_RECORD_S
-    while left_s > 0:
-        now = agent.snapshot()
-        if now.phase.busy:
-            left_s = LAST_RECORD_S
-        elif now.answer_owed or (now.turn is not None and not now.turn.over):
-            left_s -= GLANCE_S
-        else:
-            return
-        await asyncio.sleep(GLANCE_S)
+    await patience.until_over()

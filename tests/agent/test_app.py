@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from hardware.ports import DeviceError, Rhythm
 from tests.support.stage import ASSETS, play, question, stage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.support.stage import Stage
@@ -266,14 +268,21 @@ def test_a_service_that_does_not_answer_is_asked_once_more_and_then_the_question
     play(scene())
 
 
+@asynccontextmanager
+async def nowhere(state: Path) -> AsyncIterator[Stage]:
+    """Ask a question where nobody can be reached."""
+    sections: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}, "paths": {"state": str(state)}}
+    async with stage(**sections) as s:
+        await asyncio.sleep(0.5)
+        await s.wake()
+        await s.say("gauge")
+        await asyncio.sleep(2)
+        yield s
+
+
 def test_where_nobody_can_be_reached_a_question_is_saved_at_once_and_there_after_a_restart(tmp_path: Path) -> None:
     async def scene() -> None:
-        nowhere: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}, "paths": {"state": str(tmp_path)}}
-        async with stage(**nowhere) as s:
-            await asyncio.sleep(0.5)
-            await s.wake()
-            await s.say("gauge")
-            await asyncio.sleep(2)
+        async with nowhere(tmp_path) as s:
             assert len(s.times(notices.NoteKept)) == 1
             assert s.agent.turn.phase is Phase.LISTENING
             assert s.box.light.rhythm is Rhythm.OFFLINE
@@ -293,12 +302,8 @@ def test_where_nobody_can_be_reached_a_question_is_saved_at_once_and_there_after
 
 def test_answers_to_notes_may_be_spoken_as_they_come(tmp_path: Path) -> None:
     async def scene() -> None:
-        nowhere: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}, "paths": {"state": str(tmp_path)}}
-        async with stage(**nowhere) as s:
-            await asyncio.sleep(0.5)
-            await s.wake()
-            await s.say("gauge")
-            await asyncio.sleep(2)
+        async with nowhere(tmp_path):
+            pass
         async with stage(paths={"state": str(tmp_path)}, notes={"answers": "at-once"}) as s:
             await s.until(Phase.SPEAKING)
             assert not s.box.microphone.open

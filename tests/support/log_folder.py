@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from agent import cli
+from agent.commands import log
 from agent.record.record import Record, load
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from agent.store.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
 BEGAN = datetime(2026, 5, 12, 7, 14, 3, tzinfo=UTC).timestamp()
 """09:14:03 in Berlin."""
@@ -26,6 +31,22 @@ SPEECH = array("h", [100] * 1600).tobytes()
 ANSWER = array("h", [200] * 2400).tobytes()
 ANSWERED = {"state": "answered", "connections": 1, "attempts": 1}
 """Put to the service once, as a turn is for which nothing went wrong."""
+
+
+@contextmanager
+def in_berlin(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
+    """Be in Berlin, at 80 columns, with no configuration but one's own, in ``folder``/here."""
+    for name, value in {"TZ": "Europe/Berlin", "COLUMNS": "80", "HOME": str(folder / "home")}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(log, "DEFAULT_PATH", folder / "no-config.toml")
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 class LogFolder:

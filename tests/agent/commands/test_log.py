@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import sqlite3
-import time
 import wave
 from array import array
 from contextlib import closing
@@ -23,7 +22,7 @@ from hardware.ports import DeviceError
 from hardware.simulated.clock import run_virtual
 from hardware.simulated.speakers import SilentSpeaker
 from tests.support.command import field_agent
-from tests.support.log_folder import ANSWER, BEGAN, LOST, PHOTO, SPEECH, LogFolder, closed, filled
+from tests.support.log_folder import ANSWER, BEGAN, LOST, PHOTO, SPEECH, LogFolder, closed, filled, in_berlin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,18 +71,8 @@ technician  (no transcript)
 
 @pytest.fixture(autouse=True)
 def berlin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Berlin, 80 columns, no configuration but one's own, and a folder to write to."""
-    for name, value in {"TZ": "Europe/Berlin", "COLUMNS": "80", "HOME": str(tmp_path / "home")}.items():
-        monkeypatch.setenv(name, value)
-    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(log, "DEFAULT_PATH", tmp_path / "no-config.toml")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+    with in_berlin(monkeypatch, tmp_path):
+        yield
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.commands import log
-from tests.support.log_folder import closed
+from tests.support.log_folder import closed, in_berlin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,15 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def berlin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Berlin, no configuration, and a folder to write to."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    monkeypatch.setattr(log, "DEFAULT_PATH", tmp_path / "no-config.toml")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+    with in_berlin(monkeypatch, tmp_path):
+        yield
 
 
 @pytest.fixture
