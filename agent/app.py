@@ -28,6 +28,7 @@ from agent.uplink.utterance import Kind
 from agent.vision.pictures import Pictures
 from agent.voice.announcer import Announcer
 from agent.voice.earcons import Earcon, pcm
+from agent.voice.phrase import about_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,6 @@ class Agent:
             frame_budget=self.conversation.frame_budget,
             deliver=self._picture,
             keep=self._keep_still,
-            drop=self.store.drop_still,
             on_fault=watch.fault,
         )
 
@@ -173,24 +173,39 @@ class Agent:
                 self.conversation.disconnect_when_done()
             case effects.Reconnect():
                 self.conversation.link.renew()
-            case effects.Play():
-                # Words over an answer would spoil both.
-                self._announcer.play(effect.earcon, () if self.turn.phase.playing else effect.words)
-            case effects.FinishAnswer():
-                self._devices.speaker.finish()
             case effects.TakeStill():
                 self.pictures.take_still()
-            case effects.DiscardStill():
-                self.pictures.discard_still()
-            case effects.SpeakStatus():
-                self._speak_status()
+            case effects.Play() | effects.SpeakStatus():
+                self._perform_words(effect)
+            case effects.PauseAnswer() | effects.ResumeAnswer() | effects.FinishAnswer():
+                self._perform_on_speaker(effect)
             case _:
                 self._perform_on_conversation(effect)
+
+    def _perform_words(self, effect: effects.Play | effects.SpeakStatus) -> None:
+        if isinstance(effect, effects.Play):
+            self._announcer.play(effect.earcon, effect.words)
+        else:
+            self._speak_status()
+
+    def _perform_on_speaker(self, effect: effects.PauseAnswer | effects.ResumeAnswer | effects.FinishAnswer) -> None:
+        speaker = self._devices.speaker
+        match effect:
+            case effects.PauseAnswer():
+                speaker.pause()
+                self._announcer.hush()
+            case effects.ResumeAnswer():
+                speaker.resume()
+            case effects.FinishAnswer():
+                speaker.finish()
+            case _:
+                assert_never(effect)
 
     def _perform_on_conversation(self, effect: effects.ConversationEffect) -> None:
         conversation = self.conversation
         match effect:
             case effects.OpenUtterance():
+                self._announcer.hush()
                 conversation.open_utterance(self.mic.ear.pre_roll(effect.pre_roll_s))
                 self.pictures.stream_frames(on=True)
             case effects.EndUtterance():
@@ -230,6 +245,10 @@ class Agent:
         self.mic.acoustics.came_of(record, self._loop.time())
         log.info("%s", record.line())
         self.tell(notices.TurnEnded(record.summary()))
+
+    def introduce(self, age_s: float, then: Callable[[], None]) -> None:
+        """Say how long ago the question was asked to which the answer follows."""
+        self._announcer.say(about_note(age_s), then=then)
 
     def connection_failed(self, error: LinkError) -> None:
         """Handle an attempt to connect that failed before there was any connection."""

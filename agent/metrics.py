@@ -98,6 +98,7 @@ class TurnRecord:
     reason: str = ""  # why the service ended the turn, if it says so
     frames: int = 0  # sent while the question was asked
     frames_dropped: int = 0
+    loudest: int = 0  # sample of the answer, about
     serial: int = field(default_factory=count(1).__next__)
 
     @property

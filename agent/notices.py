@@ -74,10 +74,6 @@ class StillSaved(Bare):
     """A photo is safe on disk."""
 
 
-class StillDiscarded(Bare):
-    """The last photo was not meant, and is gone."""
-
-
 @dataclass(frozen=True, slots=True)
 class FaultBegan:
     """A part needs a person."""
@@ -207,6 +203,13 @@ class NoteAnswersPlaying(Bare):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerMissed:
+    """The service closed the turn of a question with nothing that can be heard."""
+
+    reason: str  # as the service gives it, or nothing
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """Neither the service nor the speaker will add to this turn."""
 
@@ -250,7 +253,6 @@ Notice = (
     | EarconPlayed
     | StatusSpoken
     | StillSaved
-    | StillDiscarded
     | FaultBegan
     | FaultEnded
     | NoiseJudged
@@ -272,6 +274,7 @@ Notice = (
     | AnswerOverridden
     | AnswerSilenced
     | AnswerPlayed
+    | AnswerMissed
     | NoteAnswersPlaying
     | TurnEnded
     | LinkStateChanged

@@ -19,7 +19,6 @@ _PLAIN: dict[type, type[Any]] = {
     effects.EndUtterance: notices.UtteranceEnded,
     effects.CutAnswer: notices.AnswerSilenced,
     effects.PlayAnswers: notices.NoteAnswersPlaying,
-    effects.DiscardStill: notices.StillDiscarded,
     effects.SpeakStatus: notices.StatusSpoken,
     effects.Reconnect: notices.QuestionRetried,
 }
@@ -35,6 +34,8 @@ def of_move(move: events.Event | effects.Effect) -> notices.Notice | None:
             return notices.GestureMade("hold" if isinstance(move, Hold) else "hold_end", 0)
         case events.SpeechStarted() | events.SpeechEnded():
             return notices.SpeechDetected(isinstance(move, events.SpeechStarted))
+        case events.AnswerMissing():
+            return notices.AnswerMissed(move.reason)
         case events.NoteSaved():
             return notices.NoteKept(move.delivered)
         case events.NotesChanged():

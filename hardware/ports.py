@@ -183,7 +183,7 @@ class Speaker(Protocol):
 
     @property
     def audible(self) -> bool:
-        """Whether anything (answer or chime) plays or is about to."""
+        """Whether anything (answer, words or chime) plays or is about to; an answer that is paused does not."""
 
     def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Open the output. ``on_drained`` is called once after ``finish``, when the last sample was handed over."""
@@ -199,6 +199,18 @@ class Speaker(Protocol):
 
     def repeat(self) -> float:
         """Play the last answer again from its start, as far as it is kept; return its seconds, 0.0 if there is none."""
+
+    def pause(self) -> None:
+        """Silence the answer within one output period, and keep it, until ``resume`` or ``flush``."""
+
+    def resume(self) -> None:
+        """Play a paused answer on. Idempotent."""
+
+    def say(self, pcm: bytes) -> None:
+        """Play the box's own words, never together with an answer: whichever comes second waits."""
+
+    def hush(self) -> None:
+        """Silence the box's own words, and discard those that wait."""
 
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays; it does not count as part of an answer."""

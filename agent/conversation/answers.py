@@ -173,6 +173,10 @@ class Answers:
         self._owed.popleft()
         return answer.acknowledges, [events.AnswerEnded()] if answer.aloud else []
 
+    def drop(self) -> Answer:
+        """Stop expecting the present answer, and return it; its question is not acknowledged."""
+        return self._owed.popleft()
+
     def interrupted(self) -> list[events.Event]:
         """Handle the service's report that it stopped the answer because it heard speech; return events.
 

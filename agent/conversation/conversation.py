@@ -59,6 +59,7 @@ class Conversation:
             clock=loop.time,
             wall=wall,
             emit=self._note_changed,
+            introduce=lambda recorded_at, then: host.introduce(wall() - recorded_at, then),
         )
         self.outbox = Outbox(delivery.ledger, settings.video, narrowband=settings.link.narrowband)
         take_number = delivery.ledger.take_number

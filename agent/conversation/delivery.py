@@ -48,8 +48,12 @@ class Delivery:
         clock: Callable[[], float],
         wall: Callable[[], float],
         emit: Callable[[events.Event], None],
+        introduce: Callable[[float, Callable[[], None]], None],
     ) -> None:
-        """Continue with what ``store`` found at the start; ``clock`` is the loop's, ``wall`` the calendar's."""
+        """Continue with what ``store`` found at the start; ``clock`` is the loop's, ``wall`` the calendar's.
+
+        ``introduce``: see :class:`agent.conversation.note_answers.NoteAnswers`.
+        """
         self._store = store
         self._counters = counters
         self._clock = clock
@@ -61,7 +65,7 @@ class Delivery:
         self.notes = Notes()
         for row in past.owed:
             self.notes.add(row.number, row.began_at)
-        self.answers = NoteAnswers(speaker, store, self.notes, past.unplayed, emit)
+        self.answers = NoteAnswers(speaker, store, self.notes, past.unplayed, emit=emit, introduce=introduce)
         """The answers to notes that were not played yet."""
 
     # what the technician says

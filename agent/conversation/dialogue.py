@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from hardware.ports import Speaker
 
 
+INAUDIBLE = 58
+"""-55 dBFS: an answer without a louder sample is silence; the service has been seen to send such answers."""
+LOUDNESS_STRIDE = 8
+"""Every eighth sample is enough to tell speech from silence."""
+NEEDS_MORE = "NEED_MORE_INPUT"
+"""The turnCompleteReason of a service that waits for the question to go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Playing:
     """The answer that is on the speaker."""
@@ -111,7 +119,7 @@ class Dialogue:
                 # While the rest of an answer has not been asked for yet, this is about something else.
                 awaited = self._broken is not None and self._answers.current is None
                 return [] if awaited else self._answers.interrupted()
-            case GenerationComplete():
+            case GenerationComplete() if not self._missing(""):  # else the end of the turn tells
                 return self._acknowledge(self.latest, self._answers.generation_complete())
             case Usage():
                 if self.latest is not None:
@@ -209,6 +217,7 @@ class Dialogue:
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
+        answer.record.loudest = max(answer.record.loudest, loudest(event.pcm))
         if self._speaker.write(event.pcm, self._speaker_for(answer.record).epoch):
             answer.record.answer.add_audio(seconds)
         else:
@@ -247,13 +256,36 @@ class Dialogue:
             self._delivery.acknowledge(utterance, record)
         return told
 
+    def _missing(self, reason: str) -> bool:
+        """Whether the present answer is nothing that can be heard, though the service knows what was asked.
+
+        ``reason``: why it ended the turn, if it says so. A service that is told nothing is right to say nothing.
+        """
+        answer = self._answers.current
+        if answer is None or answer.utterance is None or not answer.aloud:
+            return False
+        record = answer.record
+        understood = record.typed or record.question_text.strip() or reason not in ("", NEEDS_MORE)
+        inaudible = record.loudest < INAUDIBLE if record.answer.audio_s else not record.answer.text
+        return bool(understood) and inaudible
+
     def _turn_complete(self, event: TurnComplete) -> list[events.Event]:
+        if event.idle and self._missing(event.reason):
+            return self._give_up_missing(event.reason)
         record = self.latest
         news = self._acknowledge(record, self._answers.turn_complete(event))
         if record is not None and event.idle:
             record.reason = event.reason
             self._service_done(record)
         return news
+
+    def _give_up_missing(self, reason: str) -> list[events.Event]:
+        """Drop an answer that cannot be heard; its question stays unacknowledged."""
+        answer = self._answers.drop()
+        if self._playing is not None and self._playing.record is answer.record:
+            self._playing = None
+            self._speaker.flush()
+        return [events.AnswerMissing(reason)]
 
     def _lost(self, answer: Answer) -> None:
         if answer.record is self._broken and not answer.generated:
@@ -285,3 +317,9 @@ class Dialogue:
             record.settled = True
             self._counters.turns += 1
             self._turn_log.settle(record)
+
+
+def loudest(pcm: bytes) -> int:
+    """Return about the largest magnitude in ``pcm`` (s16le), 0 to 32768."""
+    samples = memoryview(pcm).cast("h")[::LOUDNESS_STRIDE]
+    return max(max(samples), -min(samples)) if samples else 0  # noqa: PLW3301 - flattened, it would be twice as slow

@@ -64,6 +64,12 @@ class Host(Protocol):
     def turn_over(self, record: TurnRecord) -> None:
         """Handle the final record of a turn."""
 
+    def introduce(self, age_s: float, then: Callable[[], None]) -> None:
+        """Tell the technician that the answer to a question follows that was asked ``age_s`` ago, then call ``then``.
+
+        ``then`` is called also if nothing can be said; the sound that it makes follows the words.
+        """
+
     def connection_failed(self, error: LinkError) -> None:
         """Handle a failed attempt to connect, if no connection has come up before."""
 

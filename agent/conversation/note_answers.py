@@ -1,9 +1,9 @@
-"""Answers to notes: counted as they arrive, and played one after another when the technician is there."""
+"""Answers to notes: counted as they arrive, and played one by one when the technician is there."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.turn import events
 from hardware.ports import SPEAKER_FORMAT
@@ -12,24 +12,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.conversation.notes import Notes
+    from agent.store.rows import KeptAnswer
     from agent.store.store import Store
     from hardware.ports import Speaker
+
+HEARD_SHARE = 0.8
+"""An answer of which this much was played counts as heard; of less, the point may have been missed."""
+
+
+class _Playing(NamedTuple):
+    """The answer on the speaker."""
+
+    number: int
+    seconds: float
 
 
 class NoteAnswers:
     """Counts and plays the answers that were not played yet; reports them and the notes to the turn machine."""
 
-    def __init__(
-        self, speaker: Speaker, store: Store, notes: Notes, unplayed: int, emit: Callable[[events.Event], None]
+    def __init__(  # noqa: PLR0913 - its collaborators, each given once
+        self,
+        speaker: Speaker,
+        store: Store,
+        notes: Notes,
+        unplayed: int,
+        *,
+        emit: Callable[[events.Event], None],
+        introduce: Callable[[float, Callable[[], None]], None],
     ) -> None:
-        """Start with ``unplayed`` answers on disk; ``emit`` gets the events for the turn machine."""
+        """Start with ``unplayed`` answers on disk; ``emit`` gets the events for the turn machine.
+
+        ``introduce(recorded_at, then)`` tells the technician when the question was recorded, then calls ``then``.
+        """
         self._speaker = speaker
         self._store = store
         self._notes = notes
         self._emit = emit
+        self._introduce = introduce
         self._reported = events.NotesChanged(0, 0)
-        self._wanted = False  # they are being fetched
-        self._playing: list[tuple[int, float]] = []  # number of each note whose answer plays, and the second it begins
+        self._wanted = False  # one is being fetched or introduced
+        self._playing: _Playing | None = None
         self.unplayed = unplayed
         """How many answers were not played yet."""
 
@@ -46,40 +68,37 @@ class NoteAnswers:
         self.report()
 
     def play(self) -> None:
-        """Read answers from the store and play them, as many as one read returns."""
+        """Read the oldest answer from the store and play it, after the time of its question."""
         self._wanted = True
-        self._store.load_answers(self._fetched)
+        self._store.load_answer(self._fetched)
 
     def cut(self) -> None:
-        """Play no answers, if they are still being read."""
+        """Play no answer, if it is still being read or introduced."""
         self._wanted = False
 
-    def _fetched(self, answers: list[tuple[int, bytes]]) -> None:
-        if not self._wanted:  # cut before they began to play
-            self.report(force=True)
-        elif answers:
-            self.read(answers)
-        else:
+    def _fetched(self, answer: KeptAnswer | None) -> None:
+        if answer is None:
             self.unplayed = 0
             self.report(force=True)
             self._emit(events.Drained())
+        else:
+            self._introduce(answer.recorded_at, lambda: self._begin(answer))
 
-    def read(self, answers: list[tuple[int, bytes]]) -> None:
-        """Play ``answers``, each the number of its note and 24 kHz mono s16le, one after another."""
-        begins = 0.0
-        for number, pcm in answers:
-            self._playing.append((number, begins))
-            self._speaker.write(pcm, self._speaker.epoch)
-            begins += SPEAKER_FORMAT.seconds_in(len(pcm))
+    def _begin(self, answer: KeptAnswer) -> None:
+        if not self._wanted:  # cut before it began to play
+            self.report(force=True)
+            return
+        self._wanted = False
+        self._playing = _Playing(answer.number, SPEAKER_FORMAT.seconds_in(len(answer.pcm)))
+        self._speaker.write(answer.pcm, self._speaker.epoch)
         self._speaker.finish()
 
     def played(self, played_s: float = inf) -> None:
-        """Mark every answer as played that began within the ``played_s`` seconds that the speaker played."""
-        playing, self._playing = self._playing, []
-        heard = [number for number, begins in playing if begins < played_s]
-        if heard:
-            self._store.played(heard)
-            self.unplayed = max(0, self.unplayed - len(heard))
-            self.report()
-        if len(heard) < len(playing):
-            self.report(force=True)
+        """Mark the answer on the speaker as played if it was heard, ``played_s`` seconds of it having sounded."""
+        playing, self._playing = self._playing, None
+        if playing is None:
+            return
+        if played_s >= HEARD_SHARE * playing.seconds:
+            self._store.played(playing.number)
+            self.unplayed = max(0, self.unplayed - 1)
+        self.report(force=True)

@@ -75,7 +75,7 @@ def label(clock: str, age_s: float) -> str:
         return "(This is a note that the technician recorded earlier, while there was no connection.)"
     return (
         f"(This is a note that the technician recorded while there was no connection, said {clock}, {ago(age_s)}. "
-        "Begin your answer by naming that time, because the technician hears it later.)"
+        "The technician hears your answer later, and is told before it when the note was recorded.)"
     )
 
 

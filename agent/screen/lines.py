@@ -90,6 +90,8 @@ class Lines:
                 self._silenced = True
             case notices.AnswerPlayed():
                 self._answer_over()
+            case notices.AnswerMissed(reason=reason):
+                self.say("answer", f"(nothing: {reason})" if reason else "(nothing)")
             case notices.TurnEnded(turn=turn):
                 self._answer(turn)
                 self.say("turn", figures(turn, aloud=self._aloud))

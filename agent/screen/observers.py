@@ -80,6 +80,10 @@ class Outcome:
                 self.answered = True
             case notices.LinkStateChanged(problem=problem) if problem:
                 self.problem = problem
+            case notices.AnswerMissed(reason=reason):
+                self.problem = (
+                    f"the service ended the turn: {reason}" if reason else "the service answered with nothing"
+                )
             case notices.TurnEnded(turn=turn) if turn.reason and not self.answered:
                 self.problem = f"the service ended the turn: {turn.reason}"
 

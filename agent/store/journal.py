@@ -131,10 +131,6 @@ class Journal:
             *(conversation, turn, at, file, size),
         )
 
-    def drop_still(self, file: str) -> None:
-        """Delete the row of a still whose file was deleted."""
-        self._write("DELETE FROM still WHERE file = ?", file)
-
     def stills(self, conversation: int) -> list[StillRow]:
         """Return the stills of a conversation, oldest first."""
         return self._all(StillRow, "SELECT * FROM still WHERE conversation = ? ORDER BY number", conversation)

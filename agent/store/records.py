@@ -16,8 +16,8 @@ from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.layout import answer_name, picture_name, recording_name
 from agent.store.recovery import recover
+from agent.store.rows import KeptAnswer
 from agent.store.spool import Spool
-from hardware.ports import SPEAKER_FORMAT
 
 if TYPE_CHECKING:
     from agent.store.layout import Layout
@@ -29,8 +29,6 @@ FAILURES = (StorageError, OSError, LookupError, sqlite3.IntegrityError)
 """What any method may raise if the disk fails, or if a row is missing because it failed before."""
 ROOM_BYTES = 4_000_000
 """The longest utterance."""
-READ_BYTES = SPEAKER_FORMAT.bytes_in(100)
-"""100 s of answers are read at a time: the speaker's buffer holds two minutes."""
 
 
 class Records:
@@ -147,28 +145,19 @@ class Records:
         self._journal.update_turn(number, state="answered", answered_at=at, answer_audio=file, **columns)
         self._settle_recording(number)
 
-    def load_answers(self, at: float) -> list[tuple[int, bytes]]:
-        """Return the answers not played yet, oldest first: at most ``READ_BYTES`` of them, but at least one.
-
-        Each is its number and 24 kHz mono s16le. An answer that cannot be read counts as played from now on.
-        """
-        found: list[tuple[int, bytes]] = []
+    def load_answer(self, at: float) -> KeptAnswer | None:
+        """Return the oldest answer not played yet, if any; one that cannot be read counts as played from now on."""
         for row in self._journal.unplayed():
             try:
-                pcm = self._spool.read_answer(row.number)
+                return KeptAnswer(row.number, row.began_at, self._spool.read_answer(row.number))
             except StorageError as error:
                 log.warning("store: an answer is lost: %s", error)
                 self._journal.update_turn(row.number, played_at=at, reason="its recording is lost")
-                continue
-            if found and sum(len(each) for _, each in found) + len(pcm) > READ_BYTES:
-                break
-            found.append((row.number, pcm))
-        return found
+        return None
 
-    def played(self, numbers: list[int], at: float) -> None:
-        """Note that these answers were played."""
-        for number in numbers:
-            self._journal.update_turn(number, played_at=at)
+    def played(self, number: int, at: float) -> None:
+        """Note that this answer was played."""
+        self._journal.update_turn(number, played_at=at)
 
     # photos and function calls
 
@@ -177,11 +166,6 @@ class Records:
         private_folder(self._layout.stills)
         write_whole(self._layout.still(name), jpeg)
         self._journal.add_still(self._conversation, self._known(turn), at, name, len(jpeg))
-
-    def drop_still(self, name: str) -> None:
-        """Delete a photo."""
-        self._layout.still(name).unlink(missing_ok=True)
-        self._journal.drop_still(name)
 
     def begin_call(self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], at: float) -> int:
         """Store a function call before it is made; return its number."""

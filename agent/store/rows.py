@@ -67,6 +67,15 @@ class TurnRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """The answer to a note, from the spool: the note's number, when it was recorded, 24 kHz mono s16le."""
+
+    number: int
+    recorded_at: float
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StillRow:
     """A full-resolution picture that the technician took."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from agent.store.rows import TurnRow
+    from agent.store.rows import KeptAnswer, TurnRow
 
 log = logging.getLogger(__name__)
 
@@ -167,18 +167,18 @@ class Store:
         at = self._wall()
         self._writer.submit(lambda: self._records.keep_answer(number, pcm, at, **columns), lambda _: then(), otherwise)
 
-    def load_answers(self, then: Callable[[list[tuple[int, bytes]]], None]) -> None:
-        """Read the answers that were not played yet, oldest first: as many as the speaker holds, but at least one.
+    def load_answer(self, then: Callable[[KeptAnswer | None], None]) -> None:
+        """Read the oldest answer that was not played yet; ``then`` is called in any case, with None if there is none.
 
-        An answer that cannot be read counts as played from now on. ``then`` is called in any case.
+        An answer that cannot be read counts as played from now on.
         """
         at = self._wall()
-        self._writer.submit(lambda: self._records.load_answers(at), then, lambda: then([]))
+        self._writer.submit(lambda: self._records.load_answer(at), then, lambda: then(None))
 
-    def played(self, numbers: list[int]) -> None:
-        """Note that these answers were played."""
+    def played(self, number: int) -> None:
+        """Note that this answer was played."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.played(numbers, at))
+        self._writer.submit(lambda: self._records.played(number, at))
 
     # photos and function calls
 
@@ -186,10 +186,6 @@ class Store:
         """Store a photo of the job (JPEG); ``then`` is called when it is on disk."""
         at = self._wall()
         self._writer.submit(lambda: self._records.still(turn, name, jpeg, at), lambda _: then())
-
-    def drop_still(self, name: str) -> None:
-        """Delete a photo that was taken by mistake."""
-        self._writer.submit(lambda: self._records.drop_still(name))
 
     def call(
         self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], then: Callable[[int | None], None]

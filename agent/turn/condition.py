@@ -1,4 +1,4 @@
-"""PURE: the box's condition apart from its phase (link, faults, notes, noise, lag), and what it says on a change."""
+"""PURE: the box's condition apart from its phase: link, faults, notes, noise, lag."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 from agent.faults import Fault
 from agent.link.state import LinkState
-from agent.turn import effects
-from agent.voice.earcons import Earcon
-from agent.voice.phrase import Phrase
 
 if TYPE_CHECKING:
     from agent.turn import events
@@ -42,36 +39,20 @@ class Condition:
         parts = [Fault.of_part(name) for name in sorted(self.faults)]
         return tuple(word for fault in (*parts, self.refusal) if fault is not None for word in fault.words)
 
-    def link_changed(self, event: events.LinkChanged) -> list[effects.Play]:
-        """Update the link's state; return the announcement of a new refusal, else nothing."""
+    def link_changed(self, event: events.LinkChanged) -> bool:
+        """Update the link's state; return whether the service refuses us for a reason that was not announced."""
         self.link, self.refusal = event.state, event.fault
         news = self.refusal is not None and self.refusal is not self.announced
         if event.state is not LinkState.CONNECTING:
             self.failing, self.announced = event.state is LinkState.OFFLINE, self.refusal
-        return [_said(self.refusal)] if news else []
+        return news
 
-    def fault_raised(self, name: str) -> list[effects.Play]:
-        """Add the fault of the part called ``name``; return its announcement, unless it is known already."""
+    def fault_raised(self, name: str) -> bool:
+        """Add the fault of the part called ``name``; return whether it is new."""
         news = name not in self.faults
         self.faults.add(name)
-        return [_said(Fault.of_part(name))] if news else []
-
-    def noise_changed(self, *, noisy: bool) -> list[effects.Play]:
-        """Update whether it is too loud to listen hands-free; return the announcement."""
-        self.noisy = noisy
-        if noisy:
-            return [effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
-        return [effects.Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
+        return news
 
     def notes_changed(self, event: events.NotesChanged) -> None:
         """Update the numbers of notes and answers."""
         self.notes, self.answers = event.waiting, event.answered
-
-    def note_saved(self, event: events.NoteSaved) -> effects.Play:
-        """Return the announcement that a note is safe on disk."""
-        words: Words = (Phrase.NO_ANSWER,) if event.delivered else (Phrase.SAVED_NOT_SENT,)
-        return effects.Play(Earcon.SAVED, (*words, self.notes, Phrase.NOTES_WAITING) if self.notes > 1 else words)
-
-
-def _said(fault: Fault | None) -> effects.Play:
-    return effects.Play(Earcon.FAULT, fault.words if fault is not None else ())

@@ -49,6 +49,14 @@ class SendText:
     text: str
 
 
+class PauseAnswer(Bare):
+    """Fall silent at once: an answer waits for ResumeAnswer or CutAnswer, the box's own words are dropped."""
+
+
+class ResumeAnswer(Bare):
+    """Play the paused answer on, if there is one."""
+
+
 class CutAnswer(Bare):
     """Silence the answer that plays; discard the rest of it, and every answer asked for earlier."""
 
@@ -81,10 +89,6 @@ class TakeStill(Bare):
     """Take a full-resolution picture."""
 
 
-class DiscardStill(Bare):
-    """The taps turned out to mean something else: forget the picture just taken."""
-
-
 class SpeakStatus(Bare):
     """Say the status: faults, network, notes."""
 
@@ -98,9 +102,10 @@ Effect = (
     | Connect
     | Disconnect
     | Reconnect
+    | PauseAnswer
+    | ResumeAnswer
     | FinishAnswer
     | Play
     | TakeStill
-    | DiscardStill
     | SpeakStatus
 )

@@ -46,6 +46,13 @@ class AnswerEnded(Bare):
     """The service closed the turn. If no answer was received before, it chose not to answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerMissing:
+    """The service closed the turn of a question that it understood, with nothing audible; ``reason``: why, if told."""
+
+    reason: str = ""
+
+
 class AnswerInterrupted(Bare):
     """The service stopped the answer because it heard somebody speak."""
 
@@ -132,6 +139,7 @@ Event = (
     | AnswerBegan
     | AnswerGenerated
     | AnswerEnded
+    | AnswerMissing
     | AnswerInterrupted
     | Drained
     | Delivered

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, assert_never
 from agent.link.state import LinkState
 from agent.turn import effects, events, light
 from agent.turn.condition import Condition
-from agent.turn.gestures import HOLD_S, Down, Hold, HoldEnd, Settled, Tap
+from agent.turn.gestures import HOLD_S, MAX_TAPS, Down, Hold, HoldEnd, Settled, Tap
+from agent.turn.news import News, Topic
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
+from agent.voice.phrase import Phrase
 
 if TYPE_CHECKING:
     from agent.config import TurnSettings
@@ -31,6 +33,11 @@ NOTES_LINGER_S = 60.0
 """While notes wait, the connection is kept; this is how often the box checks whether they still do."""
 AWAY_GRACE_S = 5.0
 """After a failed attempt to connect, how long the box hopes for a short gap before it saves the question as a note."""
+CUT_GRACE_S = 3.0
+"""How long the rest of an answer is waited for without a connection: redialling takes under a second where there is a
+network, and the technician sits in silence."""
+OFFER_S = 1.5
+"""The silence after which waiting answers begin: whoever woke the box to ask something has begun by then."""
 
 
 class _Timer(Enum):
@@ -40,6 +47,7 @@ class _Timer(Enum):
     TICK = auto()
     RESPONSE = auto()
     ANSWER_CAP = auto()
+    OFFER = auto()
     LINGER = auto()
 
 
@@ -52,12 +60,14 @@ class Turn:
         self._answers_at_once = answers_at_once
         self._hands_free = settings.mode == "hands-free"
         self._timers: dict[_Timer, float] = {}
+        self.condition = Condition()
+        self._news = News(self.condition)
         self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
         self._pressed = False
+        self._declined = False  # the technician silenced an answer: those that wait do not begin by themselves
         self._delivered = False
         self._retried = False
         self.phase = Phase.ASLEEP
-        self.condition = Condition()
 
     @property
     def deadline(self) -> float | None:
@@ -76,6 +86,13 @@ class Turn:
 
     def handle(self, event: events.Event, now: float) -> list[effects.Effect]:
         """Handle one event at time ``now`` (seconds, monotonic); return the effects to perform, in this order."""
+        wanted = self._handled(event, now)
+        # What the box has to say of itself waits until nobody else speaks, and until then may no longer be true.
+        if self._pressed or self.phase not in (Phase.ASLEEP, Phase.LISTENING):
+            return wanted
+        return [*wanted, *self._news.due(now, awake=self.phase.listening)]
+
+    def _handled(self, event: events.Event, now: float) -> list[effects.Effect]:
         match event:
             case Down() | Hold() | HoldEnd() | Tap() | Settled():
                 return self._gesture(event, now)
@@ -85,6 +102,7 @@ class Turn:
                 events.AnswerBegan()
                 | events.AnswerGenerated()
                 | events.AnswerEnded()
+                | events.AnswerMissing()
                 | events.AnswerInterrupted()
                 | events.Drained()
             ):
@@ -104,7 +122,8 @@ class Turn:
                 | events.FaultRaised()
                 | events.FaultCleared()
             ):
-                return list(self._condition_changed(event))
+                self._condition_changed(event)
+                return []
             case events.Tick():
                 return self._tick(now)
             case _:
@@ -133,13 +152,18 @@ class Turn:
         self._pressed = True
         if gesture.first:
             self._origin = self.phase
-        # Silencing the answer comes before anything else that a press does.
-        wanted: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
-        wanted += [effects.CancelCatchUp()] if gesture.first else []
-        if not self.phase.listening:
-            return wanted + self._wake(now)
-        if not self.phase.recording:
+        # Silence comes before anything else that a press does. What the press means is known when the taps are over:
+        # a double tap takes a photo, and the answer goes on.
+        wanted: list[effects.Effect] = [effects.PauseAnswer()]
+        if self.phase is Phase.ASLEEP:
+            wanted += self._wake(now)
+        elif self.phase is Phase.SPEAKING:
+            self.phase = Phase.ANSWERING
+            wanted += self._open()
+        elif self.phase is Phase.LISTENING:
             self._listen(now, self._settings.idle_s)
+        if gesture.first and not self.phase.waiting:
+            wanted += [effects.CancelCatchUp()]
         self._timers.pop(_Timer.RELEASED, None)  # pressed again at once: the utterance goes on
         return wanted
 
@@ -149,37 +173,67 @@ class Turn:
         return []
 
     def _hold(self, now: float) -> list[effects.Effect]:
-        cut: list[effects.Effect] = [effects.CutAnswer()] if self.phase.waiting or self.phase.playing else []
-        wake = [] if self.phase.listening else self._wake(now)
-        # An utterance that the endpointer opened goes on under the thumb.
-        opened: list[effects.Effect] = [] if self.phase.recording else [effects.OpenUtterance(HOLD_PRE_ROLL_S)]
+        wanted = self._cut() if self.phase.waiting or self.phase.playing else [effects.ResumeAnswer()]
+        wanted += [] if self.phase.listening else self._wake(now)
+        if not self.phase.recording:  # an utterance that the endpointer opened goes on under the thumb
+            wanted += [effects.OpenUtterance(HOLD_PRE_ROLL_S)]
+        if self.phase is not Phase.TALKING:
+            wanted += [effects.Play(Earcon.TALK)]
         self._hear(Phase.TALKING, now)
-        return [*cut, *wake, *opened]
+        return wanted
 
     def _tap(self, count: int, now: float) -> list[effects.Effect]:
         if count == 1:
-            woken = self._origin in (Phase.ASLEEP, Phase.SPEAKING)
-            if woken and self.condition.answers and self.phase is Phase.LISTENING:
-                return self._play_answers(Phase.ANSWERING, now)
-            if woken and self.condition.noisy and self._hands_free:
-                return list(self.condition.noise_changed(noisy=True))  # once more, in case nobody heard it
-            return [effects.Play(Earcon.LISTENING)] if woken and self._hands_free else []
-        if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
-            return [effects.TakeStill()]
-        status: list[effects.Effect] = [effects.SpeakStatus()] if self._origin is Phase.ASLEEP else []
-        return [effects.DiscardStill(), *self._sleep(now), *status]
+            return self._woken() if self._origin is Phase.ASLEEP else []
+        if count == MAX_TAPS:
+            asleep = self._origin is Phase.ASLEEP
+            return [*self._sleep(now), effects.SpeakStatus()] if asleep else self._hang_up(now)
+        return []
+
+    def _woken(self) -> list[effects.Effect]:
+        if not self._hands_free or self.phase is not Phase.LISTENING:
+            return []
+        if self.condition.noisy:  # again, in case nobody heard it
+            return [effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
+        return [effects.Play(Earcon.LISTENING)]
 
     def _settled(self, count: int, now: float) -> list[effects.Effect]:
-        if count == 1 and self.phase is Phase.HEARING and self._origin is Phase.HEARING:
-            return self._end_utterance(now)
-        if self.phase is Phase.TALKING:
-            return self._end_utterance(now)
+        if count == 1 and self.phase.waiting and self._origin in (Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING):
+            return self._silenced(now)
+        go_on = effects.ResumeAnswer()
+        if count == 2:  # noqa: PLR2004 - the gestures are named by their number of taps
+            return [effects.TakeStill(), go_on, *(self._end_utterance(now) if self.phase is Phase.TALKING else [])]
+        if self.phase is Phase.TALKING or (
+            count == 1 and self.phase is Phase.HEARING and self._origin is Phase.HEARING
+        ):
+            return [go_on, *self._end_utterance(now)]
         if count == 1 and self.phase is Phase.LISTENING:
-            if self._origin is Phase.LISTENING:
-                return self._sleep(now)
-            if not self._hands_free:
-                return [effects.Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
-        return []
+            return [go_on, *self._tapped_once(now)]
+        return [go_on]
+
+    def _silenced(self, now: float) -> list[effects.Effect]:
+        """A tap while an answer was awaited or played: the box is silent, and listens."""
+        self._declined = True
+        cut = self._cut()
+        self._listen(now, self._settings.idle_s)
+        if not self._hands_free:
+            return [*cut, effects.Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
+        return [*cut, *([effects.Play(Earcon.LISTENING)] if self._origin is Phase.SPEAKING else [])]
+
+    def _tapped_once(self, now: float) -> list[effects.Effect]:
+        if self._origin is Phase.LISTENING:
+            return self._hang_up(now)
+        if self._hands_free:
+            return []
+        if self.condition.answers:  # where a tap opens no ear, nobody has to be listened to first
+            return self._play_answers(Phase.ANSWERING, now)
+        return [effects.Play(Earcon.HOLD_TO_TALK), *self._sleep(now)]
+
+    def _hang_up(self, now: float) -> list[effects.Effect]:
+        return [*self._sleep(now), effects.Play(Earcon.ASLEEP)]
+
+    def _cut(self) -> list[effects.Effect]:
+        return [effects.CutAnswer(), effects.CancelCatchUp()]
 
     # the person
 
@@ -225,6 +279,7 @@ class Turn:
         event: events.AnswerBegan
         | events.AnswerGenerated
         | events.AnswerEnded
+        | events.AnswerMissing
         | events.AnswerInterrupted
         | events.Drained,
         now: float,
@@ -235,7 +290,9 @@ class Turn:
             case events.AnswerGenerated():
                 return self._answer_complete()
             case events.AnswerEnded():
-                return self._rest_after_answer(now) if self.phase is Phase.THINKING else self._answer_complete()
+                return self._answer_ended(now)
+            case events.AnswerMissing():
+                return self._answer_missing(now)
             case events.AnswerInterrupted():
                 return self._interrupted(now)
             case events.Drained():
@@ -255,6 +312,23 @@ class Turn:
                 },
             )
         return []
+
+    def _answer_ended(self, now: float) -> list[effects.Effect]:
+        return self._rest_after_answer(now) if self.phase is Phase.THINKING else self._answer_complete()
+
+    def _answer_missing(self, now: float) -> list[effects.Effect]:
+        """The service answered a question with nothing that can be heard: ask it once more, then keep the question."""
+        if not self.phase.waiting:
+            return []
+        if self._retried:
+            return [effects.Play(Earcon.FAULT), effects.SaveNote(), *self._rest_after_answer(now)]
+        self._think(now)
+        return self._ask_again(now)
+
+    def _ask_again(self, now: float) -> list[effects.Effect]:
+        self._retried, self._delivered = True, False
+        self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
+        return [effects.Play(Earcon.RETRY), effects.Reconnect()]
 
     def _answer_complete(self) -> list[effects.Effect]:
         if not self.phase.playing:
@@ -282,7 +356,10 @@ class Turn:
 
     def _link_changed(self, event: events.LinkChanged, now: float) -> list[effects.Effect]:
         before, state = self.link, event.state
-        said = self.condition.link_changed(event)
+        if self.condition.link_changed(event):
+            self._news.add(Topic.REFUSAL)
+        if state is LinkState.UP and self._news.told_away:
+            self._news.connected(heard=self.phase.listening)
         if self.phase is Phase.ASLEEP and state is LinkState.UP:  # at start-up nobody has fallen asleep
             self._timers.setdefault(_Timer.LINGER, now + self._settings.linger_s)
         if self.phase is Phase.THINKING and state is not LinkState.UP:
@@ -294,8 +371,9 @@ class Turn:
             self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s  # it is on its way again
         # The box waits for the rest of an answer once from the drop, and once more from the reconnect.
         if self.phase.playing and _Timer.RESPONSE in self._timers and LinkState.UP in (before, state):
-            self._timers[_Timer.RESPONSE] = now + self._settings.response_timeout_s
-        return list(said)
+            patience_s = self._settings.response_timeout_s if state is LinkState.UP else CUT_GRACE_S
+            self._timers[_Timer.RESPONSE] = now + patience_s
+        return []
 
     # notes
 
@@ -305,8 +383,8 @@ class Turn:
         match event:
             case events.NoteSaved():
                 # If the box was still waiting, the service did not accept the question.
-                rest = self._rest_after_answer(now) if self.phase is Phase.THINKING else []
-                return [self.condition.note_saved(event), *rest]
+                self._news.add(Topic.NO_ANSWER if event.delivered else Topic.SAVED)
+                return self._rest_after_answer(now) if self.phase is Phase.THINKING else []
             case events.NotesChanged():
                 self.condition.notes_changed(event)
                 if self.phase is Phase.ASLEEP:
@@ -318,11 +396,16 @@ class Turn:
                 assert_never(event)
 
     def _answers_came(self, now: float) -> list[effects.Effect]:
-        if self.condition.answers and self.phase is Phase.LISTENING and not self._pressed:
-            return self._play_answers(Phase.ANSWERING, now)
+        if self.condition.answers and self.phase is Phase.LISTENING:
+            self._offer_answers(now)
         if self.condition.answers and self.phase is Phase.ASLEEP and self._answers_at_once:
             return self._play_answers(Phase.SPEAKING, now)
         return []
+
+    def _offer_answers(self, now: float) -> None:
+        """Play the answers that wait after some silence: who presses to ask something goes first."""
+        if not self._declined:
+            self._timers.setdefault(_Timer.OFFER, now + OFFER_S)
 
     def _play_answers(self, phase: Phase, now: float) -> list[effects.Effect]:
         self._enter(phase, {_Timer.ANSWER_CAP: now + self.condition.answers * self._settings.max_answer_s})
@@ -334,23 +417,23 @@ class Turn:
     def _condition_changed(
         self,
         event: events.NoiseChanged | events.TrustChanged | events.LagChanged | events.FaultRaised | events.FaultCleared,
-    ) -> list[effects.Play]:
+    ) -> None:
         match event:
             case events.NoiseChanged():
-                said = self.condition.noise_changed(noisy=event.noisy)
-                awaited = self._hands_free and self.phase in (Phase.LISTENING, Phase.THINKING)
-                return said if awaited else []
+                self.condition.noisy = event.noisy
+                if event.noisy and self._hands_free:
+                    self._news.add(Topic.NOISE)
             case events.TrustChanged():
                 self.condition.trusted = event.trusted
             case events.LagChanged():
                 self.condition.behind = event.behind
             case events.FaultRaised():
-                return self.condition.fault_raised(event.name)
+                if self.condition.fault_raised(event.name):
+                    self._news.add(Topic.FAULT, event.name)
             case events.FaultCleared():
                 self.condition.faults.discard(event.name)
             case _:
                 assert_never(event)
-        return []
 
     # time
 
@@ -368,14 +451,18 @@ class Turn:
         match timer:
             case _Timer.IDLE:
                 return [effects.Play(Earcon.ASLEEP), *self._sleep(now)]
-            case _Timer.UTTERANCE | _Timer.RELEASED:
+            case _Timer.UTTERANCE:
                 return self._end_utterance(now)
+            case _Timer.RELEASED:
+                return [*self._end_utterance(now), effects.Play(Earcon.RELEASED)]
             case _Timer.TICK:
                 return [effects.Play(Earcon.THINKING)]
             case _Timer.RESPONSE:
                 return self._no_response(now)
             case _Timer.ANSWER_CAP:
                 return [effects.CutAnswer(), *self._rest_after_answer(now)]
+            case _Timer.OFFER:
+                return self._offered(now)
             case _Timer.LINGER:
                 return self._lingered(now)
             case _:
@@ -385,14 +472,19 @@ class Turn:
         connected = self.link is LinkState.UP
         if self.phase.playing:
             # What was received is played. If the connection was lost, the rest is asked for when it is back.
+            self._news.add(Topic.CUT)
             return [effects.FinishAnswer(), *([] if connected else [effects.SaveNote()])]
         if not self._settings.local_detection:
             return self._rest_after_answer(now)  # what sounded like speech to the box was none to the service
         if connected and not self._retried:
-            self._retried, self._delivered = True, False
-            self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
-            return [effects.Play(Earcon.RETRY), effects.Reconnect()]
+            return self._ask_again(now)
         return [*([effects.Play(Earcon.FAULT)] if connected else []), effects.SaveNote(), *self._rest_after_answer(now)]
+
+    def _offered(self, now: float) -> list[effects.Effect]:
+        if self._pressed:
+            self._offer_answers(now)
+            return []
+        return self._play_answers(Phase.ANSWERING, now)
 
     def _lingered(self, now: float) -> list[effects.Effect]:
         if self.condition.notes:  # they are sent as soon as there is a network, whether or not anybody is there
@@ -406,13 +498,20 @@ class Turn:
         self.phase, self._timers = phase, timers
 
     def _wake(self, now: float) -> list[effects.Effect]:
+        self._declined = False
         self._listen(now, self._settings.idle_s)
+        return self._open()
+
+    def _open(self) -> list[effects.Effect]:
         return [effects.Sensors(on=True), effects.Connect()]
 
     def _listen(self, now: float, seconds: float) -> None:
         self._enter(Phase.LISTENING, {} if self._settings.always_listening else {_Timer.IDLE: now + seconds})
+        if self.condition.answers and self._hands_free:
+            self._offer_answers(now)
 
     def _hear(self, phase: Phase, now: float) -> None:
+        self._declined = False
         # The endpointer counts audio and ends it first; this timer is for a microphone that stops delivering.
         self._enter(phase, {_Timer.UTTERANCE: now + self._settings.max_utterance_s})
 
@@ -439,7 +538,7 @@ class Turn:
         if self.phase is Phase.SPEAKING:
             more = self.condition.answers and self._answers_at_once
             return self._play_answers(Phase.SPEAKING, now) if more else self._sleep(now)
-        if self.condition.answers:  # they arrived while something else was going on
+        if self.condition.answers and not self._hands_free:  # they arrived while something else was going on
             return self._play_answers(Phase.ANSWERING, now)
         self._listen(now, self._settings.follow_up_s)
         return [] if self._hands_free else self._sleep(now)

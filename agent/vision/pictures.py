@@ -1,10 +1,6 @@
 """Pictures from the camera: frames while the technician speaks, stills when asked for. One task, for the agent's life.
 
-The camera is CLOSED, OPEN or FILMING. Stills are taken one at a time; another may be asked for meanwhile::
-
-    NONE --> TAKING --> KEPT --> NONE (discarded, or another still is asked for)
-              |  discard_still()
-              +--> DISCARDED --> NONE
+The camera is CLOSED, OPEN or FILMING. Stills are taken one at a time; another may be asked for meanwhile.
 """
 
 from __future__ import annotations
@@ -40,15 +36,6 @@ class Lens(Enum):
     FILMING = auto()
 
 
-class Still(Enum):
-    """What became of the last still."""
-
-    NONE = auto()  # there is nothing that could be discarded
-    TAKING = auto()
-    DISCARDED = auto()  # while it is being taken
-    KEPT = auto()
-
-
 class Pictures:
     """Films at the configured rate and gives each JPEG to ``deliver``; does nothing in a box without a camera."""
 
@@ -61,10 +48,9 @@ class Pictures:
         frame_budget: Callable[[], tuple[int, str]],
         deliver: Callable[[bytes], None],
         keep: Callable[[str, bytes], None],
-        drop: Callable[[str], None],
         on_fault: Callable[[DeviceError], None],
     ) -> None:
-        """Give stills to ``keep(name, jpeg)``, and their names to ``drop(name)`` if they were taken by mistake.
+        """Give frames to ``deliver(jpeg)`` and stills to ``keep(name, jpeg)``.
 
         ``frame_budget()`` returns how many bytes a frame may have now, and why none may be taken if that is 0.
         """
@@ -73,7 +59,6 @@ class Pictures:
         self._frame_budget = frame_budget
         self._deliver = deliver
         self._keep = keep
-        self._drop = drop
         self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._period_s = 1 / settings.video.fps if settings.video.fps else inf
@@ -81,8 +66,6 @@ class Pictures:
         self._max_bytes = settings.video.max_frame_kb * 1000
         self._wake = asyncio.Event()
         self._lens = Lens.CLOSED
-        self._still = Still.NONE
-        self._still_name = ""  # of the still that is kept
         self._still_asked = False  # a still was asked for and not begun
 
     def open(self) -> None:
@@ -110,19 +93,7 @@ class Pictures:
         if self._lens is Lens.CLOSED:
             return
         self._still_asked = True
-        if self._still is Still.KEPT:
-            self._still = Still.NONE  # a discard now means the new still
         self._wake.set()
-
-    def discard_still(self) -> None:
-        """Discard the still that was asked for or taken last."""
-        if self._still_asked:  # not begun: a still being taken now is an older one
-            self._still_asked = False
-        elif self._still is Still.TAKING:
-            self._still = Still.DISCARDED
-        elif self._still is Still.KEPT:
-            self._still = Still.NONE
-            self._drop(self._still_name)
 
     async def run(self) -> None:
         """Take pictures until cancelled."""
@@ -171,22 +142,12 @@ class Pictures:
             return
 
     async def _take_still(self, camera: Camera) -> None:
-        self._still = Still.TAKING
-        try:
-            jpeg = await camera.still()
-        except DeviceError:
-            self._still = Still.NONE
-            raise
-        if self._still is Still.TAKING:
-            self._keep_still(jpeg)
-        else:
-            self._still = Still.NONE
+        self._keep_still(await camera.still())
         self._deliver(await camera.frame(min(self._max_bytes, max(self._frame_budget()[0], LEAST_FRAME))))
 
     def _keep_still(self, jpeg: bytes) -> None:
         now = time.time()
-        self._still = Still.KEPT
-        self._still_name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(1000 * now) % 1000:03}.jpg"
+        name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{int(1000 * now) % 1000:03}.jpg"
         self._counters.stills += 1
-        self._keep(self._still_name, jpeg)
-        log.info("still: %s, %d kB", self._still_name, len(jpeg) // 1000)
+        self._keep(name, jpeg)
+        log.info("still: %s, %d kB", name, len(jpeg) // 1000)

@@ -1,4 +1,4 @@
-"""The box's own voice: earcons, and words after them, mixed over whatever plays."""
+"""The box's own voice: earcons, mixed over whatever plays, and words, which wait until nobody else speaks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from agent.voice.earcons import pcm
 from agent.voice.recordings import configured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.config import VoiceSettings
     from agent.voice.earcons import Earcon
     from agent.voice.phrase import Words
@@ -23,6 +25,7 @@ class Announcer:
         self._speaker = speaker
         self._loop = asyncio.get_running_loop()
         self._phrases = configured(settings) if settings.words else None
+        self._decoding: set[asyncio.Future[bytes]] = set()
 
     def play(self, earcon: Earcon, words: Words = ()) -> None:
         """Sound ``earcon``, and say ``words`` when it is over."""
@@ -30,14 +33,28 @@ class Announcer:
         self._speaker.chime(sound)
         self.say(words, after=len(sound))
 
-    def say(self, words: Words, *, after: int = 0) -> None:
-        """Say ``words``, ``after`` so many bytes of silence."""
+    def say(self, words: Words, *, after: int = 0, then: Callable[[], None] = lambda: None) -> None:
+        """Say ``words``, ``after`` so many bytes of silence.
+
+        ``then`` is called when the words were handed to the speaker or will not be, so that a sound may follow them.
+        """
         if self._phrases is None or not words:
+            then()
             return
 
         def spoken(done: asyncio.Future[bytes]) -> None:
+            self._decoding.discard(done)
             if not done.cancelled():
-                self._speaker.chime(bytes(after) + done.result())
+                self._speaker.say(bytes(after) + done.result())
+            then()
 
         # Decoding takes a slow Pi tens of milliseconds, which the loop has not.
-        self._loop.run_in_executor(None, self._phrases.say, *words).add_done_callback(spoken)
+        decoding = self._loop.run_in_executor(None, self._phrases.say, *words)
+        self._decoding.add(decoding)
+        decoding.add_done_callback(spoken)
+
+    def hush(self) -> None:
+        """Say nothing more of what was to be said: the technician goes first."""
+        for decoding in self._decoding:
+            decoding.cancel()
+        self._speaker.hush()

@@ -29,6 +29,8 @@ class Earcon(Enum):
     HOLD_TO_TALK = auto()  # a tap will not do here: hold the button while speaking
     STILL = auto()  # a photo was taken
     RETRY = auto()  # no answer came: asking again
+    TALK = auto()  # the button is held: recording
+    RELEASED = auto()  # the button was released: no longer recording
 
 
 class Tone(NamedTuple):
@@ -68,6 +70,9 @@ SCORES = {
             Tone(0.075, 0.025, 2890, level=0.7),
         ),
     ),
+    # A blip up and a blip down, so short that they do not cover the word that begins there.
+    Earcon.TALK: Score(-20, (Tone(0, 0.04, 880), Tone(0.03, 0.05, 1397))),
+    Earcon.RELEASED: Score(-20, (Tone(0, 0.04, 1397), Tone(0.03, 0.05, 880))),
     # Out and back to where it was: once more.
     Earcon.RETRY: Score(-18, (Tone(0, 0.11, 523), Tone(0.09, 0.11, 622), Tone(0.18, 0.18, 523))),
 }

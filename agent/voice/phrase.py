@@ -66,3 +66,21 @@ class Phrase(StrEnum):
 
 Words = tuple[Phrase | int, ...]
 """What :meth:`agent.voice.recordings.Recordings.say` says."""
+
+MINUTE_S, HOUR_S = 60, 3600
+MOST = 99
+"""The largest number that is said as one; an older question is one from a clock that was not set, or of last week."""
+
+
+def about_note(age_s: float) -> Words:
+    """Return what is said before the answer to a question that was asked ``age_s`` seconds ago."""
+    for unit_s, one, many in (
+        (MINUTE_S, Phrase.MINUTE_AGO, Phrase.MINUTES_AGO),
+        (HOUR_S, Phrase.HOUR_AGO, Phrase.HOURS_AGO),
+    ):
+        count = round(age_s / unit_s)
+        if count == 1:
+            return (Phrase.ANSWER_TO_NOTE, one)
+        if 1 < count <= (MOST if unit_s == HOUR_S else HOUR_S // MINUTE_S - 1):
+            return (Phrase.ANSWER_TO_NOTE, count, many)
+    return (Phrase.ANSWER_TO_NOTE,)

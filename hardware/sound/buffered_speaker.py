@@ -69,6 +69,24 @@ class BufferedSpeaker:
         self._wake()
         return seconds
 
+    def pause(self) -> None:
+        """Silence the answer until :meth:`resume`."""
+        self.buffer.pause()
+
+    def resume(self) -> None:
+        """Play the paused answer on."""
+        self.buffer.resume()
+        self._wake()
+
+    def say(self, pcm: bytes) -> None:
+        """Play words of the box when nobody else is speaking."""
+        self.buffer.say(pcm)
+        self._wake()
+
+    def hush(self) -> None:
+        """Silence the words of the box."""
+        self.buffer.hush()
+
     def chime(self, pcm: bytes) -> None:
         """Mix a short sound over whatever plays."""
         self.buffer.chime(pcm)

@@ -4,6 +4,9 @@
     PLAYING --last byte handed over--> finished? DRAINED : DRY --write--> PRIMING (with a longer prebuffer)
     any --flush--> EMPTY
 
+One voice at a time: the box's own words and an answer never sound together, whichever comes second waits. Only a chime,
+which is short and no voice, is mixed over either.
+
 Time is counted in pulled audio, so the buffer needs no clock and behaves the same in real and virtual time.
 """
 
@@ -19,6 +22,7 @@ CAPACITY_S = 120.0
 """The service sends at up to 1.7 times real time for 20 s; two minutes of backlog mean that something is broken."""
 FADE_S = 0.005
 """Long enough that a cut does not click, short enough to fit into the same output period."""
+FADE_BYTES = SPEAKER_FORMAT.bytes_in(FADE_S)
 GROWTH = 2.0
 """Factor for the prebuffer after running dry: one doubling covers the pause between the service's 200-290 ms pieces."""
 KEPT_S = 60.0
@@ -54,11 +58,14 @@ class PlaybackBuffer:
         self._pcm = bytearray()
         self._fading = b""
         self._chimes: list[bytearray] = []
+        self._words = bytearray()
+        self._saying = False  # some of the words were pulled
+        self._held = False  # the answer waits for resume
         self._kept = bytearray()  # of the present answer
         self._whole = b""  # the last answer that was finished or cut
         self._finishing = False
         self._clean = True
-        self._paused = 0  # bytes pulled since the last write
+        self._waited = 0  # bytes pulled since the last write
         self._played = 0
         self._dropped = 0
         self._refused = 0
@@ -96,8 +103,12 @@ class PlaybackBuffer:
 
     @property
     def audible(self) -> bool:
-        """Whether pulling matters: sound is waiting or playing, or the end of an answer is still to be reported."""
-        return bool(self._pcm or self._chimes or self._fading or self._finishing)
+        """Whether pulling matters: sound is waiting or playing, or the end of an answer is still to be reported.
+
+        An answer that is paused does not count.
+        """
+        own = self._chimes or self._words or self._fading
+        return bool(own or (not self._held and (self._pcm or self._finishing)))
 
     @property
     def over(self) -> bool:
@@ -144,13 +155,13 @@ class PlaybackBuffer:
     def flush(self) -> float:
         """Discard what waits; the next pull fades out what was playing. Return the played seconds of this answer.
 
-        A second flush returns 0.0. Chimes play on.
+        A second flush returns 0.0. Words and chimes play on.
         """
         with self._lock:
             self._keep()
-            if self._phase is PlaybackPhase.PLAYING:
-                self._fading = fade_out(bytes(self._pcm[: SPEAKER_FORMAT.bytes_in(FADE_S)]))
+            self._fade_answer()
             self._pcm.clear()
+            self._held = False
             played = self.played_s
             self._played = 0
             self._finishing = False
@@ -158,6 +169,31 @@ class PlaybackBuffer:
             self.answer += 1
             self.epoch += 1
         return played
+
+    def pause(self) -> None:
+        """Silence the answer, like ``flush``, but keep it until ``resume``; one that comes meanwhile waits as well."""
+        with self._lock:
+            if not self._held:
+                self._fade_answer()
+                self._held = True
+
+    def resume(self) -> None:
+        """Play the answer on from where ``pause`` silenced it. Idempotent."""
+        with self._lock:
+            self._held = False
+
+    def say(self, pcm: bytes) -> None:
+        """Play words of the box when neither an answer nor earlier words sound; no answer begins before they end."""
+        with self._lock:
+            self._words += pcm
+
+    def hush(self) -> None:
+        """Discard the box's words; the next pull fades out those that were sounding."""
+        with self._lock:
+            if self._saying:
+                self._fading = fade_out(bytes(self._words[:FADE_BYTES]))
+            self._words.clear()
+            self._saying = False
 
     def chime(self, pcm: bytes) -> None:
         """Mix ``pcm`` over whatever plays, from the next pull on."""
@@ -167,14 +203,14 @@ class PlaybackBuffer:
     def pull(self, size: int) -> tuple[bytes, int]:
         """Return exactly ``size`` bytes to play, and the number of the answer that ends with them (once), else 0."""
         with self._lock:
-            sound = self._fading or self._take(size)
+            sound = self._fading or self._voice(size)
             self._fading = b""
             if len(sound) < size:
                 sound += bytes(size - len(sound))
             for chime in self._chimes:
                 sound = _overlay(sound, chime)
             self._chimes = [chime for chime in self._chimes if chime]
-            drained = self._finishing and not self._pcm
+            drained = self._finishing and not self._pcm and not self._held
             if drained:
                 self._end()
             return sound[:size], self.answer if drained else 0
@@ -185,13 +221,31 @@ class PlaybackBuffer:
         elif self._phase is PlaybackPhase.DRY:
             self._resume()
         self._finishing = False
-        self._paused = 0
+        self._waited = 0
         self._pcm += pcm
         self._kept += pcm[: max(0, SPEAKER_FORMAT.bytes_in(KEPT_S) - len(self._kept))]
         surplus = len(self._pcm) - SPEAKER_FORMAT.bytes_in(CAPACITY_S)
         if surplus > 0:
             del self._pcm[:surplus]
             self._dropped += surplus
+
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is sounding, or may go on any moment."""
+        return self._phase in (PlaybackPhase.PLAYING, PlaybackPhase.DRY) and not self._held
+
+    def _fade_answer(self) -> None:
+        if self._phase is PlaybackPhase.PLAYING and not self._held:
+            self._fading = fade_out(bytes(self._pcm[:FADE_BYTES]))
+
+    def _voice(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of the box's words, else of the answer."""
+        self._saying = bool(self._words) and (self._saying or not self._answering)
+        if not self._saying:
+            return b"" if self._held else self._take(size)
+        piece = bytes(self._words[:size])
+        del self._words[:size]
+        return piece
 
     def _keep(self) -> None:
         if self._kept and not self.over:
@@ -221,9 +275,9 @@ class PlaybackBuffer:
         """Return up to ``size`` bytes of the answer, and update the phase."""
         if self._phase is PlaybackPhase.PRIMING:
             wanted = SPEAKER_FORMAT.bytes_in(self._prebuffer)
-            if len(self._pcm) >= wanted or self._paused >= wanted:
+            if len(self._pcm) >= wanted or self._waited >= wanted:
                 self._phase = PlaybackPhase.PLAYING
-            self._paused += size
+            self._waited += size
         if self._phase is not PlaybackPhase.PLAYING:
             return b""
         piece = bytes(self._pcm[:size])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         (Hold(), notices.GestureMade("hold", 0)),
         (HoldEnd(), notices.GestureMade("hold_end", 0)),
         (events.SpeechStarted(0.4), notices.SpeechDetected(speaking=True)),
+        (events.AnswerMissing("WHY"), notices.AnswerMissed("WHY")),
         (events.SpeechEnded(), notices.SpeechDetected(speaking=False)),
         (events.NoteSaved(delivered=True), notices.NoteKept(delivered=True)),
         (events.NotesChanged(2, 1), notices.NotesCounted(2, 1)),
@@ -52,7 +53,7 @@ def test_each_move_is_told_as_one_notice_or_not_at_all(move: Event | Effect, tol
 
 def test_what_is_never_told_is_nobodys_business_outside() -> None:
     quiet = {"Down", "Typed", "LinkChanged", "Tick", "Connect", "Disconnect", "FinishAnswer", "SaveNote"}
-    quiet |= {"CancelCatchUp", "TakeStill"}
+    quiet |= {"CancelCatchUp", "TakeStill", "PauseAnswer", "ResumeAnswer"}
     values = {"count": 1, "first": True, "pre_roll_s": 0.0, "text": "", "waiting": 0, "answered": 0, "state": None}
     values |= {"noisy": True, "trusted": True, "behind": True, "name": "camera", "on": True, "earcon": Earcon.SAVED}
     for kind in (*get_args(Event), *get_args(Effect)):

@@ -73,7 +73,6 @@ class Script:
         self.ask(first + 1)
         self.journal("update_turn", first + 1, state="unanswered", reason="the line went away")
         self.given_up(first + 2, conversation)
-        self.journal("drop_still", f"{first:06}.jpg")
         self.journal("keep_handle", conversation, "", self.at)
         self.journal("begin_conversation", "a-model", self.at)
         self.note(first + 3, first + 4, conversation + 1)

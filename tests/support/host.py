@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent import notices
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+    from collections.abc import Callable, MutableSequence
 
     from agent.errors import LinkError
     from agent.metrics import TurnRecord
@@ -27,6 +27,7 @@ class RecordingHost:
         self.notices: list[Notice] = []
         self.records: list[TurnRecord] = []
         self.failures: list[LinkError] = []
+        self.introduced: list[float] = []  # how old the questions were whose answers were announced
 
     def dispatch(self, event: Event) -> None:
         self.events.append(event)
@@ -43,6 +44,10 @@ class RecordingHost:
 
     def turn_over(self, record: TurnRecord) -> None:
         self.records.append(record)
+
+    def introduce(self, age_s: float, then: Callable[[], None]) -> None:
+        self.introduced.append(age_s)
+        then()
 
     def connection_failed(self, error: LinkError) -> None:
         self.failures.append(error)

@@ -29,6 +29,7 @@ from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
 from agent.metrics import Counters
 from agent.store.recovery import Recovered
+from agent.store.rows import KeptAnswer
 from agent.turn.events import AnswerBegan, AnswerGenerated, Event
 from agent.uplink.bandwidth import Uplink
 from agent.uplink.utterance import Wants
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 PIECES = 4
 """Of an answer."""
-PCM = b64encode(bytes(480)).decode()
+PCM = b64encode(b"\0\10" * 240).decode()
 WIDE = 100_000
 """Messages that a line takes which nothing holds up."""
 PATIENCE_S = 4000.0
@@ -156,14 +157,14 @@ class Disk:
         del lost  # nothing is, here
         self.jobs.append(lambda: then(self.rows[number], bytes(self.rows[number].audio), b""))
 
-    def load_answers(self, then: Callable[[list[tuple[int, bytes]]], None]) -> None:
+    def load_answer(self, then: Callable[[KeptAnswer | None], None]) -> None:
         found = [row for row in self.rows.values() if row.answer_audio and not row.played]
-        self.jobs.append(lambda: then([(row.number, row.answer_audio) for row in found]))
+        answer = KeptAnswer(found[0].number, 0.0, found[0].answer_audio) if found else None
+        self.jobs.append(lambda: then(answer))
 
-    def played(self, numbers: list[int]) -> None:
-        for number in numbers:
-            assert not self.rows[number].played, f"the answer to {number} was played twice"
-            self.rows[number].played = True
+    def played(self, number: int) -> None:
+        assert not self.rows[number].played, f"the answer to {number} was played twice"
+        self.rows[number].played = True
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None  # conversations, handles, events: not looked at

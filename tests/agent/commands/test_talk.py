@@ -124,12 +124,22 @@ def test_an_empty_pipe_ends_it(service: str) -> None:
     assert field_agent("talk", *NO_DEVICES, "--url", service).returncode == 0
 
 
-def test_nothing_but_silence_for_an_answer_is_a_failure() -> None:
+def test_a_question_that_is_answered_with_nothing_is_asked_again() -> None:
     with simulating("--scenario", "empty_turn") as url:
+        done = field_agent("talk", "--text", "--url", url, typed="What is this?\n")
+    assert done.returncode == 0
+    assert "answer      (nothing: RESPONSE_REJECTED)\n" in done.stdout
+    assert "red valve.\n" in done.stdout
+
+
+def test_nothing_but_silence_for_an_answer_is_a_failure(tmp_path: Path) -> None:
+    scenario = tmp_path / "silence.toml"
+    scenario.write_text('[answer]\nempty = true\nreason = "RESPONSE_REJECTED"\n')
+    with simulating("--scenario", str(scenario)) as url:
         done = field_agent("talk", "--text", "--url", url, typed="What is this?\n")
     assert done.returncode == 69
     assert done.stderr == "field-agent: no answer came: the service ended the turn: RESPONSE_REJECTED\n"
-    assert "answer      (nothing)\n" in done.stdout
+    assert done.stdout.count("answer      (nothing: RESPONSE_REJECTED)\n") >= 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -231,7 +231,7 @@ async def note(rig: Rig, pcm: bytes = bytes(640)) -> int:
 
 
 def answer(rig: Rig, seconds: float = 0.5) -> None:
-    rig.talk.exchange.server_event(AudioOut(bytes(round(48_000 * seconds)), 24_000))
+    rig.talk.exchange.server_event(AudioOut(b"\0\10" * round(24_000 * seconds), 24_000))
     rig.talk.exchange.server_event(GenerationComplete())
     rig.talk.exchange.server_event(TurnComplete(idle=True, reason=""))
 
@@ -485,7 +485,7 @@ def test_an_answer_that_broke_off_is_continued_where_it_ended(monkeypatch: pytes
             connect(rig, monkeypatch)
             spoken(rig.talk)
             rig.drain_outbox()
-            rig.talk.exchange.server_event(AudioOut(bytes(48_000), 24_000))
+            rig.talk.exchange.server_event(AudioOut(b"\0\10" * 24_000, 24_000))
             rig.talk.exchange.server_event(OutputTranscript(" It shows about"))
             rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             assert rig.moves(AnswerGenerated) == []

@@ -11,7 +11,8 @@ from agent.conversation.dialogue import Dialogue
 from agent.conversation.note_answers import NoteAnswers
 from agent.conversation.notes import Notes
 from agent.metrics import Counters
-from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Drained
+from agent.store.rows import KeptAnswer
+from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, AnswerMissing, Drained
 from agent.uplink.ledger import Ledger
 from agent.uplink.utterance import Kind, Utterance, Wants
 from agent.wire.events import (
@@ -42,7 +43,7 @@ GOING_ON = TurnComplete(idle=False, reason="")
 
 
 def audio(seconds: float, rate: int = 24_000) -> AudioOut:
-    return AudioOut(bytes(round(seconds * rate) * 2), rate)
+    return AudioOut(b"\0\10" * round(seconds * rate), rate)
 
 
 def said(text: str) -> OutputTranscript:
@@ -98,6 +99,18 @@ class FakeSpeaker:
     def repeat(self) -> float:
         return 0.0
 
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def say(self, pcm: bytes) -> None:
+        pass
+
+    def hush(self) -> None:
+        pass
+
     def chime(self, pcm: bytes) -> None:
         pass
 
@@ -117,7 +130,10 @@ class FakeDelivery:
         self.heard: list[int] = []  # of these, those that were played
         self.progressed: list[str] = []
         self.records: list[TurnRecord] = []
-        self.answers = NoteAnswers(speaker, cast("Store", self), Notes(), 3, self.reports.append)
+        self.next_answer: KeptAnswer | None = None
+        self.answers = NoteAnswers(
+            speaker, cast("Store", self), Notes(), 3, emit=self.reports.append, introduce=lambda _, then: then()
+        )
 
     def remember(self, record: TurnRecord) -> None:
         self.remembered.append(record)
@@ -131,8 +147,11 @@ class FakeDelivery:
         assert number not in self.acknowledged
         self.kept.append((number, pcm, record.answer.text))
 
-    def played(self, numbers: list[int]) -> None:
-        self.heard += numbers
+    def load_answer(self, then: Callable[[KeptAnswer | None], None]) -> None:
+        then(self.next_answer)
+
+    def played(self, number: int) -> None:
+        self.heard.append(number)
 
     def cut(self) -> None:
         self.ledger.cut()
@@ -170,6 +189,11 @@ class Rig:
         self.ledger.add_note(Utterance(number, Kind.NOTE, pcm=bytearray(640), **given))
         self.deliver()
         return number
+
+    def answer_note(self, number: int) -> None:
+        """Play the answer to a note, a second of it."""
+        self.delivery.next_answer = KeptAnswer(number, 0.0, bytes(48_000))
+        self.delivery.answers.play()
 
     def deliver(self, now: float = 5.0) -> None:
         """Send what waits."""
@@ -222,6 +246,68 @@ def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> Non
     rig.play_out()
     rig.feed(DONE)
     assert len(rig.records) == 1
+
+
+SILENCE = AudioOut(bytes(48_000), 24_000)
+REJECTED = TurnComplete(idle=True, reason="RESPONSE_REJECTED")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((heard(" What now?"), DONE), ""),
+        ((REJECTED,), "RESPONSE_REJECTED"),
+        ((heard(" What now?"), GenerationComplete(), REJECTED), "RESPONSE_REJECTED"),
+    ],
+    ids=["understood", "refused", "both"],
+)
+def test_a_question_that_is_answered_with_nothing_is_missed_and_stays_owed(
+    answer: tuple[ServerEvent, ...], reason: str
+) -> None:
+    rig = Rig()
+    number = rig.ask()
+    assert rig.feed(*answer) == [AnswerMissing(reason)]
+    assert [entry.number for entry in rig.ledger.over] == [number]
+    assert not rig.dialogue.pending
+    assert rig.records == []
+    rig.break_line()
+    rig.deliver()
+    rig.feed(heard(" What now?"), audio(1.0), said(" This."), GenerationComplete(), DONE)
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.utterance, record.question_text, record.played_text) == (number, " What now?", "This.")
+
+
+def test_an_answer_that_nobody_can_hear_is_missed_and_not_played_on() -> None:
+    rig = Rig()
+    number = rig.ask()
+    assert rig.feed(heard(" What now?"), SILENCE, said(" This."), GenerationComplete()) == [AnswerBegan()]
+    assert rig.feed(DONE) == [AnswerMissing()]
+    assert not rig.speaker.written
+    assert [entry.number for entry in rig.ledger.over] == [number]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(DONE,), (TurnComplete(idle=True, reason="NEED_MORE_INPUT"),), (heard(" What?"), said(" This."), DONE)],
+    ids=["not understood", "more input wanted", "text"],
+)
+def test_nothing_is_missed_where_nothing_was_understood_and_where_the_answer_is_text(
+    answer: tuple[ServerEvent, ...],
+) -> None:
+    rig = Rig()
+    rig.ask()
+    assert not [move for move in rig.feed(*answer) if isinstance(move, AnswerMissing)]
+    assert not rig.ledger.over
+
+
+def test_nothing_is_missed_of_an_answer_that_nobody_wants_or_that_was_kept_for_later() -> None:
+    rig = Rig()
+    rig.ask(wanted=False)
+    assert rig.feed(heard(" What now?"), DONE) == []
+    rig.ask_note()
+    assert rig.feed(heard(" What now?"), DONE) == []
+    assert not rig.ledger.over
 
 
 def test_what_the_speaker_refuses_is_counted_and_was_not_said() -> None:
@@ -586,7 +672,7 @@ def test_the_answer_to_a_note_is_kept_also_where_only_the_turns_end_is_told() ->
     rig = Rig()
     number = rig.ask_note()
     rig.feed(audio(0.5), said(" At two."), DONE)
-    assert rig.delivery.kept == [(number, bytes(24_000), "At two.")]
+    assert rig.delivery.kept == [(number, audio(0.5).pcm, "At two.")]
 
 
 def test_an_answer_is_acknowledged_with_its_record_also_where_only_the_turns_end_is_told() -> None:
@@ -641,25 +727,23 @@ def test_a_note_that_was_answered_in_part_aloud_goes_on_in_the_words_of_its_answ
     assert words.split() == ["One", "two", "three."]
 
 
-def test_answers_to_notes_are_played_one_after_the_other_and_then_they_were_heard() -> None:
+def test_the_answer_to_a_note_that_was_played_out_was_heard() -> None:
     rig = Rig()
-    rig.delivery.answers.read([(3, b"\1\0"), (5, b"\2\0")])
-    assert rig.speaker.written == b"\1\0\2\0"
+    rig.answer_note(3)
     assert rig.speaker.finishes == 1
-    assert rig.delivery.heard == []
     assert rig.play_out() == [Drained()]
-    assert rig.delivery.heard == [3, 5]
+    assert rig.delivery.heard == [3]
     rig.play_out()
-    assert rig.delivery.heard == [3, 5]
+    assert rig.delivery.heard == [3]
     assert rig.records == []
 
 
-def test_answers_to_notes_that_are_cut_were_heard_as_far_as_anybody_wanted() -> None:
+def test_the_answer_to_a_note_that_was_cut_early_still_waits() -> None:
     rig = Rig()
-    rig.delivery.answers.read([(3, b"\1\0")])
+    rig.answer_note(3)
     rig.speaker.played_s = 0.1
     rig.dialogue.cut(1.0)
-    assert rig.delivery.heard == [3]
+    assert rig.delivery.heard == []
     assert not rig.speaker.written
 
 
@@ -723,11 +807,3 @@ def test_a_typed_question_has_its_own_words_and_not_what_the_service_makes_of_th
     rig.play_out()
     (record,) = rig.records
     assert (record.typed, record.question_text) == ("How hot?", "")
-
-
-def test_of_answers_to_notes_that_are_cut_those_that_had_not_begun_still_wait() -> None:
-    rig = Rig()
-    rig.delivery.answers.read([(3, bytes(48_000)), (5, bytes(48_000)), (8, bytes(48_000))])
-    rig.speaker.played_s = 1.5
-    rig.dialogue.cut(3.0)
-    assert rig.delivery.heard == [3, 5]

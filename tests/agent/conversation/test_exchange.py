@@ -565,7 +565,7 @@ def test_every_message_is_a_sign_of_life_and_comes_before_what_it_means() -> Non
             spoken(rig.talk)
             rig.drain_outbox()
             rig.host.order.clear()
-            for event in (ResumptionUpdate("h"), AudioOut(bytes(480), 24_000), GenerationComplete()):
+            for event in (ResumptionUpdate("h"), AudioOut(b"\0\10" * 240, 24_000), GenerationComplete()):
                 rig.talk.exchange.server_event(event)
             told = [event for event in rig.host.order if not isinstance(event, NotesChanged)]
             assert told == [ALIVE, ALIVE, AnswerBegan(), ALIVE, AnswerGenerated()]
@@ -668,7 +668,7 @@ def test_the_greeting_is_said_on_the_first_connection_only() -> None:
             assert [
                 message["realtimeInput"] for message in rig.drain_outbox() if "text" in message["realtimeInput"]
             ] == [{"text": "Hello."}]
-            rig.talk.exchange.server_event(AudioOut(bytes(480), 24_000))
+            rig.talk.exchange.server_event(AudioOut(b"\0\10" * 240, 24_000))
             rig.talk.exchange.server_event(GenerationComplete())
             rig.talk.exchange.link_changed(LinkState.OFFLINE, AWAY)
             rig.talk.exchange.link_changed(LinkState.UP, None)

@@ -8,6 +8,7 @@ import pytest
 
 from agent.conversation.note_answers import NoteAnswers
 from agent.conversation.notes import Notes
+from agent.store.rows import KeptAnswer
 from agent.turn.events import Drained, Event, NotesChanged
 from hardware.ports import SPEAKER_FORMAT
 
@@ -18,20 +19,35 @@ if TYPE_CHECKING:
     from hardware.ports import Speaker
 
 SECOND = bytes(SPEAKER_FORMAT.bytes_in(1.0))
-THREE = [(3, SECOND), (5, SECOND), (8, SECOND)]
+THIRD = KeptAnswer(3, 103.0, SECOND)
+FIFTH = KeptAnswer(5, 105.0, 4 * SECOND)
 
 
 class Desk:
-    """A speaker and a store that is done reading when the test says so."""
+    """A speaker, a store that is done reading and a voice that is done speaking when the test says so."""
 
     def __init__(self, unplayed: int = 0) -> None:
         self.epoch = 7
         self.sounded: list[bytes | str] = []
-        self.reading: list[Callable[[list[tuple[int, bytes]]], None]] = []
-        self.settled: list[list[int]] = []
+        self.reading: list[Callable[[KeptAnswer | None], None]] = []
+        self.introduced: list[tuple[float, Callable[[], None]]] = []
+        self.settled: list[int] = []
         self.told: list[Event] = []
         self.notes = Notes()
-        self.answers = NoteAnswers(cast("Speaker", self), cast("Store", self), self.notes, unplayed, self.told.append)
+        self.answers = NoteAnswers(
+            cast("Speaker", self),
+            cast("Store", self),
+            self.notes,
+            unplayed,
+            emit=self.told.append,
+            introduce=lambda recorded_at, then: self.introduced.append((recorded_at, then)),
+        )
+
+    def begin(self, answer: KeptAnswer) -> None:
+        """Read and introduce an answer."""
+        self.answers.play()
+        self.reading[-1](answer)
+        self.introduced[-1][1]()
 
     def write(self, pcm: bytes, epoch: int) -> bool:
         assert epoch == self.epoch
@@ -41,11 +57,11 @@ class Desk:
     def finish(self) -> None:
         self.sounded.append("whole")
 
-    def load_answers(self, then: Callable[[list[tuple[int, bytes]]], None]) -> None:
+    def load_answer(self, then: Callable[[KeptAnswer | None], None]) -> None:
         self.reading.append(then)
 
-    def played(self, numbers: list[int]) -> None:
-        self.settled.append(numbers)
+    def played(self, number: int) -> None:
+        self.settled.append(number)
 
 
 def test_the_numbers_are_reported_when_they_change_or_when_somebody_insists() -> None:
@@ -73,65 +89,63 @@ def test_an_answer_that_is_safe_on_disk_is_counted_and_reported() -> None:
     assert desk.told == [NotesChanged(0, 3)]
 
 
-def test_answers_are_played_in_order_as_one_when_they_were_read_and_are_settled_when_they_were_heard() -> None:
+def test_an_answer_is_introduced_with_the_time_of_its_question_then_played_and_settled_when_it_was_heard() -> None:
     desk = Desk(unplayed=3)
     desk.answers.play()
+    desk.reading[0](THIRD)
+    ((recorded_at, then),) = desk.introduced
+    assert recorded_at == 103.0
     assert desk.sounded == []
-    desk.reading[0](THREE[:2])
-    assert desk.sounded == [SECOND, SECOND, "whole"]
+    then()
+    assert desk.sounded == [SECOND, "whole"]
     assert (desk.settled, desk.told) == ([], [])
     desk.answers.played()
-    assert desk.settled == [[3, 5]]
-    assert desk.told == [NotesChanged(0, 1)]
+    assert desk.settled == [3]
+    assert desk.told == [NotesChanged(0, 2)]
     desk.answers.played()  # of something else
-    assert desk.settled == [[3, 5]]
+    assert (desk.settled, len(desk.told)) == ([3], 1)
 
 
-def test_answers_that_are_cut_before_they_were_read_stay_silent_and_still_wait() -> None:
+@pytest.mark.parametrize("moment", ["read", "introduced"])
+def test_an_answer_that_is_cut_before_it_sounds_stays_silent_and_still_waits(moment: str) -> None:
     desk = Desk(unplayed=3)
     desk.answers.report()
     desk.answers.play()
+    if moment == "introduced":
+        desk.reading[0](THIRD)
     desk.answers.cut()
-    desk.reading[0](THREE)
+    if moment == "read":
+        desk.reading[0](THIRD)
+    desk.introduced[0][1]()
     assert desk.sounded == []
-    assert desk.told == [NotesChanged(0, 3)] * 2  # once more, as the turn machine took them for played
+    assert desk.told == [NotesChanged(0, 3)] * 2  # once more, as the turn machine took it for played
     assert desk.answers.unplayed == 3
-    desk.answers.play()
-    desk.reading[1](THREE)
-    assert len(desk.sounded) == 4
+    desk.begin(THIRD)
+    assert len(desk.sounded) == 2
 
 
 def test_where_there_are_none_after_all_the_turn_is_over() -> None:
     desk = Desk(unplayed=2)  # none of which can be read any more
     desk.answers.play()
-    desk.reading[0]([])
+    desk.reading[0](None)
     assert desk.told == [NotesChanged(0, 0), Drained()]
     assert desk.sounded == []
 
 
-@pytest.mark.parametrize(("played_s", "heard"), [(0.0, []), (0.1, [3]), (1.0, [3]), (1.1, [3, 5]), (2.5, [3, 5, 8])])
-def test_of_answers_that_are_cut_those_of_which_anything_was_heard_were_played(
-    played_s: float, heard: list[int]
-) -> None:
+@pytest.mark.parametrize(("played_s", "heard"), [(0.0, False), (3.1, False), (3.2, True), (4.0, True)])
+def test_an_answer_counts_as_heard_from_four_fifths_on_and_else_waits_again(played_s: float, *, heard: bool) -> None:
     desk = Desk(unplayed=3)
     desk.answers.report()
-    desk.answers.read(THREE)
+    desk.begin(FIFTH)
     desk.answers.played(played_s)
-    assert desk.settled == ([heard] if heard else [])
-    assert desk.answers.unplayed == 3 - len(heard)
-    assert desk.told[-1] == NotesChanged(0, 3 - len(heard))
-
-
-def test_that_the_rest_still_waits_is_said_again_though_the_number_is_as_it_was() -> None:
-    desk = Desk(unplayed=3)
-    desk.answers.report()
-    desk.answers.read(THREE)
-    desk.answers.played(0.0)
-    assert desk.told == [NotesChanged(0, 3)] * 2
+    assert desk.settled == ([5] if heard else [])
+    assert desk.answers.unplayed == 3 - heard
+    assert desk.told[-1] == NotesChanged(0, 3 - heard)
+    assert len(desk.told) == 2, "told again though the number is as it was: the machine took it for played"
 
 
 def test_there_are_never_fewer_than_none() -> None:
-    desk = Desk(unplayed=1)
-    desk.answers.read(THREE)
+    desk = Desk(unplayed=0)
+    desk.begin(THIRD)
     desk.answers.played()
     assert desk.answers.unplayed == 0

@@ -14,6 +14,7 @@ from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from agent.store.records import FAILURES, Records
+from agent.store.rows import KeptAnswer
 from tests.support.records import SPEECH, answered, opened, spoken, talking, turn, unsent
 
 if TYPE_CHECKING:
@@ -140,19 +141,21 @@ def test_the_answer_to_a_note_is_kept_until_it_is_played(tmp_path: Path) -> None
         row = turn(tmp_path, 1)
         assert (row.state, row.answered_at, row.tokens) == ("answered", 103.0, 7)
         assert not unsent(tmp_path)
-        assert store.load_answers(104.0) == [(1, bytes(48_000))]
-        store.played([1], 105.0)
-        assert store.load_answers(106.0) == []
+        assert store.load_answer(104.0) == KeptAnswer(1, 101.0, bytes(48_000))
+        store.played(1, 105.0)
+        assert store.load_answer(106.0) is None
         assert turn(tmp_path, 1).played_at == 105.0
 
 
-def test_answers_are_read_as_many_as_the_speaker_holds_and_one_in_any_case(tmp_path: Path) -> None:
+def test_answers_are_read_one_by_one_oldest_first(tmp_path: Path) -> None:
     with talking(tmp_path) as store:
-        for number, seconds in ((1, 110.0), (2, 60.0), (3, 30.0), (4, 30.0)):
-            answered(store, number, seconds)
-        assert numbers(store.load_answers(104.0)) == [1]
-        store.played([1], 105.0)
-        assert numbers(store.load_answers(106.0)) == [2, 3]
+        for number in (1, 2, 3):
+            answered(store, number)
+        for number in (1, 2, 3):
+            answer = store.load_answer(104.0)
+            assert answer is not None
+            assert answer.number == number
+            store.played(number, 105.0)
 
 
 def test_an_answer_that_is_gone_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
@@ -160,10 +163,12 @@ def test_an_answer_that_is_gone_does_not_keep_the_others_waiting(tmp_path: Path)
         answered(store, 1)
         answered(store, 2)
         Layout(tmp_path).answer(1).unlink()
-        assert numbers(store.load_answers(104.0)) == [2]
+        answer = store.load_answer(104.0)
+        assert answer is not None
+        assert answer.number == 2
         assert turn(tmp_path, 1).reason == "its recording is lost"
-        store.played([2], 105.0)
-        assert store.load_answers(106.0) == []
+        store.played(2, 105.0)
+        assert store.load_answer(106.0) is None
 
 
 # conversations, photos, calls
@@ -188,15 +193,13 @@ def test_what_is_noted_belongs_to_the_conversation_that_began_last_also_after_a_
         ]
 
 
-def test_a_photo_is_kept_until_it_is_dropped(tmp_path: Path) -> None:
+def test_a_photo_is_kept(tmp_path: Path) -> None:
     with talking(tmp_path) as store:
         store.begin(1, 101.0, typed="How hot?")
         store.still(1, "photo.jpg", b"jpeg", 102.0)
         assert Layout(tmp_path).still("photo.jpg").read_bytes() == b"jpeg"
-        store.drop_still("photo.jpg")
-        assert not Layout(tmp_path).still("photo.jpg").exists()
     with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
-        assert journal.stills(1) == []
+        assert [still.file for still in journal.stills(1)] == ["photo.jpg"]
 
 
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ async def opened(folder: Path, limit_mb: int = 100) -> AsyncIterator[tuple[Store
 async def written(store: Store) -> None:
     """Wait until all that was asked for is on disk."""
     done = asyncio.Event()
-    store.load_answers(lambda _: done.set())
+    store.load_answer(lambda _: done.set())
     await done.wait()
 
 
@@ -99,7 +99,7 @@ def test_a_time_is_that_of_the_asking_and_not_of_the_writing(tmp_path: Path) -> 
         now = 103.0
         store.keep_answer(1, bytes(100), lambda: None)
         now = 104.0
-        store.played([1])
+        store.played(1)
         now = 110.0
         store.unasked(2, answer_s=2.0)
         await store.aclose()
@@ -201,7 +201,7 @@ def test_what_nobody_waits_for_is_on_disk_as_well(tmp_path: Path) -> None:
             store.keep_handle("resume-me")
             store.event("network", "lost")
             store.call(None, "id", "look", {}, lambda number: store.call_ended(number or 0, {"seen": True}))
-            store.still(None, "photo.jpg", b"jpeg", lambda: store.drop_still("photo.jpg"))
+            store.still(None, "photo.jpg", b"jpeg", lambda: None)
             await written(store)
             await written(store)  # of what was asked for meanwhile
             assert not problems
@@ -212,7 +212,7 @@ def test_what_nobody_waits_for_is_on_disk_as_well(tmp_path: Path) -> None:
         assert (conversation.greeted, conversation.handle) == (True, "resume-me")
         assert [(event.kind, event.text) for event in journal.events(conversation.number)] == [("network", "lost")]
         assert [call.result for call in journal.calls(conversation.number)] == [{"seen": True}]
-        assert journal.stills(conversation.number) == []
+        assert [still.file for still in journal.stills(conversation.number)] == ["photo.jpg"]
 
 
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
-"""How things stand: what is shown and said of link, faults and notes."""
+"""How things stand: what is known, new and shown of link, faults and notes."""
 
 from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.turn.condition import Condition
-from agent.turn.effects import Play
-from agent.turn.events import LinkChanged, NoteSaved, NotesChanged
+from agent.turn.events import LinkChanged, NotesChanged
 from agent.turn.light import rhythm
 from agent.turn.phase import Phase
-from agent.voice.earcons import Earcon
-from agent.voice.phrase import Phrase
 from hardware.ports import Rhythm
 
 REFUSED = LinkChanged(LinkState.REFUSED, Fault.KEY)
@@ -23,32 +20,25 @@ def test_it_is_away_from_the_first_failure_until_a_connection_is_up() -> None:
     assert seen == [False, True, True, False]
 
 
-def test_a_refusal_is_told_once_with_its_code_and_again_after_it_was_fixed() -> None:
+def test_a_refusal_is_news_once_and_again_after_it_was_fixed() -> None:
     condition = Condition()
-    told = Play(Earcon.FAULT, Fault.KEY.words)
-    said = [condition.link_changed(event) for event in (REFUSED, CONNECTING, REFUSED)]
-    assert said == [[told], [], []]
+    assert [condition.link_changed(event) for event in (REFUSED, CONNECTING, REFUSED)] == [True, False, False]
     condition.link_changed(LinkChanged(LinkState.UP))
-    assert condition.link_changed(REFUSED) == [told]
-    assert condition.link_changed(LinkChanged(LinkState.REFUSED, Fault.MODEL)) == [
-        Play(Earcon.FAULT, Fault.MODEL.words)
-    ]
+    assert condition.link_changed(REFUSED)
+    assert condition.link_changed(LinkChanged(LinkState.REFUSED, Fault.MODEL))
 
 
-def test_a_part_without_a_code_is_told_by_its_sound_alone() -> None:
+def test_a_fault_is_news_once_and_a_part_without_a_code_has_no_words() -> None:
     condition = Condition()
-    assert condition.fault_raised("teapot") == [Play(Earcon.FAULT)]
-    assert condition.fault_raised("teapot") == []
+    assert condition.fault_raised("teapot")
+    assert not condition.fault_raised("teapot")
     assert rhythm(Phase.LISTENING, condition) is Rhythm.FAULT
     assert condition.fault_words == ()
 
 
-def test_a_saved_note_is_counted_from_the_second_on() -> None:
+def test_notes_and_their_answers_are_shown_to_a_sleeping_box() -> None:
     condition = Condition()
-    condition.notes_changed(NotesChanged(1, 0))
-    assert condition.note_saved(NoteSaved()) == Play(Earcon.SAVED, (Phrase.SAVED_NOT_SENT,))
     condition.notes_changed(NotesChanged(3, 0))
-    assert condition.note_saved(NoteSaved(delivered=True)).words == (Phrase.NO_ANSWER, 3, Phrase.NOTES_WAITING)
     assert rhythm(Phase.ASLEEP, condition) is Rhythm.OFFLINE
     condition.notes_changed(NotesChanged(0, 1))
     assert rhythm(Phase.ASLEEP, condition) is Rhythm.MESSAGE
@@ -57,12 +47,10 @@ def test_a_saved_note_is_counted_from_the_second_on() -> None:
 def test_a_loud_place_and_an_untrusted_echo_show_where_they_matter() -> None:
     condition = Condition()
     condition.link_changed(LinkChanged(LinkState.UP))
-    assert condition.noise_changed(noisy=True) == [Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))]
-    condition.trusted = False
+    condition.noisy, condition.trusted = True, False
     shown = [rhythm(phase, condition) for phase in (Phase.LISTENING, Phase.HEARING, Phase.ANSWERING, Phase.ASLEEP)]
     assert shown == [Rhythm.LOUD, Rhythm.HEARING, Rhythm.ONE_WAY, Rhythm.READY]
-    assert condition.noise_changed(noisy=False) == [Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
-    condition.trusted = True
+    condition.noisy, condition.trusted = False, True
     assert [rhythm(phase, condition) for phase in (Phase.LISTENING, Phase.ANSWERING)] == [
         Rhythm.LISTENING,
         Rhythm.ANSWERING,

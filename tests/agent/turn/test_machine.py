@@ -17,15 +17,16 @@ from agent.turn.effects import (
     CancelCatchUp,
     Connect,
     CutAnswer,
-    DiscardStill,
     Disconnect,
     Effect,
     EndUtterance,
     FinishAnswer,
     OpenUtterance,
+    PauseAnswer,
     Play,
     PlayAnswers,
     Reconnect,
+    ResumeAnswer,
     SaveNote,
     SendText,
     Sensors,
@@ -37,6 +38,7 @@ from agent.turn.events import (
     AnswerEnded,
     AnswerGenerated,
     AnswerInterrupted,
+    AnswerMissing,
     Delivered,
     Drained,
     Event,
@@ -54,8 +56,8 @@ from agent.turn.events import (
     TrustChanged,
     Typed,
 )
-from agent.turn.gestures import HOLD_S, Down, Gestures, Hold, HoldEnd, Settled, Tap
-from agent.turn.machine import AWAY_GRACE_S, HOLD_PRE_ROLL_S, RELEASE_TAIL_S, Turn
+from agent.turn.gestures import HOLD_S, Down, Gesture, Gestures, Hold, HoldEnd, Settled, Tap
+from agent.turn.machine import AWAY_GRACE_S, CUT_GRACE_S, HOLD_PRE_ROLL_S, OFFER_S, RELEASE_TAIL_S, Turn
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
@@ -70,11 +72,15 @@ CONNECTING = LinkChanged(LinkState.CONNECTING)
 OFFLINE = LinkChanged(LinkState.OFFLINE)
 REFUSED = LinkChanged(LinkState.REFUSED, Fault.KEY)
 SAVED = Play(Earcon.SAVED, (Phrase.SAVED_NOT_SENT,))
+TOO_LOUD = Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))
 SPEECH = SpeechStarted(0.4)
 
 
 class Box:
-    """A turn machine with a clock, a button that goes through Gestures, and a memory of effects."""
+    """A turn machine with a clock, a button that goes through Gestures, and a memory of effects.
+
+    Whether the answer is paused is kept as a state, and not among the effects: every press pauses.
+    """
 
     def __init__(self, *, answers_at_once: bool = False, **overrides: object) -> None:
         turn_settings = TurnSettings(**overrides)  # type: ignore[arg-type] # test overrides of any field
@@ -82,13 +88,19 @@ class Box:
         self.gestures = Gestures()
         self.now = 100.0
         self.effects: list[Effect] = []
+        self.paused = False
         self.send(UP)
 
     def is_in(self, phase: Phase) -> bool:
         return self.turn.phase is phase
 
     def send(self, *events: Event) -> list[Effect]:
-        fresh = [effect for event in events for effect in self.turn.handle(event, self.now)]
+        fresh: list[Effect] = []
+        for effect in (effect for event in events for effect in self.turn.handle(event, self.now)):
+            if isinstance(effect, PauseAnswer | ResumeAnswer | CutAnswer):
+                self.paused = isinstance(effect, PauseAnswer)
+            if not isinstance(effect, PauseAnswer | ResumeAnswer):
+                fresh.append(effect)
         self.effects += fresh
         return fresh
 
@@ -169,7 +181,7 @@ def test_what_the_phases_have_in_common(common: str, phases: str) -> None:
 
 
 def test_the_press_wakes_before_it_is_known_what_it_will_be() -> None:
-    assert Box().press() == [CancelCatchUp(), Sensors(on=True), Connect()]
+    assert Box().press() == [Sensors(on=True), Connect(), CancelCatchUp()]
 
 
 def test_a_tap_from_sleep_listens_hands_free_and_says_so_at_release() -> None:
@@ -183,11 +195,11 @@ def test_a_tap_from_sleep_listens_hands_free_and_says_so_at_release() -> None:
 def test_a_hold_from_sleep_records_from_the_press_on_and_release_ends_it() -> None:
     box = Box()
     box.press()
-    assert box.wait(HOLD_S) == [OpenUtterance(HOLD_PRE_ROLL_S)]
+    assert box.wait(HOLD_S) == [OpenUtterance(HOLD_PRE_ROLL_S), Play(Earcon.TALK)]
     assert box.is_in(Phase.TALKING)
     box.wait(3)
     assert box.release() == []
-    assert box.wait(RELEASE_TAIL_S + 0.01) == [EndUtterance()]
+    assert box.wait(RELEASE_TAIL_S + 0.01) == [EndUtterance(), Play(Earcon.RELEASED)]
     assert box.is_in(Phase.THINKING)
 
 
@@ -200,7 +212,7 @@ def test_a_thumb_that_slips_for_a_moment_does_not_end_the_utterance() -> None:
     box.press()
     assert box.wait(2) == []
     box.release()
-    assert box.wait(1) == [EndUtterance()]
+    assert box.wait(1) == [EndUtterance(), Play(Earcon.RELEASED)]
 
 
 def test_a_tap_right_after_a_hold_ends_the_utterance_once() -> None:
@@ -212,13 +224,28 @@ def test_a_tap_right_after_a_hold_ends_the_utterance_once() -> None:
     assert box.tap() + box.wait(1) == [CancelCatchUp(), EndUtterance()]
 
 
-def test_a_double_tap_from_sleep_wakes_and_takes_a_still_at_once() -> None:
+def test_a_double_tap_from_sleep_wakes_and_takes_a_still() -> None:
     box = Box()
     box.tap()
     box.wait(0.1)
-    assert box.tap() == [TakeStill()]
-    assert box.wait(1) == []
+    assert box.tap() == []
+    assert box.wait(1) == [TakeStill()]
     assert box.is_in(Phase.LISTENING)
+
+
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.ASLEEP, Phase.TALKING})
+def test_a_double_tap_takes_a_still_and_leaves_everything_else_as_it_was(phase: Phase) -> None:
+    box = in_phase(phase)
+    box.effects.clear()
+    for _ in range(2):
+        box.tap()
+        box.wait(0.1)
+    assert box.paused
+    box.wait(0.3)
+    assert not box.paused
+    assert TakeStill() in box.effects
+    assert CutAnswer() not in box.effects
+    assert box.is_in(Phase.ANSWERING if phase is Phase.SPEAKING else phase)
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -229,20 +256,33 @@ def test_a_still_is_heard_when_it_is_safe_whatever_the_box_does_by_then(phase: P
 
 
 @pytest.mark.parametrize("phase", Phase)
+def test_silence_is_the_first_thing_that_a_press_makes(phase: Phase) -> None:
+    for first in (True, False):
+        assert in_phase(phase).turn.handle(Down(first=first), 200.0)[0] == PauseAnswer()
+
+
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING})
 def test_a_first_press_makes_way_for_what_is_said_next_and_a_second_one_does_not(phase: Phase) -> None:
-    wanted = in_phase(phase).send(Down(first=True))
-    silenced = phase.waiting or phase.playing
-    assert wanted[: 1 + silenced] == [*([CutAnswer()] if silenced else []), CancelCatchUp()], "silence comes first"
+    assert CancelCatchUp() in in_phase(phase).send(Down(first=True))
     assert CancelCatchUp() not in in_phase(phase).send(Down(first=False))
 
 
-def test_a_triple_tap_from_sleep_speaks_the_status_and_sleeps_again_without_the_still() -> None:
+@pytest.mark.parametrize("phase", [Phase.THINKING, Phase.ANSWERING, Phase.SPEAKING])
+def test_a_press_at_an_answer_makes_way_when_it_is_known_to_be_no_photo(phase: Phase) -> None:
+    box = in_phase(phase)
+    assert not {CutAnswer(), CancelCatchUp()} & {*box.press()}
+    assert box.wait(HOLD_S)[:2] == [CutAnswer(), CancelCatchUp()]
+
+
+def test_a_triple_tap_from_sleep_speaks_the_status_and_sleeps_again_without_a_still() -> None:
     box = Box()
     for _ in range(2):
         box.tap()
         box.wait(0.1)
-    assert box.tap() == [DiscardStill(), Sensors(on=False), SpeakStatus()]
+    assert box.tap() == [Sensors(on=False), SpeakStatus()]
     assert box.is_in(Phase.ASLEEP)
+    assert box.wait(1) == []
+    assert not box.paused
 
 
 # listening
@@ -252,7 +292,7 @@ def test_a_tap_hangs_up_only_when_no_second_tap_came() -> None:
     box = awake()
     assert box.tap() == [CancelCatchUp()]
     assert box.wait(0.34) == []
-    assert box.wait(0.02) == [Sensors(on=False)]
+    assert box.wait(0.02) == [Sensors(on=False), Play(Earcon.ASLEEP)]
     assert box.is_in(Phase.ASLEEP)
 
 
@@ -264,21 +304,12 @@ def test_speech_that_begins_while_a_tap_settles_is_not_hung_up_on() -> None:
     assert box.is_in(Phase.HEARING)
 
 
-def test_a_double_tap_while_listening_takes_a_still_and_goes_on() -> None:
-    box = awake()
-    box.tap()
-    box.wait(0.1)
-    assert box.tap() == [TakeStill()]
-    box.wait(1)
-    assert box.is_in(Phase.LISTENING)
-
-
 def test_a_triple_tap_hangs_up() -> None:
     box = awake()
     for _ in range(2):
         box.tap()
         box.wait(0.1)
-    assert box.tap() == [DiscardStill(), Sensors(on=False)]
+    assert box.tap() == [Sensors(on=False), Play(Earcon.ASLEEP)]
 
 
 def test_silence_hangs_up_after_the_idle_time_with_a_sound() -> None:
@@ -311,7 +342,7 @@ def test_a_pause_while_the_button_is_down_does_not_end_the_utterance() -> None:
     assert box.send(SpeechEnded()) == []
     box.wait(HOLD_S)
     assert box.is_in(Phase.TALKING)
-    assert box.release() + box.wait(0.2) == [EndUtterance()]
+    assert box.release() + box.wait(0.2) == [EndUtterance(), Play(Earcon.RELEASED)]
 
 
 def test_an_utterance_is_ended_even_if_the_microphone_stops_delivering() -> None:
@@ -324,7 +355,7 @@ def test_hanging_up_in_mid_utterance_ends_it_and_wants_no_answer() -> None:
     for _ in range(2):
         box.tap()
         box.wait(0.1)
-    assert box.tap() == [DiscardStill(), EndUtterance(), CutAnswer(), Sensors(on=False)]
+    assert box.tap() == [EndUtterance(), CutAnswer(), Sensors(on=False), Play(Earcon.ASLEEP)]
 
 
 # thinking
@@ -413,14 +444,14 @@ def test_a_link_that_came_back_in_time_has_as_long_as_any_question_again() -> No
 
 def test_a_question_that_was_saved_says_so_and_is_waited_for_no_longer() -> None:
     box = thinking()
-    assert box.send(NoteSaved()) == [SAVED]
+    assert box.send(NotesChanged(1, 0), NoteSaved()) == [SAVED]
     assert box.is_in(Phase.LISTENING)
     box = Box(mode="push-to-talk")
     box.press()
     box.wait(2)
     box.release()
     box.wait(0.2)
-    assert box.send(NoteSaved()) == [SAVED, Sensors(on=False)]
+    assert box.send(NotesChanged(1, 0), NoteSaved()) == [Sensors(on=False), SAVED]
 
 
 def test_a_question_that_was_sent_and_not_answered_is_not_called_unsent() -> None:
@@ -435,10 +466,10 @@ def test_how_many_notes_wait_is_told_when_it_is_not_the_first() -> None:
     assert box.send(NoteSaved()) == [Play(Earcon.SAVED, (Phrase.SAVED_NOT_SENT, 2, Phrase.NOTES_WAITING))]
 
 
-@pytest.mark.parametrize("phase", set(Phase) - {Phase.THINKING})
+@pytest.mark.parametrize("phase", [Phase.ASLEEP, Phase.LISTENING])
 def test_a_note_that_is_saved_while_nothing_is_awaited_is_only_heard(phase: Phase) -> None:
     box = in_phase(phase)
-    assert box.send(NoteSaved()) == [SAVED]
+    assert box.send(NotesChanged(1, 0), NoteSaved()) == [SAVED]
     assert box.is_in(phase)
 
 
@@ -474,10 +505,27 @@ def test_the_clock_for_an_answer_starts_when_the_question_is_out() -> None:
     assert Reconnect() in box.wait(10.1)
 
 
-def test_an_empty_answer_goes_back_to_listening() -> None:
+def test_no_answer_to_what_was_no_question_goes_back_to_listening() -> None:
     box = thinking(follow_up_s=8.0)
     assert box.send(AnswerEnded()) == []
     assert box.is_in(Phase.LISTENING)
+
+
+@pytest.mark.parametrize("phase", [Phase.THINKING, Phase.ANSWERING])
+def test_a_question_that_is_answered_with_nothing_is_asked_again_once_and_then_kept(phase: Phase) -> None:
+    box = in_phase(phase)
+    assert box.send(AnswerMissing()) == [Play(Earcon.RETRY), Reconnect()]
+    assert box.is_in(Phase.THINKING)
+    box.send(CONNECTING, UP, Delivered())
+    assert box.send(AnswerMissing()) == [Play(Earcon.FAULT), SaveNote()]
+    assert box.is_in(Phase.LISTENING)
+
+
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.THINKING, Phase.ANSWERING})
+def test_an_answer_that_nobody_waits_for_is_not_missed(phase: Phase) -> None:
+    box = in_phase(phase)
+    assert box.send(AnswerMissing()) == []
+    assert box.is_in(phase)
 
 
 def test_speaking_again_before_the_answer_makes_a_new_utterance() -> None:
@@ -497,20 +545,35 @@ def test_an_answer_plays_to_its_end_and_is_followed_by_listening_then_sleep() ->
     assert box.turn.deadline is None
 
 
-def test_pressing_silences_at_press_down_and_listens() -> None:
+def test_a_press_silences_an_answer_at_once_and_a_tap_ends_it_and_listens() -> None:
     box = answering()
-    assert box.press() == [CutAnswer(), CancelCatchUp()]
-    assert box.is_in(Phase.LISTENING)
+    assert box.press() == []
+    assert box.paused
     box.wait(0.1)
     box.release()
-    assert box.wait(1) == []
+    assert box.is_in(Phase.ANSWERING)
+    assert box.wait(1) == [CutAnswer(), CancelCatchUp()]
     assert box.is_in(Phase.LISTENING)
+    assert not box.paused
 
 
 def test_holding_silences_and_records() -> None:
     box = answering()
     box.press()
-    assert box.wait(HOLD_S) == [OpenUtterance(HOLD_PRE_ROLL_S)]
+    assert box.paused
+    assert box.wait(HOLD_S) == [
+        *(CutAnswer(), CancelCatchUp()),
+        *(OpenUtterance(HOLD_PRE_ROLL_S), Play(Earcon.TALK)),
+    ]
+
+
+def test_who_speaks_right_after_the_tap_that_silences_is_heard() -> None:
+    box = answering()
+    box.tap()
+    assert box.send(SPEECH) == [CutAnswer(), OpenUtterance(0.4)]
+    assert box.wait(1) == []
+    assert box.is_in(Phase.HEARING)
+    assert not box.paused
 
 
 def test_speaking_over_it_silences_and_records() -> None:
@@ -529,7 +592,7 @@ def test_an_endless_answer_is_cut() -> None:
 def test_an_answer_that_stalls_is_played_as_far_as_it_came() -> None:
     box = answering(response_timeout_s=10.0)
     assert box.wait(10.1) == [FinishAnswer()]
-    box.send(Drained())
+    assert box.send(Drained()) == [Play(Earcon.FAULT, (Phrase.ANSWER_CUT,))]
     assert box.is_in(Phase.LISTENING)
 
 
@@ -537,12 +600,14 @@ def test_a_connection_lost_during_an_answer_leaves_it_playing_and_gives_its_rest
     box = answering(response_timeout_s=10.0)
     box.wait(8)
     assert box.send(OFFLINE) == []
-    assert box.wait(9.9) == []
+    assert box.wait(CUT_GRACE_S - 0.1) == []
     assert box.is_in(Phase.ANSWERING)
     assert box.turn.rhythm is Rhythm.ANSWERING
     assert box.wait(0.2) == [FinishAnswer(), SaveNote()]  # the rest is asked for when the line is back
-    box.send(Drained())
+    assert box.send(Drained()) == [Play(Earcon.FAULT, (Phrase.ANSWER_CUT,))]
     assert box.is_in(Phase.LISTENING)
+    assert box.send(CONNECTING, UP) == [Play(Earcon.LISTENING, (Phrase.CONNECTED_AGAIN,))]
+    assert box.send(CONNECTING, UP) == []
 
 
 def test_an_answer_goes_on_over_another_connection() -> None:
@@ -590,7 +655,12 @@ def test_an_answer_for_a_sleeping_box_is_spoken_with_the_microphone_closed() -> 
     box.send(AnswerBegan())
     assert box.is_in(Phase.SPEAKING)
     assert not box.turn.phase.listening
-    assert box.press() == [CutAnswer(), CancelCatchUp(), Sensors(on=True), Connect()]
+    assert box.press() == [Sensors(on=True), Connect()]
+    assert box.paused
+    box.wait(0.1)
+    box.release()
+    assert box.wait(1) == [CutAnswer(), CancelCatchUp(), Play(Earcon.LISTENING)]
+    assert box.is_in(Phase.LISTENING)
 
 
 def test_a_spoken_answer_ends_in_sleep() -> None:
@@ -602,17 +672,66 @@ def test_a_spoken_answer_ends_in_sleep() -> None:
 # notes and answers to them
 
 
-def test_a_tap_from_sleep_plays_the_answers_that_wait() -> None:
+def test_answers_that_wait_begin_some_silence_after_the_tap_that_wakes() -> None:
     box = Box(max_answer_s=60.0)
     assert box.send(NotesChanged(waiting=0, answered=2)) == []
-    assert box.tap() == [CancelCatchUp(), Sensors(on=True), Connect(), PlayAnswers()]
+    assert box.tap() == [Sensors(on=True), Connect(), CancelCatchUp(), Play(Earcon.LISTENING)]
+    assert box.wait(OFFER_S - 0.2) == []
+    assert box.wait(0.2) == [PlayAnswers()]
     assert box.is_in(Phase.ANSWERING)
     assert box.wait(119) == []  # as long as two answers may be
     box.send(NotesChanged(0, 0), Drained())
     assert box.is_in(Phase.LISTENING)
 
 
-def test_a_tap_from_sleep_says_that_it_listens_when_there_is_nothing_to_play() -> None:
+def test_a_question_goes_before_the_answers_that_wait_and_they_follow_its_answer() -> None:
+    box = Box()
+    box.send(NotesChanged(waiting=0, answered=1))
+    box.tap()
+    box.wait(OFFER_S - 0.3)
+    assert box.send(SPEECH) == [OpenUtterance(0.4)]
+    assert box.wait(3) == []
+    box.send(SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
+    assert box.send(Drained()) == []
+    assert box.wait(OFFER_S) == [PlayAnswers()]
+
+
+def test_speech_silences_answers_that_wait_and_what_was_not_heard_is_offered_again() -> None:
+    box = Box()
+    box.send(NotesChanged(0, 1))
+    box.tap()
+    assert box.wait(2)[-1] == PlayAnswers()
+    assert box.send(SPEECH) == [CutAnswer(), OpenUtterance(0.4)]
+    box.send(NotesChanged(0, 1), SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated(), Drained())
+    assert box.wait(2) == [PlayAnswers()]
+
+
+def test_answers_that_a_tap_silenced_wait_until_something_is_asked_or_the_box_is_woken() -> None:
+    box = Box()
+    box.send(NotesChanged(0, 1))
+    box.tap()
+    box.wait(2)
+    box.tap()
+    assert CutAnswer() in box.wait(0.4)
+    box.send(NotesChanged(0, 1))
+    assert box.wait(10) == []
+    box.tap()
+    box.wait(1)
+    assert box.is_in(Phase.ASLEEP)
+    box.tap()
+    assert box.wait(2)[-1] == PlayAnswers()
+
+
+def test_answers_do_not_begin_under_a_thumb() -> None:
+    box = Box()
+    box.send(NotesChanged(0, 1))
+    box.press()
+    box.now += 1.6  # the loop was late, and the hold is not known yet
+    assert box.send(Tick()) == []
+    assert box.turn.deadline is not None
+
+
+def test_a_tap_from_sleep_says_that_it_listens() -> None:
     box = Box()
     box.send(NotesChanged(waiting=1, answered=1), NotesChanged(waiting=1, answered=0))
     assert box.tap()[-1] == Play(Earcon.LISTENING)
@@ -621,8 +740,8 @@ def test_a_tap_from_sleep_says_that_it_listens_when_there_is_nothing_to_play() -
 def test_in_push_to_talk_a_tap_plays_the_answers_and_is_not_corrected() -> None:
     box = Box(mode="push-to-talk")
     box.send(NotesChanged(0, 1))
-    assert box.tap()[-1] == PlayAnswers()
-    assert box.wait(1) == []
+    box.tap()
+    assert box.wait(1) == [PlayAnswers()]
     box.send(NotesChanged(0, 0))
     assert box.send(Drained()) == [Sensors(on=False)]
 
@@ -631,12 +750,13 @@ def test_a_tap_that_hangs_up_plays_nothing() -> None:
     box = awake()
     box.press()
     box.send(NotesChanged(0, 1))
-    assert box.release() + box.wait(1) == [Sensors(on=False)]
+    assert box.release() + box.wait(1) == [Sensors(on=False), Play(Earcon.ASLEEP)]
 
 
-def test_an_answer_to_a_note_is_played_at_once_while_listening() -> None:
+def test_an_answer_to_a_note_is_played_while_listening_if_nobody_speaks() -> None:
     box = awake()
-    assert box.send(NotesChanged(waiting=0, answered=1)) == [PlayAnswers()]
+    assert box.send(NotesChanged(waiting=0, answered=1)) == []
+    assert box.wait(OFFER_S) == [PlayAnswers()]
     assert box.is_in(Phase.ANSWERING)
 
 
@@ -670,7 +790,8 @@ def test_answers_to_notes_that_never_end_are_cut() -> None:
 def test_an_answer_that_waited_for_another_one_is_played_after_it_and_once() -> None:
     box = answering()
     box.send(NotesChanged(0, 1), AnswerGenerated())
-    assert box.send(Drained()) == [PlayAnswers()]
+    assert box.send(Drained()) == []
+    assert box.wait(OFFER_S) == [PlayAnswers()]
     assert box.is_in(Phase.ANSWERING)
     box.send(Drained())
     assert box.is_in(Phase.LISTENING)
@@ -787,8 +908,7 @@ def test_typed_text_ends_what_is_being_said_and_silences_what_plays() -> None:
 def test_each_phase_has_its_rhythm_and_faults_beat_it(make: type[Box], rhythm: Rhythm) -> None:
     box = make()
     assert box.turn.rhythm is rhythm
-    assert box.send(FaultRaised("microphone")) == [Play(Earcon.FAULT, Fault.MICROPHONE.words)]
-    assert box.send(FaultRaised("microphone")) == []
+    box.send(FaultRaised("microphone"))
     assert box.turn.rhythm is Rhythm.FAULT
     box.send(FaultCleared("microphone"))
     assert box.turn.rhythm is rhythm
@@ -876,6 +996,7 @@ EVENTS: list[Event] = [
     AnswerBegan(),
     AnswerGenerated(),
     AnswerEnded(),
+    AnswerMissing(),
     AnswerInterrupted(),
     Drained(),
     Delivered(),
@@ -926,6 +1047,31 @@ def test_whatever_happens_the_box_comes_to_rest_and_every_gate_it_opened_is_shut
     assert box.is_in(Phase.ASLEEP)
     assert not sensing(box.effects)
     assert not recording(box.effects)
+
+
+HAND: list[Event | str] = ["press", "release", *(event for event in EVENTS if not isinstance(event, get_args(Gesture)))]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(MODES), st.lists(st.tuples(st.sampled_from(HAND), st.floats(0, 2)), max_size=40))
+def test_whatever_the_hand_does_no_answer_stays_paused_and_nothing_is_announced_over_anybody(
+    mode: dict[str, Any], story: list[tuple[Event | str, float]]
+) -> None:
+    box = Box(**mode)
+    for event, pause in story:
+        before = len(box.effects)
+        if isinstance(event, str):
+            box.press() if event == "press" else box.release()
+        else:
+            box.send(event)
+        box.wait(pause)
+        if box.gestures.deadline is None and not box.gestures.pressed:
+            assert not box.paused
+        said = [effect for effect in box.effects[before:] if isinstance(effect, Play) and effect.words]
+        assert not said or not box.turn.phase.recording
+    box.release()
+    box.wait(1)
+    assert not box.paused
 
 
 def sensing(effects: Iterable[Effect]) -> bool:
@@ -1027,8 +1173,7 @@ def show(value: object) -> str:
 
 def test_where_it_is_too_loud_only_the_button_begins_an_utterance_and_the_box_says_so() -> None:
     box = awake()
-    (said,) = box.send(NoiseChanged(noisy=True))
-    assert said == Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))
+    assert box.send(NoiseChanged(noisy=True)) == [TOO_LOUD]
     assert box.send(SPEECH) == []
     box.press()
     box.wait(HOLD_S)
@@ -1038,20 +1183,41 @@ def test_where_it_is_too_loud_only_the_button_begins_an_utterance_and_the_box_sa
     assert box.is_in(Phase.THINKING)
 
 
-def test_it_listens_again_when_it_is_quiet_and_says_so_only_to_somebody_who_waits() -> None:
-    box = awake()
-    box.send(NoiseChanged(noisy=True))
-    assert box.send(NoiseChanged(noisy=False)) == [Play(Earcon.LISTENING, (Phrase.HANDS_FREE_AGAIN,))]
-    box.send(SPEECH)
+def test_it_listens_again_when_it_is_quiet_and_noise_that_comes_and_goes_is_told_once() -> None:
+    box = awake(idle_s=3600.0)
+    assert box.send(NoiseChanged(noisy=True)) == [TOO_LOUD]
+    for _ in range(3):
+        box.wait(100)
+        assert box.send(NoiseChanged(noisy=False), NoiseChanged(noisy=True)) == []
+    box.wait(301)
+    assert box.send(NoiseChanged(noisy=False), NoiseChanged(noisy=True)) == [TOO_LOUD]
+    box.send(NoiseChanged(noisy=False), SPEECH)
     assert box.is_in(Phase.HEARING)
-    assert Box().send(NoiseChanged(noisy=True)) == []  # asleep
+
+
+def test_that_it_is_too_loud_is_told_to_somebody_who_is_there_and_to_whom_it_matters() -> None:
+    box = Box()
+    assert box.send(NoiseChanged(noisy=True)) == []  # asleep
+    assert TOO_LOUD in box.tap()
     assert awake(mode="push-to-talk").send(NoiseChanged(noisy=True)) == []
 
 
-def test_a_tap_that_wakes_in_a_loud_place_is_told_to_hold() -> None:
-    box = Box()
-    box.send(NoiseChanged(noisy=True))
-    assert Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,)) in box.tap()
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.ASLEEP, Phase.LISTENING})
+def test_nothing_is_announced_over_a_question_or_an_answer_nor_while_one_is_awaited(phase: Phase) -> None:
+    box = in_phase(phase)
+    events: list[Event] = [FaultRaised("camera"), NoiseChanged(noisy=True), NotesChanged(1, 0), NoteSaved(), REFUSED]
+    if phase is Phase.THINKING:  # it would rest, now that the question is a note
+        events = events[:2]
+    assert not [effect for effect in box.send(*events) if isinstance(effect, Play) and effect.words]
+
+
+def test_what_happened_meanwhile_is_announced_afterwards_in_order_and_only_what_is_still_true() -> None:
+    box = answering()
+    box.send(FaultRaised("camera"), NoiseChanged(noisy=True), FaultRaised("microphone"), FaultCleared("camera"))
+    box.send(NotesChanged(1, 0), NoteSaved(), NotesChanged(0, 0), REFUSED, UP, NoiseChanged(noisy=False))
+    box.send(FaultRaised("storage"), AnswerGenerated())
+    assert box.send(Drained()) == [Play(Earcon.FAULT, part.words) for part in (Fault.MICROPHONE, Fault.STORAGE)]
+    assert box.wait(1) == []
 
 
 def test_an_answer_that_no_voice_can_stop_looks_different() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agent import config
 from agent.metrics import Counters
 from agent.vision import pictures
-from agent.vision.pictures import Lens, Pictures, Still
+from agent.vision.pictures import Lens, Pictures
 from hardware.ports import DeviceError
 from tests.support.stage import play
 
@@ -87,9 +87,6 @@ async def rigged(*, shutter_s: float = 0.0, camera: bool = True, **video: Any) -
         assert name not in kept
         kept[name] = jpeg
 
-    def drop(name: str) -> None:
-        del kept[name]
-
     taking = Pictures(
         settings,
         slow if camera else None,
@@ -97,7 +94,6 @@ async def rigged(*, shutter_s: float = 0.0, camera: bool = True, **video: Any) -
         frame_budget=lambda: (1_000_000, ""),
         deliver=lambda jpeg: delivered.append((loop.time(), jpeg)),
         keep=keep,
-        drop=drop,
         on_fault=faults.append,
     )
     task = asyncio.create_task(taking.run())
@@ -150,7 +146,6 @@ def test_a_box_without_a_camera_takes_no_pictures() -> None:
             rig.pictures.stream_frames(on=True)
             rig.pictures.take_still()
             await asyncio.sleep(5)
-            rig.pictures.discard_still()
             rig.pictures.close()
             assert (rig.delivered, rig.faults) == ([], [])
 
@@ -186,40 +181,6 @@ def test_a_still_is_kept_in_full_and_shown_small() -> None:
             await asyncio.sleep(0.1)
             assert [*rig.kept.values()] == [b"still 1", b"still 2"]
             assert rig.counters.stills == 2
-
-    play(scene())
-
-
-@pytest.mark.parametrize("after_s", [0.0, 0.5, 2.0], ids=["before", "while", "after"])
-def test_a_discarded_still_is_forgotten_before_while_and_after_it_is_taken(after_s: float) -> None:
-    async def scene() -> None:
-        async with rigged(shutter_s=1.0) as rig:
-            rig.pictures.open()
-            rig.pictures.take_still()
-            if after_s:
-                await asyncio.sleep(after_s)
-            rig.pictures.discard_still()
-            await asyncio.sleep(5)
-            assert rig.kept == {}
-            rig.pictures.take_still()
-            await asyncio.sleep(5)
-            assert [*rig.kept.values()] == [b"still 2" if after_s else b"still 1"]
-
-    play(scene())
-
-
-def test_discarding_takes_back_the_last_still_only() -> None:
-    async def scene() -> None:
-        async with rigged() as rig:
-            rig.pictures.open()
-            rig.pictures.discard_still()
-            rig.pictures.take_still()
-            await asyncio.sleep(1)
-            rig.pictures.take_still()
-            await asyncio.sleep(1)
-            rig.pictures.discard_still()
-            rig.pictures.discard_still()
-            assert [*rig.kept.values()] == [b"still 1"]
 
     play(scene())
 
@@ -265,37 +226,6 @@ def test_a_still_that_takes_longer_than_a_frame_has_costs_that_frame_and_nothing
             assert rig.counters.frames_dropped == {"late": 1}
             assert rig.counters.stills == 1
             assert len(rig.delivered) >= 4
-
-    play(scene())
-
-
-def test_discarding_a_still_that_waits_for_a_frame_leaves_the_one_before() -> None:
-    async def scene() -> None:
-        async with rigged(shutter_s=1.0) as rig:
-            rig.pictures.open()
-            rig.pictures.take_still()
-            await asyncio.sleep(5)
-            rig.pictures.stream_frames(on=True)
-            await asyncio.sleep(0.5)  # a frame is being taken
-            rig.pictures.take_still()
-            rig.pictures.discard_still()
-            rig.pictures.stream_frames(on=False)
-            await asyncio.sleep(5)
-            assert [*rig.kept.values()] == [b"still 1"]
-
-    play(scene())
-
-
-def test_discarding_a_still_that_waits_for_another_leaves_that_one() -> None:
-    async def scene() -> None:
-        async with rigged(shutter_s=1.0) as rig:
-            rig.pictures.open()
-            rig.pictures.take_still()
-            await asyncio.sleep(0.5)
-            rig.pictures.take_still()
-            rig.pictures.discard_still()
-            await asyncio.sleep(5)
-            assert [*rig.kept.values()] == [b"still 1"]
 
     play(scene())
 
@@ -351,9 +281,8 @@ class Album:
     """What the model knows of the stills: told of every request, and of every still that is begun or done."""
 
     def __init__(self) -> None:
-        self.open = self.filming = self.asked = self.discarded = False
+        self.open = self.filming = self.asked = False
         self.taking: str | None = None
-        self.last: str | None = None
         self.kept: list[str] = []
 
     def act(self, step: str) -> None:
@@ -365,24 +294,17 @@ class Album:
             case "film" | "rest":
                 self.filming = self.open and step == "film"
             case "take" if self.open:
-                self.asked, self.last = True, None
-            case "discard" if self.asked:
-                self.asked = False
-            case "discard":
-                self.discarded = True
-                self.kept = [name for name in self.kept if name != self.last]
-                self.last = None
+                self.asked = True
 
     def begun(self, name: str) -> None:
         assert self.asked
         assert self.taking is None
-        self.asked, self.discarded, self.taking, self.last = False, False, name, None
+        self.asked, self.taking = False, name
 
     def done(self, *, well: bool) -> None:
         name, self.taking = self.taking, None
-        if well and not self.discarded and name is not None:
+        if well and name is not None:
             self.kept.append(name)
-            self.last = name
 
 
 class WatchedCamera(SlowCamera):
@@ -408,13 +330,13 @@ class WatchedCamera(SlowCamera):
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["open", "close", "film", "rest", "take", "discard", "break", "fix"]),
+            st.sampled_from(["open", "close", "film", "rest", "take", "break", "fix"]),
             st.sampled_from([0.0, 0.3, 2.7]),
         ),
         max_size=25,
     )
 )
-def test_whatever_is_asked_the_album_holds_what_was_not_discarded(steps: list[tuple[str, float]]) -> None:
+def test_whatever_is_asked_the_album_holds_what_was_taken(steps: list[tuple[str, float]]) -> None:
     async def scene() -> None:
         async with rigged(shutter_s=1.1, fps=0.9) as rig:
             rig.camera.__class__, album = WatchedCamera, Album()
@@ -429,8 +351,6 @@ def test_whatever_is_asked_the_album_holds_what_was_not_discarded(steps: list[tu
                         rig.pictures.stream_frames(on=step == "film")
                     case "take":
                         rig.pictures.take_still()
-                    case "discard":
-                        rig.pictures.discard_still()
                     case _:
                         rig.camera.broken = step == "break"
                 album.act(step)
@@ -439,10 +359,7 @@ def test_whatever_is_asked_the_album_holds_what_was_not_discarded(steps: list[tu
                 lens = rig.pictures._lens
                 assert (lens is not Lens.CLOSED) == album.open == rig.camera.open
                 assert album.filming or lens is not Lens.FILMING
-                still = Still.DISCARDED if album.discarded else Still.TAKING
-                assert album.taking is None or rig.pictures._still is still
             await asyncio.sleep(10)
             assert [jpeg.decode() for jpeg in rig.kept.values()] == album.kept
-            assert (rig.pictures._still is Still.KEPT) == (album.last is not None)
 
     play(scene())

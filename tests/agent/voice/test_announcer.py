@@ -26,13 +26,20 @@ WORDS = (2, Phrase.NOTES_WAITING)
 
 
 class Chimes:
-    """A speaker, of which the box's own voice uses one method."""
+    """A speaker, as far as the box's own voice uses it."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
+        self.hushed = 0
 
     def chime(self, sound: bytes) -> None:
         self.heard.append(sound)
+
+    def say(self, words: bytes) -> None:
+        self.heard.append(words)
+
+    def hush(self) -> None:
+        self.hushed += 1
 
 
 def announced(scene: Callable[[Announcer, Chimes], None], **voice: Any) -> list[bytes]:
@@ -82,11 +89,36 @@ def test_words_are_decoded_in_a_thread_and_sound_on_the_loop(monkeypatch: pytest
         return b"\1\0"
 
     monkeypatch.setattr(Recordings, "say", say)
-    monkeypatch.setattr(Chimes, "chime", lambda *_: sounded.append(threading.get_ident()))
+    monkeypatch.setattr(Chimes, "say", lambda *_: sounded.append(threading.get_ident()))
     announced(lambda announcer, _: announcer.say(WORDS))
     assert len(decoded) == 1
     assert decoded != [threading.get_ident()]
     assert sounded == [threading.get_ident()]
+
+
+def test_words_that_are_still_being_decoded_are_not_said_after_a_hush() -> None:
+    def scene(announcer: Announcer, speaker: Chimes) -> None:
+        announcer.play(Earcon.SAVED, WORDS)
+        announcer.hush()
+        assert speaker.hushed == 1
+
+    assert announced(scene) == [pcm(Earcon.SAVED)]
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_who_waits_for_the_words_goes_on_after_them_also_where_there_are_none(*, words: bool) -> None:
+    def scene(announcer: Announcer, speaker: Chimes) -> None:
+        announcer.say(WORDS, then=lambda: speaker.heard.append(b"the answer"))
+
+    assert announced(scene, words=words)[-1] == b"the answer"
+
+
+def test_who_waits_for_words_that_are_hushed_goes_on_all_the_same() -> None:
+    def scene(announcer: Announcer, speaker: Chimes) -> None:
+        announcer.say(WORDS, then=lambda: speaker.heard.append(b"the answer"))
+        announcer.hush()
+
+    assert announced(scene) == [b"the answer"]
 
 
 def test_words_whose_decoding_was_cancelled_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:

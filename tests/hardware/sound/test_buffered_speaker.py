@@ -35,8 +35,10 @@ class Woken(BufferedSpeaker):
         lambda speaker: speaker.finish(),
         lambda speaker: speaker.repeat(),
         lambda speaker: speaker.chime(SECOND),
+        lambda speaker: speaker.say(SECOND),
+        lambda speaker: speaker.resume(),
     ],
-    ids=["start", "write", "finish", "repeat", "chime"],
+    ids=["start", "write", "finish", "repeat", "chime", "say", "resume"],
 )
 def test_whoever_pulls_is_woken(act: Callable[[BufferedSpeaker], object]) -> None:
     speaker = Woken()
@@ -59,6 +61,19 @@ def test_what_is_asked_of_it_is_asked_of_its_buffer() -> None:
     while not speaker.buffer.over:
         speaker.buffer.pull(SPEAKER_FORMAT.bytes_in(0.5))
     speaker.chime(SECOND)
+    assert speaker.audible
+
+
+def test_an_answer_can_be_paused_and_words_be_hushed() -> None:
+    speaker = Woken()
+    speaker.write(SECOND)
+    speaker.pause()
+    assert not speaker.audible
+    speaker.say(SECOND)
+    assert speaker.audible
+    speaker.hush()
+    assert not speaker.audible
+    speaker.resume()
     assert speaker.audible
 
 

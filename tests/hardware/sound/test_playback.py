@@ -24,6 +24,12 @@ def pull(buffer: PlaybackBuffer, seconds: float) -> bytes:
     return b"".join(buffer.pull(PERIOD)[0] for _ in range(round(seconds / 0.02)))
 
 
+def pull_value(buffer: PlaybackBuffer) -> int:
+    """The one value that a period consists of."""
+    (value,) = set(array("h", buffer.pull(PERIOD)[0]))
+    return value
+
+
 def sounding_s(pcm: bytes) -> float:
     return SPEAKER_FORMAT.seconds_in(2 * sum(sample != 0 for sample in array("h", pcm)))
 
@@ -229,6 +235,89 @@ def test_a_chime_sounds_alone_over_an_answer_and_over_a_flush() -> None:
     assert sounding_s(pull(buffer, 0.02)) == pytest.approx(0.01)
     assert not buffer.audible
     assert buffer.played_s == 0
+
+
+def test_an_answer_that_comes_during_words_begins_after_them_and_loses_nothing() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.say(tone(0.04, 200))
+    assert pull_value(buffer) == 200
+    buffer.write(tone(0.04))
+    buffer.finish()
+    assert [pull_value(buffer) for _ in range(3)] == [200, 1000, 1000]
+    assert buffer.played_s == pytest.approx(0.04)
+
+
+def test_words_that_come_during_an_answer_begin_after_it_even_if_it_runs_dry_in_between() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.write(tone(0.04))
+    assert pull_value(buffer) == 1000
+    buffer.say(tone(0.02, 200))
+    assert [pull_value(buffer) for _ in range(3)] == [1000, 0, 0]
+    buffer.write(tone(0.02))
+    buffer.finish()
+    assert [pull_value(buffer) for _ in range(3)] == [1000, 200, 0]
+
+
+def test_words_go_on_when_an_answer_is_flushed_and_are_silenced_by_hush() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.write(tone(1))
+    buffer.pull(PERIOD)
+    buffer.say(tone(1, 200))
+    buffer.flush()
+    pull(buffer, 0.02)  # the fade
+    assert pull_value(buffer) == 200
+    buffer.hush()
+    assert 0 < sounding_s(pull(buffer, 0.02)) <= 0.005
+    assert not buffer.audible
+
+
+def test_hushing_words_that_wait_leaves_the_answer_alone() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.write(tone(0.06))
+    buffer.pull(PERIOD)
+    buffer.say(tone(1, 200))
+    buffer.hush()
+    assert [pull_value(buffer) for _ in range(3)] == [1000, 1000, 0]
+
+
+def test_a_paused_answer_is_silent_at_once_and_goes_on_where_it_was() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.write(tone(0.06))
+    buffer.finish()
+    assert pull_value(buffer) == 1000
+    buffer.pause()
+    assert 0 < sounding_s(pull(buffer, 0.02)) <= 0.005
+    assert not buffer.audible
+    assert not buffer.over
+    assert [buffer.pull(PERIOD) for _ in range(3)] == [(bytes(PERIOD), 0)] * 3
+    buffer.pause()
+    buffer.resume()
+    assert buffer.audible
+    assert pull_value(buffer) == 1000
+    assert buffer.pull(PERIOD)[1]
+    assert buffer.played_s == pytest.approx(0.06)
+
+
+def test_an_answer_that_comes_while_paused_waits_and_the_boxs_words_do_not() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.pause()
+    buffer.write(tone(0.02))
+    buffer.finish()
+    buffer.say(tone(0.02, 200))
+    assert [pull_value(buffer) for _ in range(2)] == [200, 0]
+    buffer.resume()
+    assert pull_value(buffer) == 1000
+
+
+def test_a_flush_ends_a_pause() -> None:
+    buffer = PlaybackBuffer(0.0)
+    buffer.write(tone(0.06))
+    buffer.pull(PERIOD)
+    buffer.pause()
+    assert buffer.flush() == pytest.approx(0.02)
+    pull(buffer, 0.02)
+    buffer.write(tone(0.02, 300))
+    assert pull_value(buffer) == 300
 
 
 def test_loud_chimes_saturate() -> None:
