@@ -28,7 +28,7 @@ from agent.uplink.utterance import Kind
 from agent.vision.pictures import Pictures
 from agent.voice.announcer import Announcer
 from agent.voice.earcons import Earcon, pcm
-from agent.voice.phrase import about_note
+from agent.voice.phrase import Phrase, about_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ class Agent:
             wall=wall,
             on_problem=self._on_storage,
         )
-        self.device_watch = watch = DeviceWatch(self.store, self.turn.condition, self.dispatch)
+        self.device_watch = watch = DeviceWatch(self.store, self.turn.condition, self.dispatch, devices.health)
         self.conversation = Conversation(
             settings, key, self, speaker=devices.speaker, counters=self.counters, store=self.store, wall=wall
         )
@@ -85,17 +85,20 @@ class Agent:
             on_fault=watch.fault,
         )
 
-    async def run(self, *, keep_trying: bool, listen: bool = False) -> None:
+    async def run(self, *, keep_trying: bool, listen: bool = False, greet: bool = False) -> None:
         """Serve until cancelled.
 
         ``keep_trying``: a daemon, which goes on whatever happens; otherwise a first connection that fails raises
         Refused or Unreachable, and a device that never worked DeviceError. Either way a device that only a new process
         can use again raises its DeviceError, with ``fatal``. ``listen``: begin awake, as if tapped.
+        ``greet``: say that the box is ready.
         """
         self.device_watch.keep_trying = keep_trying
         tasks: list[asyncio.Future[None]] = []
         try:
             self._start(listen=listen)
+            if greet:
+                self._announcer.say((Phrase.READY,))
             tasks.append(self._loop.create_task(self.conversation.link.run(), name="link"))
             tasks.append(self._loop.create_task(self.pictures.run(), name="pictures"))
             done, _ = await asyncio.wait([*tasks, self.device_watch.failed], return_when=asyncio.FIRST_COMPLETED)
@@ -133,6 +136,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._control.stop()
+        self.device_watch.close()
         self.conversation.end()
         await self.store.aclose()
         log.info("in all: %s", status.tally(self.snapshot()))
@@ -236,8 +240,6 @@ class Agent:
 
     def question_heard(self, text: str) -> None:
         """Handle the next words of the technician that the service understood."""
-        if text.strip():
-            self.mic.acoustics.understood(self._loop.time())
         self.tell(notices.QuestionHeard(text))
 
     def turn_over(self, record: TurnRecord) -> None:

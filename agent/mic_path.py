@@ -64,9 +64,11 @@ class MicPath:
         The chunk is added to an open utterance before its edge is acted on: an utterance that the edge opens begins
         with its pre-roll, which ends with this very chunk.
         """
-        now, turn = self._loop.time(), self._turn
-        edge = self.ear.feed(heard, deaf=self._deaf(heard, now))
-        self.acoustics.chunk(heard, now, voiced=self.ear.voiced, held=turn.phase is Phase.TALKING)
+        now = self._loop.time()
+        sounding = self._sounding(now)
+        edge = self.ear.feed(heard, deaf=sounding and self._deaf(heard))
+        learn = not sounding and self._turn.phase is not Phase.TALKING
+        self.acoustics.chunk(heard, now, voiced=self.ear.voiced, learn=learn)
         if edge is not None:
             self._microphone.speech(on=edge is Edge.START)
         if self._conversation.recording is not None:
@@ -93,21 +95,25 @@ class MicPath:
         )
         opened = None if was_open else self._conversation.recording
         if opened is not None:
-            self.acoustics.begun(opened.number, over_answer=over_answer)
+            self.acoustics.begun(opened.number, self._loop.time(), over_answer=over_answer)
 
     def _speech_ended(self, now: float) -> None:
         self._speech_ended_at = now - self._settings.endpointer.end_silence_ms / 1000
         recording = self._conversation.recording
         if recording is not None:
-            self.acoustics.ended(MICROPHONE_FORMAT.seconds_in(len(recording.pcm)), now)
+            self.acoustics.ended(recording.number, MICROPHONE_FORMAT.seconds_in(len(recording.pcm)))
         self._dispatch(events.SpeechEnded())
         self._speech_ended_at = 0.0
 
-    def _deaf(self, heard: MicChunk, now: float) -> bool:
-        """Whether this chunk may be the box's own voice, so that no speech may start in it."""
+    def _sounding(self, now: float) -> bool:
+        """Whether the microphone may hear the box's own sound."""
         if self._speaker.audible:
             self._echo_until = now + ECHO_S
+        return now < self._echo_until
+
+    def _deaf(self, heard: MicChunk) -> bool:
+        """Whether no speech may start in this chunk, since it may be the box's own voice."""
         chosen = self._settings.turn.barge_in
-        if chosen == "voice" or now >= self._echo_until:
+        if chosen == "voice":
             return False
         return not heard.trusted or (chosen == "button" and self._speaker.audible)

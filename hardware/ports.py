@@ -124,7 +124,7 @@ class Rhythm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceHealth:
-    """What a device has lost or had to make up for so far; all zero if it has nothing to lose."""
+    """Whether a device works, and what it has lost or had to make up for so far; zero if it has nothing to lose."""
 
     dropped: int = 0
     """Chunks or edges that were lost because the loop or the processor stalled."""
@@ -138,6 +138,8 @@ class DeviceHealth:
     """Seconds of answers that arrived after their answer was cut."""
     missed_edges: int = 0
     """Edges of a button that only polling found."""
+    working: bool | None = None
+    """Whether it works at present, if it can tell without being used."""
 
 
 class Microphone(Protocol):

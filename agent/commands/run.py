@@ -59,6 +59,6 @@ async def _serve(settings: Settings) -> None:
     try:
         agent = Agent(settings, devices, lambda: api_key.api_key(settings))
         log.info("ready: model %s at %s", settings.session.model, settings.service.url)
-        await agent.run(keep_trying=True, listen=settings.turn.always_listening)
+        await agent.run(keep_trying=True, listen=settings.turn.always_listening, greet=True)
     finally:
         await devices.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.hearing.noise import NoiseWatch
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
     from agent.metrics import TurnRecord
     from hardware.ports import MicChunk
 
-LAST_CHUNKS_S = 0.5
-"""An utterance this close to the maximum was ended by the limit, not by silence."""
+STALE_S = 60.0
+"""What comes of an utterance later than this tells nothing of now: it may have waited for a connection."""
+
+
+@dataclass(slots=True)
+class _Begun:
+    """An utterance that a voice began."""
+
+    at: float
+    over_answer: bool
+    seconds: float = 0.0
 
 
 class Acoustics:
@@ -34,13 +44,13 @@ class Acoustics:
         self._trusted = True
         self.echo = "no echo known"
         """How far the canceller is trusted, in words for the log."""
-        self._begun: dict[int, bool] = {}  # utterances that a voice began: whether over an answer
+        self._begun: dict[int, _Begun] = {}
 
-    def chunk(self, heard: MicChunk, now: float, *, voiced: bool, held: bool) -> None:
-        """Handle one chunk of 20 ms; ``held``: the button is held, so the chunk counts as speech and not as noise."""
+    def chunk(self, heard: MicChunk, now: float, *, voiced: bool, learn: bool) -> None:
+        """Handle one chunk of 20 ms; ``learn``: it tells of the place, being no speech for sure, nor our own sound."""
         if heard.trust is not Trust.ECHO_FREE:
             self.echo = f"echo {heard.erle_db:.0f} dB down, {heard.trust.value}"
-        if not held:
+        if learn:
             self._watch.frame(now, voiced=voiced)
         if self._watch.noisy is not self._noisy:
             self._noisy = self._watch.noisy
@@ -51,24 +61,21 @@ class Acoustics:
             self._trusted = trusted
             self._emit(events.TrustChanged(trusted))
 
-    def begun(self, utterance: int, *, over_answer: bool) -> None:
+    def begun(self, utterance: int, now: float, *, over_answer: bool) -> None:
         """Note that a voice began an utterance."""
-        self._begun[utterance] = over_answer
+        self._begun[utterance] = _Begun(now, over_answer)
 
-    def ended(self, seconds: float, now: float) -> None:
-        """Note that an utterance that a voice began is over."""
-        if seconds >= self._settings.max_utterance_s - LAST_CHUNKS_S:
-            self._watch.endless(now)
-
-    def understood(self, now: float) -> None:
-        """Note that the service understood words."""
-        self._watch.confirmed(now)
+    def ended(self, utterance: int, seconds: float) -> None:
+        """Note that an utterance, perhaps begun by a voice, is over and lasted ``seconds``."""
+        if utterance in self._begun:
+            self._begun[utterance].seconds = seconds
 
     def came_of(self, record: TurnRecord, now: float) -> None:
         """Note the outcome of an utterance: without words and without an answer, it was a false start."""
-        over_answer = self._begun.pop(record.utterance or 0, None)
+        begun = self._begun.pop(record.utterance or 0, None)
         nothing = not record.question_text.strip() and not record.answer.audio_s
-        if over_answer is not None and nothing:
-            self._watch.false_start(now)
-            if over_answer:
-                self._false_alarm()
+        if begun is None or not nothing or now - begun.at - begun.seconds > STALE_S:
+            return
+        self._watch.false_start(now, begun.seconds)
+        if begun.over_answer:
+            self._false_alarm()

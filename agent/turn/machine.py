@@ -296,7 +296,7 @@ class Turn:
             case events.AnswerInterrupted():
                 return self._interrupted(now)
             case events.Drained():
-                return self._rest_after_answer(now) if self.phase.playing else []
+                return self._drained(now)
             case _:
                 assert_never(event)
 
@@ -329,6 +329,13 @@ class Turn:
         self._retried, self._delivered = True, False
         self._timers[_Timer.RESPONSE] = now + self._settings.send_timeout_s
         return [effects.Play(Earcon.RETRY), effects.Reconnect()]
+
+    def _drained(self, now: float) -> list[effects.Effect]:
+        if not self.phase.playing:
+            return []
+        if self.phase is Phase.ANSWERING and not self.condition.trusted:
+            self._news.add(Topic.ONE_WAY)
+        return self._rest_after_answer(now)
 
     def _answer_complete(self) -> list[effects.Effect]:
         if not self.phase.playing:

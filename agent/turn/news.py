@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NOISE_AGAIN_S = 600.0
 """Where it is too loud to listen, that is said once in this time: a drill that pauses is still the same drill."""
+ONE_WAY_AGAIN_S = 3600.0
+"""That no voice can interrupt is said once in this time: it is worth knowing, and not worth hearing often."""
 
 
 class Topic(Enum):
@@ -29,7 +31,15 @@ class Topic(Enum):
     SAVED = auto()  # a question that cannot be sent is kept
     NO_ANSWER = auto()  # a question was sent, and not answered
     CUT = auto()  # the rest of an answer did not come
+    ONE_WAY = auto()  # no voice can interrupt an answer
     CONNECTED = auto()  # after the box had said that nothing could be sent
+
+
+SELDOM = {
+    Topic.NOISE: (NOISE_AGAIN_S, Phrase.TOO_LOUD_HOLD_BUTTON),
+    Topic.ONE_WAY: (ONE_WAY_AGAIN_S, Phrase.HOLD_TO_INTERRUPT),
+}
+"""What is not said again for so many seconds, and its words."""
 
 
 class News:
@@ -39,7 +49,7 @@ class News:
         """Begin with nothing to say; ``condition`` tells what is still true."""
         self._condition = condition
         self._topics: dict[tuple[Topic, str], None] = {}  # in order, each once
-        self._noise_said_at = -inf
+        self._said_at = dict.fromkeys(SELDOM, -inf)
         self.told_away = False
         """Whether the technician was told, in effect, that there is no connection."""
 
@@ -67,7 +77,9 @@ class News:
             case Topic.REFUSAL:
                 return None if condition.refusal is None else _fault(condition.refusal)
             case Topic.NOISE:
-                return self._noise(now)
+                return self._seldom(topic, now) if condition.noisy else None
+            case Topic.ONE_WAY:
+                return None if condition.trusted else self._seldom(topic, now)
             case Topic.SAVED:
                 return self._saved() if condition.notes else None
             case Topic.NO_ANSWER:
@@ -88,11 +100,12 @@ class News:
     def _told_why(self) -> None:
         self.told_away = self._condition.link is not LinkState.UP
 
-    def _noise(self, now: float) -> effects.Play | None:
-        if not self._condition.noisy or now - self._noise_said_at < NOISE_AGAIN_S:
+    def _seldom(self, topic: Topic, now: float) -> effects.Play | None:
+        again_s, phrase = SELDOM[topic]
+        if now - self._said_at[topic] < again_s:
             return None
-        self._noise_said_at = now
-        return effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,))
+        self._said_at[topic] = now
+        return effects.Play(Earcon.HOLD_TO_TALK, (phrase,))
 
     def _counted(self, phrase: Phrase) -> Words:
         notes = self._condition.notes

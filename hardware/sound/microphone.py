@@ -84,9 +84,10 @@ class CardMicrophone:
         self._dsp.false_alarm()
 
     def health(self) -> DeviceHealth:
-        """Return the number of chunks that were dropped and of overruns that the driver reported."""
+        """Return whether it works, how many chunks were dropped, and how many overruns the driver reported."""
         dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
-        return DeviceHealth(dropped, self._sound.glitches(self._stream))
+        working = self.fault is None and not self._watch.dead
+        return DeviceHealth(dropped, self._sound.glitches(self._stream), working=working)
 
     async def aclose(self) -> None:
         """Release the card."""

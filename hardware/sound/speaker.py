@@ -49,8 +49,8 @@ class CardSpeaker(BufferedSpeaker):
             self._faults.post(self._stream.fault)
 
     def health(self) -> DeviceHealth:
-        """Return what the buffer lost, and the underruns that the driver reported."""
-        return replace(super().health(), glitches=self._sound.glitches(self._stream))
+        """Return whether the card is open, what the buffer lost, and the underruns that the driver reported."""
+        return replace(super().health(), glitches=self._sound.glitches(self._stream), working=self.fault is None)
 
     async def aclose(self) -> None:
         """Release the card."""

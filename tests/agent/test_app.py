@@ -415,7 +415,7 @@ def test_a_device_that_fails_shows_a_fault_until_it_works_again(monkeypatch: pyt
             await s.wake()
             s.box.microphone.stop()
             faults[0](DeviceError("microphone", "gone", "plug it in"))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(2.1)
             assert s.box.light.rhythm is Rhythm.FAULT
             s.box.microphone.start(s.agent._on_mic, faults[0])
             await asyncio.sleep(0.1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from agent.device_watch import DeviceWatch
+from agent.device_watch import PATIENCE_S, DeviceWatch
 from agent.turn.condition import Condition
 from agent.turn.events import Event, FaultCleared, FaultRaised
-from hardware.ports import DeviceError
+from hardware.ports import DeviceError, DeviceHealth
 from hardware.simulated.clock import run_virtual
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Box:
         self.condition = Condition()
         self.told: list[Event] = []
         self.kept: list[tuple[str, str]] = []
-        self.watch = DeviceWatch(cast("Store", self), self.condition, self.dispatch)
+        self.healths: dict[str, DeviceHealth] = {}
+        self.watch = DeviceWatch(cast("Store", self), self.condition, self.dispatch, lambda: self.healths)
         self.watch.keep_trying = keep_trying
 
     def event(self, kind: str, text: str) -> None:
@@ -54,25 +56,69 @@ def on_a_loop(scene: Callable[[], None]) -> None:
     run_virtual(played())
 
 
-def test_a_fault_is_logged_kept_and_told_by_the_name_of_its_part(caplog: pytest.LogCaptureFixture) -> None:
-    def scene() -> None:
+@pytest.mark.parametrize("part", ["microphone", "speaker"])
+def test_a_card_that_is_back_in_time_is_logged_and_kept_and_nobody_is_told(part: str) -> None:
+    async def scene() -> None:
+        box = Box()
+        box.watch.fault(DeviceError(part, "gone", "plug it in"))
+        box.watch.fault(DeviceError(part, "gone", "plug it in"))
+        await asyncio.sleep(PATIENCE_S - 0.1)
+        box.watch.works(part)
+        await asyncio.sleep(10)
+        assert box.told == []
+        assert [text for _, text in box.kept][1:] == [f"{part}: gone (plug it in)", f"{part} works again"]
+
+    run_virtual(scene())
+
+
+def test_a_card_that_has_nothing_to_do_is_looked_at_until_it_works_and_told_only_if_it_stays_away() -> None:
+    async def scene() -> None:
+        box = Box()
+        for working, told in ((True, []), (False, [FaultRaised("speaker"), FaultCleared("speaker")])):
+            box.told.clear()
+            box.watch.fault(DeviceError("speaker", "gone", "plug it in"))
+            box.healths["speaker"] = DeviceHealth(working=working)
+            await asyncio.sleep(10 * PATIENCE_S)
+            assert box.told == told[:1]
+            box.healths["speaker"] = DeviceHealth(working=True)
+            await asyncio.sleep(PATIENCE_S + 0.1)
+            assert box.told == told
+
+    run_virtual(scene())
+
+
+def test_after_its_end_nothing_is_looked_at() -> None:
+    async def scene() -> None:
         box = Box()
         box.watch.fault(GONE)
+        box.watch.close()
+        await asyncio.sleep(10)
+        assert box.told == []
+
+    run_virtual(scene())
+
+
+def test_a_fault_is_logged_kept_and_told_by_the_name_of_its_part(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        box = Box()
+        box.watch.fault(GONE)
+        await asyncio.sleep(PATIENCE_S)
         assert box.told == [FaultRaised("microphone")]
         assert box.kept == [("device", "microphone hw:1: gone (plug it in)")]
 
-    on_a_loop(scene)
+    run_virtual(scene())
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
         ("WARNING", "device: microphone hw:1: gone (plug it in)")
     ]
 
 
 def test_the_first_sign_of_life_ends_a_fault_and_no_other_does_anything() -> None:
-    def scene() -> None:
+    async def scene() -> None:
         box = Box()
         box.watch.works("microphone")
         assert (box.told, box.kept) == ([], [])
         box.watch.fault(GONE)
+        await asyncio.sleep(PATIENCE_S)
         box.watch.works("camera")
         assert len(box.told) == 1
         box.watch.works("microphone")
@@ -80,7 +126,7 @@ def test_the_first_sign_of_life_ends_a_fault_and_no_other_does_anything() -> Non
         assert box.told[1:] == [FaultCleared("microphone")]
         assert box.kept[1:] == [("device", "microphone works again")]
 
-    on_a_loop(scene)
+    run_virtual(scene())
 
 
 def test_a_patient_run_goes_on_whatever_fails() -> None:

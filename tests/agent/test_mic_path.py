@@ -60,13 +60,14 @@ class Acoustics:
         self.utterances: list[tuple[int, bool]] = []
         self.lengths: list[float] = []
 
-    def chunk(self, _: MicChunk, __: float, *, voiced: bool, held: bool) -> None:
-        self.chunks.append((voiced, held))
+    def chunk(self, _: MicChunk, __: float, *, voiced: bool, learn: bool) -> None:
+        self.chunks.append((voiced, learn))
 
-    def begun(self, utterance: int, *, over_answer: bool) -> None:
+    def begun(self, utterance: int, _: float, *, over_answer: bool) -> None:
         self.utterances.append((utterance, over_answer))
 
-    def ended(self, seconds: float, _: float) -> None:
+    def ended(self, utterance: int, seconds: float) -> None:
+        assert utterance == 3
         self.lengths.append(seconds)
 
 
@@ -296,9 +297,23 @@ def test_every_chunk_tells_of_the_place_and_of_what_has_been_played() -> None:
         await box.hears(VOICE)
         box.phase = Phase.TALKING
         await box.hears(SILENCE)
-        assert box.acoustics.chunks == [(True, False), (False, True)]  # voiced, held
+        assert box.acoustics.chunks == [(True, True), (False, False)]  # voiced, to learn from: not while it is held
         now = asyncio.get_running_loop().time()
         assert box.watched == pytest.approx([now - CHUNK_S, now])
+
+    at_a_box(scene)
+
+
+def test_nothing_is_learnt_of_the_place_while_the_box_itself_sounds_or_its_echo_does() -> None:
+    async def scene() -> None:
+        box = Box()
+        box.audible = True
+        await box.hears(VOICE, 3)
+        box.audible = False
+        await box.hears(VOICE, 3)
+        await asyncio.sleep(ECHO_S)
+        await box.hears(VOICE)
+        assert box.acoustics.chunks == [(True, False)] * 6 + [(True, True)]
 
     at_a_box(scene)
 
@@ -309,7 +324,7 @@ def test_a_false_alarm_reaches_the_microphone() -> None:
         path = MicPath(
             config.Settings(), cast("Devices", box), cast("Turn", box), cast("Conversation", box), box.dispatch
         )
-        path.acoustics.begun(3, over_answer=True)
+        path.acoustics.begun(3, 0.5, over_answer=True)
         path.acoustics.came_of(TurnRecord(3), 1.0)
         assert box.microphone.false_alarms == 1
 
@@ -364,11 +379,10 @@ def test_it_is_deaf_to_its_own_voice_for_a_moment_longer_than_it_speaks() -> Non
     async def scene() -> None:
         async with stage() as s:
             await asyncio.sleep(0.5)
-            echo, clean = (MicChunk.plain(b"", trusted=trusted) for trusted in (False, True))
+            mic, now = s.agent.mic, asyncio.get_running_loop().time
             s.box.speaker.chime(bytes(4800))
             for deaf, after_s in ((True, 0.0), (True, 0.2), (False, 0.4)):
                 await asyncio.sleep(after_s)
-                assert s.agent.mic._deaf(echo, asyncio.get_running_loop().time()) is deaf
-                assert not s.agent.mic._deaf(clean, asyncio.get_running_loop().time())
+                assert mic._sounding(now()) is deaf
 
     play(scene())

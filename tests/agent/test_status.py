@@ -90,9 +90,9 @@ def test_the_tally_names_what_each_device_lost() -> None:
     assert told.endswith("; microphone 3 dropped, microphone 1 glitches, speaker 0.2 s dropped")
 
 
-@pytest.mark.parametrize("counter", [each.name for each in fields(DeviceHealth)])
+@pytest.mark.parametrize("counter", [each.name for each in fields(DeviceHealth) if each.name != "working"])
 def test_every_counter_of_a_device_is_printed(counter: str) -> None:
-    told = status.tally(replace(NOW, devices={"button": DeviceHealth(**{counter: 7})}))
+    told = status.tally(replace(NOW, devices={"button": replace(DeviceHealth(), **{counter: 7})}))
     assert "; button 7" in told
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.config import TurnSettings
-from agent.hearing.acoustics import Acoustics
-from agent.hearing.noise import BUSY_S, FALSE_STARTS, QUIET_S
+from agent.hearing.acoustics import STALE_S, Acoustics
+from agent.hearing.noise import FALSE_STARTS, LONG_S, QUIET_S
 from agent.metrics import TurnRecord
 from agent.turn.events import NoiseChanged, TrustChanged
 from hardware.ports import CHUNK_BYTES, MicChunk, Trust
@@ -29,38 +29,51 @@ class Place:
     def _alarm(self) -> None:
         self.alarms += 1
 
-    def hear(self, seconds: float, *, voiced: bool, held: bool = False, trusted: bool = True) -> None:
+    def hear(self, seconds: float, *, voiced: bool, learn: bool = True, trusted: bool = True) -> None:
         for _ in range(round(seconds * 50)):
             self.now += 0.02
-            self.acoustics.chunk(MicChunk.plain(SILENCE, trusted=trusted), self.now, voiced=voiced, held=held)
+            self.acoustics.chunk(MicChunk.plain(SILENCE, trusted=trusted), self.now, voiced=voiced, learn=learn)
 
-    def answered(self, utterance: int, heard: str, *, over_answer: bool = False, audio_s: float = 0.0) -> None:
-        self.acoustics.begun(utterance, over_answer=over_answer)
+    def answered(  # noqa: PLR0913 - each sets one thing of the answer, all optional
+        self,
+        utterance: int,
+        heard: str,
+        *,
+        over_answer: bool = False,
+        audio_s: float = 0.0,
+        lasting_s: float = 2.0,
+        after_s: float = 1.0,
+    ) -> None:
+        self.acoustics.begun(utterance, self.now, over_answer=over_answer)
+        self.now += lasting_s
+        self.acoustics.ended(utterance, lasting_s)
+        self.now += after_s
         record = TurnRecord(utterance, question_text=heard)
         record.answer.add_audio(audio_s)
         self.acoustics.came_of(record, self.now)
 
 
-def test_voice_without_words_is_noise_until_it_is_quiet() -> None:
+def test_voice_alone_is_no_noise_however_long_it_lasts() -> None:
     place = Place()
-    place.hear(BUSY_S + 1, voiced=True)
+    place.hear(10 * LONG_S, voiced=True)
+    assert place.events == []
+
+
+def test_a_long_utterance_of_which_nothing_came_is_noise_until_it_is_quiet() -> None:
+    place = Place()
+    place.answered(1, "", lasting_s=LONG_S)
+    place.hear(0.1, voiced=True)
     assert place.events == [NoiseChanged(noisy=True)]
+    place.hear(QUIET_S + 2, voiced=False, learn=False)
+    assert place.events == [NoiseChanged(noisy=True)], "what it does not learn from is no quiet, either"
     place.hear(QUIET_S + 2, voiced=False)
     assert place.events == [NoiseChanged(noisy=True), NoiseChanged(noisy=False)]
 
 
-def test_somebody_who_holds_the_button_is_no_noise() -> None:
+def test_a_long_utterance_that_was_understood_was_somebody() -> None:
     place = Place()
-    place.hear(BUSY_S + 5, voiced=True, held=True)
-    assert place.events == []
-
-
-def test_words_confirm_that_it_was_somebody() -> None:
-    place = Place()
-    for number in range(1, 4):
-        place.hear(BUSY_S / 2, voiced=True)
-        place.answered(number, "Is it hot?")
-        place.acoustics.understood(place.now)
+    place.answered(1, "Is it hot?", lasting_s=TurnSettings().max_utterance_s)
+    place.hear(0.1, voiced=True)
     assert place.events == []
 
 
@@ -77,6 +90,14 @@ def test_utterances_of_which_nothing_came_are_false_starts() -> None:
     assert place.alarms == 0
 
 
+def test_what_comes_of_an_utterance_much_later_tells_nothing_of_now() -> None:
+    place = Place()
+    for number in range(1, FALSE_STARTS + 3):
+        place.answered(number, "", over_answer=True, after_s=STALE_S + 1)
+    place.hear(0.1, voiced=False)
+    assert (place.events, place.alarms) == ([], 0)
+
+
 def test_an_interruption_by_nothing_is_a_false_alarm() -> None:
     place = Place()
     place.answered(1, "", over_answer=True)
@@ -85,16 +106,6 @@ def test_an_interruption_by_nothing_is_a_false_alarm() -> None:
     place.acoustics.came_of(TurnRecord(3), place.now)  # a typed one, and what nobody asked
     place.acoustics.came_of(TurnRecord(None), place.now)
     assert place.alarms == 1
-
-
-def test_an_utterance_that_only_its_length_ended_is_noise() -> None:
-    place = Place()
-    place.acoustics.ended(5.0, place.now)
-    place.hear(0.1, voiced=True)
-    assert place.events == []
-    place.acoustics.ended(TurnSettings().max_utterance_s, place.now)
-    place.hear(0.1, voiced=True)
-    assert place.events == [NoiseChanged(noisy=True)]
 
 
 @pytest.mark.parametrize(
@@ -111,5 +122,5 @@ def test_what_the_canceller_takes_out_is_told() -> None:
     place = Place()
     assert place.acoustics.echo == "no echo known"
     heard = MicChunk(SILENCE, SILENCE, Trust.TRUSTED, erle_db=37.4)
-    place.acoustics.chunk(heard, 1.0, voiced=False, held=False)
+    place.acoustics.chunk(heard, 1.0, voiced=False, learn=True)
     assert place.acoustics.echo == "echo 37 dB down, the echo is gone"

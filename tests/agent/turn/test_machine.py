@@ -1229,6 +1229,14 @@ def test_an_answer_that_no_voice_can_stop_looks_different() -> None:
     assert box.turn.rhythm is Rhythm.ANSWERING
 
 
+def test_that_no_voice_can_stop_it_is_told_after_an_answer_once() -> None:
+    box = awake()
+    box.send(TrustChanged(trusted=False))
+    for told in ([Play(Earcon.HOLD_TO_TALK, (Phrase.HOLD_TO_INTERRUPT,))], []):
+        box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
+        assert box.send(Drained()) == told
+
+
 # nothing is left behind
 
 

@@ -9,7 +9,7 @@ from agent.link.state import LinkState
 from agent.turn.condition import Condition
 from agent.turn.effects import Play
 from agent.turn.events import LinkChanged, NotesChanged
-from agent.turn.news import NOISE_AGAIN_S, News, Topic
+from agent.turn.news import NOISE_AGAIN_S, ONE_WAY_AGAIN_S, News, Topic
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
 
@@ -76,6 +76,15 @@ def test_that_it_is_too_loud_is_said_to_somebody_who_is_there_and_not_again_for_
         box.news.add(Topic.NOISE)
         said.append(box.says(now, awake=awake))
     assert said == [[], [(Phrase.TOO_LOUD_HOLD_BUTTON,)], [], [(Phrase.TOO_LOUD_HOLD_BUTTON,)]]
+
+
+def test_that_no_voice_can_interrupt_is_said_if_it_is_so_and_not_again_for_a_while() -> None:
+    box, said = Box(), []
+    for now, trusted in ((0.0, True), (1.0, False), (ONE_WAY_AGAIN_S, False), (1.0 + ONE_WAY_AGAIN_S, False)):
+        box.condition.trusted = trusted
+        box.news.add(Topic.ONE_WAY)
+        said.append(box.says(now))
+    assert said == [[], [(Phrase.HOLD_TO_INTERRUPT,)], [], [(Phrase.HOLD_TO_INTERRUPT,)]]
 
 
 @pytest.mark.parametrize("topic", [Topic.SAVED, Topic.CUT])
