@@ -80,6 +80,11 @@ class Dialogue:
         return self._answers.incomplete
 
     @property
+    def playing(self) -> bool:
+        """Whether an answer is on the speaker."""
+        return self._playing is not None
+
+    @property
     def latest(self) -> TurnRecord | None:
         """The turn that is being answered, else the one answered last."""
         current = self._answers.current
@@ -211,13 +216,13 @@ class Dialogue:
         if answer is None or event.rate != SPEAKER_FORMAT.rate:
             self._counters.refused_s += seconds
             return news
+        answer.record.loudest = max(answer.record.loudest, loudest(event.pcm))
         if answer.use is Use.DEFERRED:
             answer.record.answer.add_audio(seconds)
             self._deferred += event.pcm
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
-        answer.record.loudest = max(answer.record.loudest, loudest(event.pcm))
         if self._speaker.write(event.pcm, self._speaker_for(answer.record).epoch):
             answer.record.answer.add_audio(seconds)
         else:
@@ -249,9 +254,9 @@ class Dialogue:
     ) -> list[events.Event]:
         utterance, told = news
         if utterance is not None and record is not None:
-            if self._deferred:
+            if self._deferred and record.loudest >= INAUDIBLE:
                 self._delivery.keep_answer(utterance, bytes(self._deferred), record)
-                self._deferred.clear()
+            self._deferred.clear()
             self._turn_log.remember(record)
             self._delivery.acknowledge(utterance, record)
         return told
@@ -285,6 +290,7 @@ class Dialogue:
         if self._playing is not None and self._playing.record is answer.record:
             self._playing = None
             self._speaker.flush()
+        self._turn_log.unheard(answer.record)
         return [events.AnswerMissing(reason)]
 
     def _lost(self, answer: Answer) -> None:

@@ -187,8 +187,11 @@ class Exchange:
     # parts of the above
 
     def _quiet(self) -> bool:
-        """Return whether a note may be sent: the link is up, and nothing else is being asked or answered."""
-        idle = self._delivery.ledger.idle and not self._dialogue.incomplete
+        """Return whether a note may be sent: the link is up, and nothing else is being asked, answered or played.
+
+        To the service an answer lasts as long as it takes to play: a note would interrupt it.
+        """
+        idle = self._delivery.ledger.idle and not self._dialogue.incomplete and not self._dialogue.playing
         return self._delivery.local_detection and self.link.ready and idle
 
     def _connection_lost(self) -> None:

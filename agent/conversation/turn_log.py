@@ -44,6 +44,11 @@ class TurnLog:
             self._progress_at = now
             self._store.update(record.utterance, question=record.question_text.strip(), answer=record.answer.text)
 
+    def unheard(self, record: TurnRecord) -> None:
+        """Take back what was written of an answer of which nothing could be heard, or its rest would be asked for."""
+        if record.utterance is not None:
+            self._store.update(record.utterance, answer="")
+
     def settle(self, record: TurnRecord) -> None:
         """Write a finished turn to the store and the history, and report it."""
         self.remember(record)

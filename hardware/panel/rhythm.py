@@ -50,7 +50,7 @@ LOOPS: dict[Rhythm, Steps] = {
     Rhythm.THINKING: _breath(),
     Rhythm.ANSWERING: ((0.1, 1.0), (0.1, DIM), (0.1, 0.7), (0.6, DIM)),
     Rhythm.LOUD: ((1.2, DIM), (0.4, 1.0)),  # dim, then long: hold. The microphone is open: never dark
-    Rhythm.ONE_WAY: ((0.8, 0.7), (0.4, DIM)),
+    Rhythm.ONE_WAY: ((0.7, 0.7), (0.2, DIM)),
     Rhythm.OFFLINE: ((0.1, 1.0), (0.2, 0.0), (0.1, 1.0), (1.6, 0.0)),
     Rhythm.MESSAGE: ((0.4, 1.0), (0.2, 0.0), (0.4, 1.0), (3.0, 0.0)),
     Rhythm.FAULT: _morse("...", "---", "..."),

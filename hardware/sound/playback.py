@@ -231,8 +231,8 @@ class PlaybackBuffer:
 
     @property
     def _answering(self) -> bool:
-        """Whether an answer is sounding, or may go on any moment."""
-        return self._phase in (PlaybackPhase.PLAYING, PlaybackPhase.DRY) and not self._held
+        """Whether an answer has begun to sound and may go on any moment."""
+        return self._played > 0 and not self.over and not self._held
 
     def _fade_answer(self) -> None:
         if self._phase is PlaybackPhase.PLAYING and not self._held:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import notices
 from agent.link.state import LinkState
-from agent.simulator import Call, Fault, Scenario, names, shipped, sound
+from agent.simulator import Call, Fault, Scenario, names, shipped
 from agent.simulator.scenario import AT_OPENING
 from agent.simulator.voice import ASSETS, read_answer, read_script
 from agent.store.journal import Journal
@@ -58,6 +58,8 @@ SIGNS = {
 
 NEED_AN_ANSWER = ("first audio", "mid-answer", "tool pending")
 """Phases that a turn which is answered with nothing does not have: there the empty turn is the one before."""
+MISSED = ("empty_turn", "near_silent")
+"""Scenarios with a turn answered with nothing that can be heard: asked, asked again, and once more as a note."""
 THIN = {"slow_read"}
 """A line too narrow for speech: what arrives is thinner than what was said, and is not compared sample by sample."""
 
@@ -82,9 +84,13 @@ class Run:
     rows: list[TurnRow]
     unsent: list[str]  # recordings still owed
 
+    def missed(self, name: str) -> bool:
+        """Whether the scenario answers this question with nothing that can be heard."""
+        return self.cell.scenario in MISSED and QUESTIONS.index(name) == missed_turn(self.cell) - 1
+
     def empty(self, name: str) -> bool:
-        """Whether the scenario answers this question with nothing."""
-        return self.cell.scenario == "empty_turn" and QUESTIONS.index(name) == empty_turn(self.cell) - 1
+        """Whether the scenario answers this question with nothing at all."""
+        return self.missed(name) and self.cell.scenario == "empty_turn"
 
     @property
     def heard(self) -> list[Utterance]:
@@ -109,16 +115,17 @@ def faults_of(name: str) -> list[Fault]:
 def run_of(cell: Cell) -> Scenario:
     """The scenario without its faults, and with what it does to a turn done to the struck one."""
     whole = shipped(cell.scenario)
-    calls = tuple(replace(call, turn=STRUCK) for call in whole.calls)
+    struck = STRUCK + (STRUCK - missed_turn(cell))  # a question that is asked again counts as a turn
+    calls = tuple(replace(call, turn=struck) for call in whole.calls)
     if cell.phase == "tool pending" and not calls:
-        calls = (Call(STRUCK, "take_still", blocking=True),)
-    turns = {empty_turn(cell): style for style in whole.turns.values()}
+        calls = (Call(struck, "take_still", blocking=True),)
+    turns = {missed_turn(cell): style for style in whole.turns.values()}
     return replace(whole, faults=(), calls=calls, turns=turns)
 
 
-def empty_turn(cell: Cell) -> int:
+def missed_turn(cell: Cell) -> int:
     """The turn that a scenario of one turn is about."""
-    return STRUCK - (cell.scenario == "empty_turn" and cell.phase in NEED_AN_ANSWER)
+    return STRUCK - (cell.scenario in MISSED and cell.phase in NEED_AN_ANSWER)
 
 
 def strike(s: Stage, cell: Cell) -> None:
@@ -313,9 +320,10 @@ def check_deliveries(outcome: Run) -> None:
         whole = outcome.deliveries(name)
         assert whole, f"{name} never arrived whole: {told(outcome)}"
         served = [u for u in whole if serves(u)]
-        assert len(served) == 1, f"{name} was answered {len(served)} times: {told(outcome)}"
+        times = 3 if outcome.missed(name) else 1
+        assert len(served) == times, f"{name} was answered {len(served)} times: {told(outcome)}"
         answered.append(served[0].number)
-        assert all(u.outcome in ("cut", "lost", "interrupted") for u in whole if u is not served[0]), told(outcome)
+        assert all(u.outcome in ("cut", "lost", "interrupted") for u in whole if u not in served), told(outcome)
     noted = [row.number for row in outcome.rows if row.saved_at is not None]
     assert noted or answered == sorted(answered), f"out of order: {told(outcome)}"
 
@@ -341,9 +349,9 @@ def check_speaker(outcome: Run) -> None:
     """(c) Each answer sounded once."""
     played = outcome.stage.box.speaker.pcm
     for name in QUESTIONS:
-        if outcome.empty(name):
+        if outcome.missed(name):
             continue
-        counts = [played.count(piece) for piece in samples(name, silent=outcome.cell.scenario == "near_silent")]
+        counts = [played.count(piece) for piece in samples(name)]
         allowed = 0.15 if "R" in repaired(outcome) else 0.05
         wrong = sum(count != 1 for count in counts)
         assert wrong <= allowed * len(counts), f"{name}: {counts}"
@@ -392,12 +400,10 @@ def answer_of(name: str) -> str:
 
 
 @cache
-def samples(name: str, *, silent: bool) -> list[bytes]:
+def samples(name: str) -> list[bytes]:
     """Pieces of 20 ms of an answer, four a second, that occur in no other place."""
     answers = [read_answer(ASSETS, each) for each in QUESTIONS]
     pcm = answers[QUESTIONS.index(name)]
-    if silent:
-        answers, pcm = [sound.quiet(each) for each in answers], sound.quiet(pcm)
     pieces = [pcm[at : at + 960] for at in range(0, len(pcm) - 960, 12_000)]
     return [piece for piece in pieces if sum(each.count(piece) for each in answers) == 1]
 

@@ -161,8 +161,10 @@ def drop(s: Stage, fault: Fault) -> None:
 async def ask(s: Stage, log: Log) -> None:
     """Wake, hear what has come meanwhile, ask."""
     await awake(s)
-    await asyncio.sleep(0.5)
-    await s.rest(600)  # from hearing the answers to notes
+    while s.agent.conversation.delivery.answers.unplayed:
+        await awake(s)
+        await asyncio.sleep(1.0)
+    await s.rest(600)
     await awake(s)
     log.asked += 1
     await s.say(NAMES[log.asked % 2])

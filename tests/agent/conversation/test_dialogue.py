@@ -162,6 +162,10 @@ class FakeDelivery:
     def progress(self, record: TurnRecord) -> None:
         self.progressed.append(record.answer.text)
 
+    def unheard(self, record: TurnRecord) -> None:
+        del record
+        self.progressed.append("")
+
     def settle(self, record: TurnRecord) -> None:
         self.records.append(record)
 
@@ -283,6 +287,7 @@ def test_an_answer_that_nobody_can_hear_is_missed_and_not_played_on() -> None:
     number = rig.ask()
     assert rig.feed(heard(" What now?"), SILENCE, said(" This."), GenerationComplete()) == [AnswerBegan()]
     assert rig.feed(DONE) == [AnswerMissing()]
+    assert rig.delivery.progressed[-1] == "", "else its rest would be asked for"
     assert not rig.speaker.written
     assert [entry.number for entry in rig.ledger.over] == [number]
 
@@ -308,6 +313,17 @@ def test_nothing_is_missed_of_an_answer_that_nobody_wants_or_that_was_kept_for_l
     rig.ask_note()
     assert rig.feed(heard(" What now?"), DONE) == []
     assert not rig.ledger.over
+
+
+def test_an_inaudible_answer_to_a_note_is_not_kept_to_be_played() -> None:
+    rig = Rig()
+    number = rig.ask_note()
+    rig.feed(SILENCE, said(" This."), GenerationComplete())
+    assert (rig.delivery.kept, rig.delivery.acknowledged) == ([], [number])
+    rig.feed(DONE)
+    rig.ask_note(9)
+    rig.feed(audio(0.5), GenerationComplete(), DONE)
+    assert [(note, pcm) for note, pcm, _ in rig.delivery.kept] == [(9, audio(0.5).pcm)]
 
 
 def test_what_the_speaker_refuses_is_counted_and_was_not_said() -> None:

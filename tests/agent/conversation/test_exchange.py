@@ -91,7 +91,7 @@ class Around:
         self.fetched: list[Callable[[Utterance | None], None]] = []
         self.gives_up = False
         # the dialogue
-        self.pending = self.incomplete = False
+        self.pending = self.incomplete = self.playing = False
         self.latest: TurnRecord | None = None
         self.answered = 4
         self.moves: list[Event] = []
@@ -523,13 +523,14 @@ def test_a_connection_that_is_about_to_end_is_replaced_in_a_quiet_moment() -> No
 # notes
 
 
-@pytest.mark.parametrize("busy", ["", "speech", "answer", "the service detects speech", "no connection"])
-def test_a_note_is_fetched_where_there_is_a_connection_and_nothing_else_is_said_or_answered(busy: str) -> None:
+@pytest.mark.parametrize("busy", ["", "speech", "answer", "sound", "the service detects speech", "no connection"])
+def test_a_note_is_fetched_where_there_is_a_connection_and_nothing_else_is_said_answered_or_played(busy: str) -> None:
     def scene() -> None:
         p = Played()
         p.around.notes.add(3, 0.0)
         p.around.idle = busy != "speech"
         p.around.incomplete = busy == "answer"
+        p.around.playing = busy == "sound"
         p.around.local_detection = busy != "the service detects speech"
         p.line.ready = busy != "no connection"
         p.exchange.note_sender.look()

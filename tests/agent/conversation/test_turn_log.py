@@ -123,3 +123,10 @@ def test_a_turn_is_remembered_once_in_its_last_words() -> None:
     for _ in range(2):
         desk.log.remember(record(utterance=None, answer="Hello."))
     assert desk.history.position == 3  # what nobody asked is a turn of its own each time
+
+
+def test_an_answer_that_could_not_be_heard_is_taken_back() -> None:
+    desk = Desk()
+    desk.log.unheard(record(answer="One"))
+    desk.log.unheard(record(utterance=None, answer="One"))
+    assert desk.updates == [(3, {"answer": ""})]

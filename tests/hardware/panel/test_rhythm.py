@@ -40,7 +40,7 @@ def test_the_table() -> None:
         Rhythm.THINKING: "▁▁▁▁▁▁▂▃▄▅▆▇██████▇▆▅▄▃▂▁▁▁▁▁▁",
         Rhythm.LOUD: "▂▂▂▂▂▂▂▂▂▂▂▂████",
         Rhythm.ANSWERING: "█▂▆▂▂▂▂▂▂",
-        Rhythm.ONE_WAY: "▆▆▆▆▆▆▆▆▂▂▂▂",
+        Rhythm.ONE_WAY: "▆▆▆▆▆▆▆▂▂",
         Rhythm.OFFLINE: "█▁▁█▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁",
         Rhythm.MESSAGE: "████▁▁████" + "▁" * 30,
         Rhythm.FAULT: "██▁▁██▁▁██▁▁▁▁▁▁██████▁▁██████▁▁██████▁▁▁▁▁▁██▁▁██▁▁██▁▁▁▁▁▁▁▁▁▁▁▁▁▁",

@@ -247,6 +247,14 @@ def test_an_answer_that_comes_during_words_begins_after_them_and_loses_nothing()
     assert buffer.played_s == pytest.approx(0.04)
 
 
+def test_words_that_come_just_before_a_whole_answer_sound_before_it() -> None:
+    buffer = PlaybackBuffer(0.1)
+    buffer.say(tone(0.02, 200))
+    buffer.write(tone(0.02))
+    buffer.finish()
+    assert [pull_value(buffer) for _ in range(2)] == [200, 1000]
+
+
 def test_words_that_come_during_an_answer_begin_after_it_even_if_it_runs_dry_in_between() -> None:
     buffer = PlaybackBuffer(0.0)
     buffer.write(tone(0.04))
