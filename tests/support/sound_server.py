@@ -120,12 +120,17 @@ class SoundServer:
             self._process.wait()
             self._process = None
 
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """For a program that plays to this server or records from it."""
+        return os.environ | self.environment
+
     def run(self, *command: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(command, env=os.environ | self.environment, capture_output=True, check=False)
+        return subprocess.run(command, env=self.process_environment, capture_output=True, check=False)
 
     def play(self, wav: Path, sink: str = "micfeed") -> subprocess.Popen[bytes]:
         """Play ``wav`` into the microphone, from about 45 ms on."""
-        return subprocess.Popen(["paplay", f"--device={sink}", str(wav)], env=os.environ | self.environment)
+        return subprocess.Popen(["paplay", f"--device={sink}", str(wav)], env=self.process_environment)
 
     def record(self, rate: int) -> AbstractContextManager[Path]:
         """Record what the speaker plays, as raw mono s16le at ``rate``."""
@@ -140,7 +145,7 @@ class SoundServer:
                         *("parec", "--device=speaker.monitor", "--format=s16le", f"--rate={rate}", "--channels=1"),
                         *("--raw", "--latency-msec=10"),
                     ],
-                    env=os.environ | self.environment,
+                    env=self.process_environment,
                     stdout=file,
                 )
                 try:

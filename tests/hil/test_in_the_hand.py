@@ -1,0 +1,162 @@
+"""What a technician hears at the speaker of a box on a real sound path, each sound identified."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent import notices
+from agent.turn.phase import Phase
+from agent.voice.earcons import Earcon
+from agent.voice.phrase import Phrase
+from hardware.ports import DeviceError, Rhythm
+from tests.hil import identify
+from tests.hil.rig import in_real_time, notes_kept, rig
+from tests.support.sound_server import missing
+from tests.support.stage import question
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.sound_server import SoundServer
+
+pytestmark = [
+    pytest.mark.sound,
+    pytest.mark.real_time,
+    pytest.mark.skipif(
+        bool(missing()) and not os.environ.get("CI"),
+        reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
+    ),
+]
+WHOLE = 0.95
+"""Share of an answer's pieces that were found; one at a seam may be missed."""
+
+
+@in_real_time
+async def test_offline_in_a_quiet_room_every_question_is_kept_and_none_is_too_loud(
+    server: SoundServer, tmp_path: Path
+) -> None:
+    async with rig(server, tmp_path, offline=True) as box:
+        await box.wake()
+        for count, name in enumerate(("gauge", "valve", "report", "gauge"), start=1):
+            await box.say(name)
+            await box.until(lambda count=count: notes_kept(box) == count)  # type: ignore[misc] # bound per round
+            await asyncio.sleep(4.5)  # the box says so
+        assert box.sounded(Earcon.SAVED) == 4
+        assert box.said(Phrase.SAVED_NOT_SENT) == 4
+        assert box.said(Phrase.TOO_LOUD_HOLD_BUTTON) == 0
+        assert box.all(notices.NoiseJudged) == []
+
+
+@in_real_time
+async def test_a_question_after_the_tap_that_wakes_goes_before_the_answer_that_waits(
+    server: SoundServer, tmp_path: Path
+) -> None:
+    async with rig(server, tmp_path, offline=True) as box:
+        await box.wake()
+        await box.say("gauge")
+        await box.until(lambda: notes_kept(box) == 1)
+    async with rig(server, tmp_path) as box:
+        await box.until_light(Rhythm.MESSAGE)
+        await box.button.tap()
+        await asyncio.sleep(0.7)
+        await box.say("report")
+        await box.until_phase(Phase.ANSWERING)
+        assert box.said(Phrase.ANSWER_TO_NOTE) == 0
+        await box.rest()
+        await asyncio.sleep(2)
+        await box.rest()
+        assert box.share_of_answer("report") >= WHOLE
+        assert box.share_of_answer("gauge") >= WHOLE
+        order = identify.voices(
+            box.room.played(),
+            {
+                "report": identify.answer("report")[: identify.RATE],
+                "about": identify.words(Phrase.ANSWER_TO_NOTE),
+                "gauge": identify.answer("gauge")[: identify.RATE],
+            },
+        )
+        assert [heard.name for heard in order] == ["report", "about", "gauge"]
+        assert box.agent.conversation.delivery.answers.unplayed == 0
+
+
+@in_real_time
+async def test_a_photo_and_a_fault_during_an_answer_leave_it_whole_and_are_heard_without_spoiling_it(
+    server: SoundServer, tmp_path: Path
+) -> None:
+    async with rig(server, tmp_path) as box:
+        await box.wake()
+        await box.say("gauge")
+        await box.until_phase(Phase.ANSWERING)
+        await asyncio.sleep(1.5)
+        box.agent.device_watch.fault(DeviceError("button", "stuck", "free it"))
+        await box.button.double_tap()
+        await asyncio.sleep(1)
+        assert box.agent.turn.phase is Phase.ANSWERING
+        await box.rest()
+        await asyncio.sleep(3)
+        assert box.share_of_answer("gauge") >= WHOLE
+        assert box.sounded(Earcon.STILL) == 1
+        voices = {"answer": identify.answer("gauge")[-identify.RATE :], "fault": identify.words(Phrase.FAULT_CODE)}
+        answer, fault = identify.voices(box.room.played(), voices)
+        assert (answer.name, fault.name) == ("answer", "fault")
+        assert fault.begin >= answer.end - 0.05
+        assert len(box.simulator.utterances) == 1
+
+
+@in_real_time
+async def test_answers_to_a_room_that_sends_them_back_are_neither_speech_nor_noise(
+    server: SoundServer, tmp_path: Path
+) -> None:
+    async with rig(server, tmp_path, echo_db=-6.0) as box:
+        for name in ("valve", "report", "valve"):
+            await box.ask(name)
+            await asyncio.sleep(0.5)
+        assert [utterance.outcome for utterance in box.simulator.utterances] == ["complete"] * 3
+        assert box.all(notices.AnswerSilenced) == []
+        assert box.all(notices.NoiseJudged) == []
+        assert box.share_of_answer("valve") >= WHOLE
+        assert box.said(Phrase.TOO_LOUD_HOLD_BUTTON) == 0
+
+
+@in_real_time
+async def test_a_hiccup_of_the_card_in_a_question_is_not_its_end_and_nobody_is_told(
+    server: SoundServer, tmp_path: Path
+) -> None:
+    async with rig(server, tmp_path) as box:
+        await box.wake()
+        spoken_s = box.room.say(question("valve"))
+        await box.until_phase(Phase.HEARING)
+        await asyncio.sleep(0.8)
+        await box.hiccup(1.0)
+        await asyncio.sleep(spoken_s)
+        await box.until_phase(Phase.ANSWERING)
+        await box.rest()
+        await asyncio.sleep(3)
+        assert len(box.simulator.utterances) == 1
+        assert box.sounded(Earcon.FAULT) == 0
+        assert box.said(Phrase.FAULT_CODE) == 0
+        assert box.light.rhythm is not Rhythm.FAULT
+
+
+@in_real_time
+async def test_pressing_holding_and_letting_go_are_heard(server: SoundServer, tmp_path: Path) -> None:
+    async with rig(server, tmp_path) as box:
+        box.button.press()
+        await box.say("gauge")
+        box.button.release()
+        await box.until_phase(Phase.ANSWERING)
+        assert box.sounded(Earcon.TALK) == 1
+        assert box.sounded(Earcon.RELEASED) == 1
+        await asyncio.sleep(1)
+        await box.button.tap()
+        await asyncio.sleep(1)
+        before = box.room.now
+        await asyncio.sleep(1)
+        assert not box.room.played(before).any(), "silenced"
+        await box.button.tap()
+        await asyncio.sleep(1)
+        assert box.sounded(Earcon.ASLEEP) == 1
