@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Doubles = npt.NDArray[np.float64]
 
 RATE = SPEAKER_FORMAT.rate
-LIKE = 0.6
+LIKE = 0.75
 """Correlation from which on a sound is that one; unrelated speech gives 0.2, the same through two converters 0.97."""
 PIECE_S = 0.5
 AUDIBLE_DBFS = -60.0

@@ -139,7 +139,7 @@ async def test_what_was_dropped_is_counted_over_all_starts() -> None:
         for _ in range(INLET_CHUNKS + 3):
             card.deliver(heard())
     card.dsp.dropped = 4
-    assert card.part.health() == DeviceHealth(dropped=3 + 3 + 2, glitches=5)
+    assert card.part.health() == DeviceHealth(dropped=3 + 3 + 2, glitches=5, working=True)
     card.part.stop()
     assert card.part.health().dropped == 8
 

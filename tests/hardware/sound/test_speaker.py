@@ -77,7 +77,7 @@ def test_outages_are_told_and_what_was_lost_is_counted() -> None:
         assert card.faults == ["not found"]
         assert card.part.fault is card.speaker.fault
         card.part.write(bytes(48_000), card.part.epoch - 1)
-        assert card.part.health() == DeviceHealth(glitches=3, refused_s=1.0)
+        assert card.part.health() == DeviceHealth(glitches=3, refused_s=1.0, working=False)
 
     asyncio.run(run())
 
