@@ -139,6 +139,7 @@ class Exchange:
         utterance = outgoing.completes
         self.note_sender.progress()
         if utterance is not None and utterance.kind is not Kind.STREAM:
+            self._counters.sent(len(utterance.picture))
             self._dialogue.asked(utterance, self._loop.time(), *self._counters.frames_of_question())
             self._delivery.sent(utterance, self.link.connections)
             if not (utterance.kind is Kind.NOTE or utterance.withdrawn):

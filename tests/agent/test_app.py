@@ -208,6 +208,42 @@ def test_typed_text_is_answered() -> None:
     play(scene())
 
 
+def test_a_typed_question_comes_with_one_picture() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            for question in ("What does the gauge show?", "And now?"):
+                s.agent.ask(question)
+                await s.until(Phase.ANSWERING)
+                await s.rest()
+            assert [(each.texts, each.frames) for each in s.simulator.utterances] == [
+                (["What does the gauge show?"], 1),
+                (["And now?"], 1),
+            ]
+            assert s.simulator.report()["frames"]["in_window"] == 2
+            assert [turn.frames for turn in s.turns] == [1, 1]
+
+    play(scene())
+
+
+def test_a_question_typed_without_a_network_keeps_its_picture(tmp_path: Path) -> None:
+    async def scene(first: bool) -> None:  # noqa: FBT001 - of two
+        async with stage("handshake_503" if first else None, paths={"state": str(tmp_path)}) as s:
+            if first:
+                await s.until_link(LinkState.OFFLINE)
+                s.agent.ask("What does the gauge show?")
+                await s.until_told(notices.NoteKept)
+                await asyncio.sleep(1)
+                return
+            await s.until_told(notices.TurnEnded)
+            (asked,) = s.simulator.utterances
+            assert asked.texts[-1] == "What does the gauge show?"
+            assert asked.frames == 1
+
+    play(scene(first=True))
+    play(scene(first=False))
+
+
 def test_the_initial_message_is_said_once_however_often_the_line_breaks() -> None:
     async def scene() -> None:
         async with stage("reset", session={"initial_message": "Hello."}) as s:

@@ -139,6 +139,14 @@ def test_lines_from_a_pipe_are_asked_one_after_the_other_and_their_end_is_the_en
     assert "played" not in done.stdout
 
 
+def test_a_typed_question_shows_what_the_camera_sees(service: str, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    options = ("--text", "--url", service, "--camera", str(ASSETS / "frames" / "00.jpg"), "--events", str(log))
+    assert field_agent("talk", *options, typed=f"{GAUGE}\n").returncode == 0
+    (turn,) = [event["turn"] for event in events(log) if event["event"] == "turn_ended"]
+    assert turn["frames"] == 1
+
+
 def test_an_empty_pipe_ends_it(service: str) -> None:
     assert field_agent("talk", *NO_DEVICES, "--url", service).returncode == 0
 
