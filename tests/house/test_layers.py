@@ -91,7 +91,7 @@ ROOMS = {
     "agent.simulator": Room("", "* bottleneck"),
     "agent.commands": Room(
         "agent.app agent.auth agent.config agent.errors agent.metrics agent.notices agent.record agent.screen "
-        "agent.service agent.simulator agent.store agent.terminal agent.tuning agent.voice hardware "
+        "agent.service agent.simulator agent.status agent.store agent.terminal agent.tuning agent.voice hardware "
         "hardware.inventory hardware.panel hardware.ports hardware.settings hardware.simulated hardware.tuning",
         "check_config demo devices log run simulate talk tune",
     ),
