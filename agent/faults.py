@@ -9,7 +9,10 @@ from agent.voice.phrase import Phrase, Words
 
 
 class Fault(Enum):
-    """Code and phrase of each fault. First digit: 1 the service refuses us, 4 a part of the box, 5 its storage."""
+    """Code and phrase of each fault.
+
+    First digit: 1 the service refuses us, 2 the box cannot tell whom it talks to, 4 a part of the box, 5 its storage.
+    """
 
     code: int  # two digits, spoken one by one
     phrase: Phrase | None
@@ -24,6 +27,8 @@ class Fault(Enum):
     REGION = (14, Phrase.REGION_REFUSED)
     ADDRESS = (15, Phrase.ADDRESS_REFUSED)
     REQUEST = (16, Phrase.REQUEST_REFUSED)
+    QUOTA = (17, Phrase.QUOTA_USED_UP)
+    CLOCK = (21, Phrase.CLOCK_NOT_SET)
     MICROPHONE = (41, Phrase.MICROPHONE_FAULT)
     SPEAKER = (42, Phrase.SPEAKER_FAULT)
     CAMERA = (43, Phrase.CAMERA_FAULT)

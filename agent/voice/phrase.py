@@ -20,6 +20,8 @@ class Phrase(StrEnum):
     NETWORK_GOOD = auto()
     NETWORK_SLOW = auto()
     NO_NETWORK = auto()
+    NO_INTERNET = auto()
+    NO_SERVICE = auto()
     CONNECTED_AGAIN = auto()
     FAULT_CODE = auto()  # before the digits of the code
     KEY_REFUSED = auto()

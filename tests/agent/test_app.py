@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent import notices
+from agent import notices, status
 from agent.errors import Refused, Unreachable
+from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.simulator import SimulatorSettings, Style, parse
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
+from agent.voice.phrase import Phrase
 from agent.wire.events import Interrupted
 from hardware.ports import DeviceError, Rhythm
 from tests.support.stage import ASSETS, play, question, stage
@@ -391,6 +393,23 @@ def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
             await s.ask("valve")
             assert s.agent.turn.link is LinkState.UP
             assert len(s.turns) == 2
+
+    play(scene())
+
+
+@pytest.mark.parametrize("scenario", ["handshake_429", "quota"])
+def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scenario: str) -> None:
+    async def scene() -> None:
+        async with stage(scenario) as s:
+            await s.until_link(LinkState.OFFLINE)
+            said = status.words(s.agent.snapshot())
+            assert said[: len(Fault.QUOTA.words)] == Fault.QUOTA.words
+            assert said.count(Phrase.QUOTA_USED_UP) == 1
+            assert Phrase.NO_NETWORK not in said
+            await s.until_link(LinkState.CONNECTING, 200)
+            assert Phrase.QUOTA_USED_UP in status.words(s.agent.snapshot())
+            await s.until_link(LinkState.UP, 200)
+            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == 1
 
     play(scene())
 
