@@ -15,9 +15,9 @@ class Fault(Enum):
     """
 
     code: int  # two digits, spoken one by one
-    phrase: Phrase | None
+    phrase: Phrase
 
-    def __init__(self, code: int, phrase: Phrase | None) -> None:
+    def __init__(self, code: int, phrase: Phrase) -> None:
         """Set the code and the phrase from a row of the table."""
         self.code, self.phrase = code, phrase
 
@@ -32,16 +32,14 @@ class Fault(Enum):
     MICROPHONE = (41, Phrase.MICROPHONE_FAULT)
     SPEAKER = (42, Phrase.SPEAKER_FAULT)
     CAMERA = (43, Phrase.CAMERA_FAULT)
-    BUTTON = (44, None)
-    LIGHT = (45, None)
-    SOUND = (46, None)
     STORAGE = (51, Phrase.STORAGE_FAULT)
-    STORAGE_FULL = (52, Phrase.STORAGE_NEARLY_FULL)
+    STORAGE_NEARLY_FULL = (52, Phrase.STORAGE_NEARLY_FULL)
+    STORAGE_FULL = (53, Phrase.STORAGE_FULL)
 
     @property
     def words(self) -> Words:
-        """The words that the box says: the code, then its meaning if it has a phrase."""
-        return (Phrase.FAULT_CODE, *divmod(self.code, 10), *((self.phrase,) if self.phrase else ()))
+        """The words that the box says: the code, then its meaning."""
+        return (Phrase.FAULT_CODE, *divmod(self.code, 10), self.phrase)
 
     @classmethod
     def of_part(cls, name: str) -> Self | None:

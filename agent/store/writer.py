@@ -7,6 +7,8 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.store.errors import Trouble
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,7 +30,7 @@ class Writer:
 
         A job fails by raising one of ``failures``; anything else that it raises is a bug. ``warning()`` is called in
         the thread and returns what is wrong though the last job succeeded, or ''. ``on_problem`` is called on the
-        loop: once with what is wrong, and with '' once that is over.
+        loop: once for each kind of trouble with what is wrong, and with '' once that is over.
         """
         self._failures = failures
         self._warning = warning
@@ -73,7 +75,7 @@ class Writer:
             self._thread.shutdown()
 
     def _report(self, problem: str) -> None:
-        if bool(problem) != bool(self._problem):
+        if Trouble.of(problem) is not Trouble.of(self._problem):
             level = logging.WARNING if problem else logging.INFO
             log.log(level, "store: %s", problem or "is written again")
             self._on_problem(problem)
