@@ -285,7 +285,8 @@ class Link:
         self._look(connection)
         if self.uplink.dead(now):
             return "nothing acknowledged for 3 s"
-        limit_s = SILENCE_S if self._prompt else self._settings.link.pong_timeout_s
+        allowed_s = self._settings.link.pong_timeout_s
+        limit_s = min(SILENCE_S, allowed_s) if self._prompt else allowed_s
         return f"nothing heard for {limit_s:.0f} s" if now - connection.last_frame_at >= limit_s else ""
 
     def _declare_dead(self, because: str) -> None:

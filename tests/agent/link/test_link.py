@@ -20,7 +20,7 @@ from websockets.utils import accept_key
 from agent import config
 from agent.errors import ConfigError
 from agent.link.connection import CLOSE_S, Connection
-from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, Link
+from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, SILENCE_S, Link
 from agent.link.state import LinkPhase, LinkState
 from agent.simulator import Simulator, SimulatorSettings, parse, shipped
 from agent.uplink.ledger import Ledger
@@ -547,6 +547,18 @@ def test_a_line_without_pong_or_message_is_ended_in_time() -> None:
             assert server.ends[0] - since == pytest.approx(20.0, abs=IDLE_TICK_S + 0.1)
             assert rig.ears.problems == ["connection dropped: 1006 nothing heard for 20 s"]
             assert rig.link.connections == 2
+
+    play(scene())
+
+
+@pytest.mark.parametrize(("allowed_s", "limit_s"), [(5.0, 5.0), (40.0, SILENCE_S)])
+def test_a_prompt_service_is_given_less_time_and_never_more_than_is_allowed(allowed_s: float, limit_s: float) -> None:
+    async def scene() -> None:
+        hang = faulty("hang", at_s=10.0)
+        async with Simulator(None, hang) as simulator, rigged(simulator.url, pong_timeout_s=allowed_s) as rig:
+            await rig.up()
+            await asyncio.sleep(10 + limit_s + HEARTBEAT_S + 1)
+            assert rig.ears.problems == [f"connection dropped: 1006 nothing heard for {limit_s:.0f} s"]
 
     play(scene())
 
