@@ -85,7 +85,7 @@ class CardMicrophone:
 
     def health(self) -> DeviceHealth:
         """Return the number of chunks that were dropped and of overruns that the driver reported."""
-        dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
+        dropped = self._dropped + self._chunks.dropped + -(-self._dsp.dropped // BLOCKS)  # a chunk begun is one lost
         return DeviceHealth(dropped, self._sound.glitches(self._stream))
 
     async def aclose(self) -> None:
