@@ -131,7 +131,8 @@ class Exchange:
         if verdict is not None and verdict.next is not Next.FRESH and self.link.connections == 0:
             kind = Refused if verdict.next is Next.REFUSED else Unreachable
             self._host.connection_failed(kind(str(verdict)))
-        self._host.dispatch(events.LinkChanged(state, verdict.fault if verdict is not None else None))
+        announced = verdict.fault if verdict is not None and not verdict.quiet else None
+        self._host.dispatch(events.LinkChanged(state, announced))
 
     def sent(self, outgoing: Outgoing) -> None:
         """Note that a message was handed to the socket."""

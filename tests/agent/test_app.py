@@ -14,7 +14,7 @@ from agent import notices, status
 from agent.errors import Refused, Unreachable
 from agent.faults import Fault
 from agent.link.state import LinkState
-from agent.simulator import SimulatorSettings, Style, parse
+from agent.simulator import Scenario, SimulatorSettings, Style, parse, shipped
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
@@ -397,10 +397,27 @@ def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
     play(scene())
 
 
-@pytest.mark.parametrize("scenario", ["handshake_429", "quota"])
-def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scenario: str) -> None:
+USED_UP = """
+[[fault]]
+kind = "close"
+at_s = 0.5
+code = 1011
+reason = "You exceeded your current quota, please check your plan and billing details."
+times = {times}
+"""
+
+
+@pytest.mark.parametrize(
+    ("scenario", "announced"),
+    [
+        (shipped("handshake_429"), 1),
+        (parse(USED_UP.format(times=1), "test"), 0),  # there is room for the next connection: only who asks is told
+        (parse(USED_UP.format(times=3), "test"), 1),
+    ],
+)
+def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scenario: Scenario, announced: int) -> None:
     async def scene() -> None:
-        async with stage(scenario) as s:
+        async with stage(scenario, turn={"linger_s": 540.0}) as s:
             await s.until_link(LinkState.OFFLINE)
             said = status.words(s.agent.snapshot())
             assert said[: len(Fault.QUOTA.words)] == Fault.QUOTA.words
@@ -408,8 +425,9 @@ def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scena
             assert Phrase.NO_NETWORK not in said
             await s.until_link(LinkState.CONNECTING, 200)
             assert Phrase.QUOTA_USED_UP in status.words(s.agent.snapshot())
-            await s.until_link(LinkState.UP, 200)
-            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == 1
+            await asyncio.sleep(400)
+            assert s.agent.turn.link is LinkState.UP
+            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == announced
 
     play(scene())
 

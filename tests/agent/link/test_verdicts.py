@@ -147,11 +147,18 @@ def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: st
     quota = "quota" in reason or "exhausted" in reason.lower()
     assert (verdict.fault is not None) is (step is Next.REFUSED or quota)
     assert (verdict.fault is Fault.QUOTA) is quota
+    assert not (verdict.quiet and step is Next.REFUSED)
+
+
+def test_a_quota_that_ends_connections_is_announced_with_the_second_of_them_and_only_then() -> None:
+    quiet = [judge_close(1011, QUOTA, resumed=False, failures=failures).quiet for failures in (1, 2, 3)]
+    assert quiet == [True, False, True]
 
 
 def test_a_quota_that_is_used_up_is_announced_and_waited_for() -> None:
     verdict = judge_status(429)
     assert (verdict.next, verdict.fault, verdict.wait_s) == (Next.RESUME, Fault.QUOTA, QUOTA_WAIT_S)
+    assert not verdict.quiet
     assert judge_status(503).fault is None
 
 
