@@ -28,9 +28,9 @@ class Writer:
     ) -> None:
         """Start without a thread; it starts with the first job.
 
-        A job fails by raising one of ``failures``; anything else that it raises is a bug. ``warning()`` is called in
-        the thread and returns what is wrong though the last job succeeded, or ''. ``on_problem`` is called on the
-        loop: once for each kind of trouble with what is wrong, and with '' once that is over.
+        A job fails by raising one of ``failures``; anything else that it raises is a bug. ``warning()`` is called after
+        each job, in any thread, and returns what is wrong whether or not it succeeded, or ''. ``on_problem`` is called
+        on the loop: once for each kind of trouble with what is wrong, and with '' once that is over.
         """
         self._failures = failures
         self._warning = warning
@@ -60,7 +60,9 @@ class Writer:
             otherwise()
             if not isinstance(error, self._failures):
                 raise error
-            self._report(str(error))
+            warning = self._warning()
+            # Where nothing more fits, what else fails is what was not written before.
+            self._report(warning if Trouble.of(warning) is Trouble.FULL else str(error))
 
         if self._closed:
             otherwise()

@@ -367,6 +367,19 @@ def test_a_disk_that_takes_no_still_shows_a_fault_and_the_model_is_shown_one(tmp
     play(scene())
 
 
+def test_a_memory_that_is_full_is_said_as_that_and_the_question_is_answered_all_the_same() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            s.agent.store._records._spool._free = lambda _: 0
+            await s.ask("gauge")
+            assert Fault.STORAGE_FULL.words in [each.words for each in s.all(notices.EarconPlayed)]
+            assert status.words(s.agent.snapshot())[: len(Fault.STORAGE_FULL.words)] == Fault.STORAGE_FULL.words
+            assert len(s.turns) == 1
+
+    play(scene())
+
+
 def test_go_away_is_followed_at_a_quiet_moment_and_context_goes_on() -> None:
     # After the second answer; with no handle the server would begin its script again.
     scenario = parse('[[fault]]\nkind = "go_away"\ntime_left_s = 60\nturn = 1\nwhen = "mid_answer"\n', "test")

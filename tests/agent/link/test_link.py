@@ -22,6 +22,7 @@ from agent.errors import ConfigError
 from agent.link.connection import CLOSE_S, Connection
 from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, SILENCE_S, Link
 from agent.link.state import LinkPhase, LinkState
+from agent.link.verdicts import Reach
 from agent.simulator import Simulator, SimulatorSettings, parse, shipped
 from agent.uplink.ledger import Ledger
 from agent.uplink.outbox import Outbox
@@ -342,6 +343,8 @@ def test_a_service_that_answers_no_handshake_is_given_up_in_time() -> None:
             await rig.until(LinkState.OFFLINE)
             assert rig.ears.times(LinkState.OFFLINE)[0] - started == pytest.approx(3.0, abs=0.1)
             assert rig.ears.problems == ["the service did not answer in time"]
+            assert rig.link.failure is not None
+            assert rig.link.failure.reach is Reach.SERVICE  # somebody took the connection
 
     play(scene())
 
@@ -356,7 +359,9 @@ def test_a_service_that_answers_no_setup_is_given_up_and_asked_again() -> None:
             started = asyncio.get_running_loop().time()
             await rig.until(LinkState.OFFLINE)
             assert rig.ears.times(LinkState.OFFLINE)[0] - started == pytest.approx(4.0, abs=0.1)
+            assert rig.link.failure is not None
             await rig.until(LinkState.UP)
+            assert rig.link.failure is None
             assert rig.link.connections == 1
 
     play(scene())

@@ -127,6 +127,17 @@ def test_what_becomes_another_trouble_is_told_again() -> None:
     play(scene())
 
 
+def test_what_fails_because_nothing_more_fits_is_no_trouble_of_its_own() -> None:
+    async def scene() -> None:
+        async with rig() as made:
+            made.warns(FULL)
+            made.fails("there is no such recording")
+            await made.done()
+            assert made.problems == [FULL]
+
+    play(scene())
+
+
 def test_a_warning_lasts_while_jobs_succeed_and_until_a_job_has_lifted_it() -> None:
     async def scene() -> None:
         async with rig() as made:
