@@ -216,7 +216,7 @@ class Agent:
                 self.pictures.stream_frames(on=False)
                 self.mic.end_utterance()
             case effects.SendText():
-                conversation.ask(effect.text)
+                conversation.ask(effect.text, looking=self.pictures.glance(conversation.seen))
             case effects.CutAnswer():
                 conversation.cut()
             case effects.SaveNote():

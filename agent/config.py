@@ -241,7 +241,7 @@ class LinkSettings:
     pong_timeout_s: float = setting(
         40.0,
         "After this long without a message or pong, the connection counts as dead. Healthy services answer pings up to "
-        "30 s late; a service that has once answered promptly is given 8 s.",
+        "30 s late; a service that has once answered within 2 s is given at most 8 s.",
         unit="s",
         low=5,
         high=300,

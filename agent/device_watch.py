@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from agent.store.errors import Trouble
 from agent.turn import events
 
 if TYPE_CHECKING:
@@ -72,8 +73,13 @@ class DeviceWatch:
             self._dispatch(events.FaultCleared(part))
 
     def storage(self, problem: str) -> None:
-        """Handle a problem of the disk; an empty ``problem``: it is over."""
-        self._dispatch(events.FaultRaised("storage") if problem else events.FaultCleared("storage"))
+        """Handle a problem of the disk, in place of the last; an empty ``problem``: it is over."""
+        now = Trouble.of(problem)
+        for trouble in Trouble:
+            if trouble is not now and trouble.value in self._condition.faults:
+                self._dispatch(events.FaultCleared(trouble.value))
+        if now is not Trouble.NONE:
+            self._dispatch(events.FaultRaised(now.value))
 
     def fail(self, error: Exception) -> None:
         """End the run with ``error``, unless :attr:`keep_trying` is set."""

@@ -9,7 +9,7 @@
     │   ├── NotKeptError    the user: the log has no such conversation or recording          exit 66
     │   └── LinkError       the connection to the service
     │       ├── Unreachable nobody: the network or the service is away, try again            exit 69
-    │       └── Refused     the integrator: the service refuses our key, model or quota      exit 77
+    │       └── Refused     the integrator: the service refuses our key, model or region     exit 77
     └── DeviceError         a device is away or unusable; retried by the daemon              exit 74
                             ``fatal``: its driver hangs, only a new process can use it       exit 75
 
@@ -75,6 +75,6 @@ class Unreachable(LinkError):
 
 
 class Refused(LinkError):
-    """The service answered and refused: key, model, quota or region."""
+    """The service answered and refused: key, model or region. A quota that is used up passes: Unreachable."""
 
     exit_code = ExitCode.REFUSED

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from agent.link.state import LinkState
+from agent.link.verdicts import Reach
 from agent.voice.phrase import Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.conversation.conversation import Conversation
-    from agent.link.state import LinkState
+    from agent.link.verdicts import Verdict
     from agent.metrics import Counters, TurnSummary
     from agent.mic_path import MicPath
     from agent.turn.machine import Turn
@@ -40,6 +42,7 @@ class LinkStatus:
     buffered_ms: float  # how long a byte written now would wait
     lag_s: float  # how late what is said now reaches the service
     audio_rate: int  # Hz, at which speech is sent at present
+    failure: Verdict | None = None  # why the last connection or attempt failed; None if it did not
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def _link(conversation: Conversation) -> LinkStatus:
         buffered_ms=link.buffered_ms,
         lag_s=conversation.lag_s,
         audio_rate=conversation.outbox.degradation.rate,
+        failure=link.failure,
     )
 
 
@@ -135,14 +139,15 @@ def _totals(conversation: Conversation, counters: Counters) -> Totals:
 
 def words(now: Snapshot) -> Words:
     """Return what the box says of its status: what is wrong, whether the service can be reached, what waits."""
-    return (*now.fault_words, _network(now), *_count(now.notes_waiting))
+    return (*now.fault_words, *_network(now), *_count(now.notes_waiting))
 
 
 def line(now: Snapshot) -> str:
     """Return link, line, notes and echo as one line for the log."""
     link = now.link
+    why = f": {link.failure}" if link.failure is not None else ""
     return (
-        f"link {link.state.value}, {now.notes_waiting} notes waiting, {now.answers_unplayed} answers unplayed, "
+        f"link {link.state.value}{why}, {now.notes_waiting} notes waiting, {now.answers_unplayed} answers unplayed, "
         f"late by {1000 * link.lag_s:.0f} ms, line {link.rate / 125:.0f} kbit/s, "
         f"{link.buffered_ms:.0f} ms buffered, {now.echo}"
     )
@@ -182,10 +187,24 @@ def _losses(devices: Mapping[str, DeviceHealth]) -> str:
     return ", ".join(found) or "devices lost nothing"
 
 
-def _network(now: Snapshot) -> Phrase:
-    if now.link.state.away:
-        return Phrase.NO_NETWORK
-    return Phrase.NETWORK_SLOW if now.link.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD
+REACHED = {
+    Reach.NOWHERE: Phrase.NO_NETWORK,
+    Reach.NETWORK: Phrase.NO_INTERNET,
+    Reach.SERVICE: Phrase.NO_SERVICE,
+}
+
+
+def _network(now: Snapshot) -> Words:
+    """Return what is known of the way to the service; nothing while the first attempt is made, or is made again."""
+    failure = now.link.failure
+    if failure is not None and failure.fault is not None:
+        words = failure.fault.words
+        return () if now.fault_words[-len(words) :] == words else words
+    if failure is not None:
+        return () if failure.reach is None else (REACHED[failure.reach],)
+    if now.link.state is LinkState.CONNECTING:
+        return ()
+    return (Phrase.NETWORK_SLOW if now.link.lag_s > FAR_BEHIND_S else Phrase.NETWORK_GOOD,)
 
 
 def _count(notes: int) -> Words:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hardware.ports import Devices
+from hardware.ports import Devices, without_library
 from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Mi
     from hardware.sound.cards import driver  # noqa: PLC0415 - imported only when chosen
 
     driver()
-    # numpy comes with the driver
-    from hardware.sound.card_sound import CardSound  # noqa: PLC0415 - imported only when chosen
+    try:
+        from hardware.sound.card_sound import CardSound  # noqa: PLC0415 - imported only when chosen
+    except ImportError as error:  # numpy
+        raise without_library(error) from error
     from hardware.sound.dsp_thread import DspThread  # noqa: PLC0415 - as above
     from hardware.sound.microphone import CardMicrophone  # noqa: PLC0415 - as above
     from hardware.sound.speaker import CardSpeaker  # noqa: PLC0415 - as above

@@ -82,6 +82,10 @@ class MicChunk:
         return cls(pcm, pcm, Trust.ECHO_FREE if trusted else Trust.ABSENT)
 
 
+AUDIO_LIBRARIES = ("sounddevice", "numpy")
+"""What sound cards cannot do without; ``pywebrtc_audio`` they can, without an echo canceller."""
+
+
 class DeviceError(Exception):
     """A device cannot be used now: ``device`` names it, ``problem`` says what is wrong, ``fix`` what to do."""
 
@@ -99,6 +103,13 @@ class DeviceError(Exception):
     def of(self, device: str) -> DeviceError:
         """Return the same error for the part called ``device``: drivers know cards, people know parts."""
         return DeviceError(device, self.problem, self.fix, fatal=self.fatal)
+
+
+def without_library(error: ImportError) -> DeviceError:
+    """Return the DeviceError for a missing library of the extra ``audio``; raises ``error`` if it is another's."""
+    if error.name not in AUDIO_LIBRARIES:
+        raise error
+    return DeviceError("sound", f"{error.name} is not installed", "scripts/setup demo,audio, or pip install '.[audio]'")
 
 
 def reason(error: BaseException) -> str:

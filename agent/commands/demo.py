@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.resources
 import json
+import os
 import shutil
 import sys
 import wave
@@ -21,7 +22,7 @@ from agent.screen.lines import Lines, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.panel import Panel, can_be_drawn_on
 from agent.screen.plot import Diary, Look
-from agent.service.process import until_first
+from agent.service.process import soon_over, to_the_end, until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
 from agent.terminal import fail, positive, printable, shortened, start_log
@@ -43,6 +44,9 @@ QUEUE_S = 0.15
 """The router's queue. The bottleneck splits TCP, so a longer queue would hide from the kernel how late speech is."""
 LOOK_S = 0.1
 """The plot's resolution."""
+PATIENCE_S = 2.5
+"""How long a sound card may be away. A hiccup is over by then: a card that comes back is opened again within 2 s."""
+READ_BYTES = 4096
 LEAST_COLUMN, MOST_COLUMN = 12, 46
 """Bounds for the width of the table's column of questions, which depends on the terminal."""
 ASSETS = Path(str(importlib.resources.files("agent.simulator"))) / "assets"
@@ -74,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         from hardware.simulated.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
 
         return run_virtual(Demo(arguments, trace).play())
-    return asyncio.run(Demo(arguments, trace).play())
+    return to_the_end(Demo(arguments, trace).play())
 
 
 @dataclass(slots=True)
@@ -95,7 +99,8 @@ class Demo:
 
         box = SimulatedBox.build(asyncio.get_running_loop(), pictures=ASSETS / "frames")
         scenario = chosen_scenario(self.arguments.scenario)
-        devices = self._devices(box)
+        with soon_over():
+            devices = await self._devices(box)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(devices.aclose)
             simulator = await stack.enter_async_context(Simulator(SimulatorSettings(), scenario))
@@ -105,7 +110,8 @@ class Demo:
                     Bottleneck("127.0.0.1", simulator.port, self.trace, queue_s=QUEUE_S)
                 )
                 url = f"ws://127.0.0.1:{line.port}"
-            await self._converse(url, box, devices)
+            with soon_over():
+                await self._converse(url, box, devices)
         if not self.observers.left.is_set():
             speaker = None if self.arguments.speaker else box.speaker
             self._sum_up(simulator.report(), simulator.save_audio, speaker, due=bool(scenario.faults))
@@ -125,12 +131,13 @@ class Demo:
         view = self._view(agent, loop.time)
         for name, observer in (("turns", self._keep), ("tally", self.outcome.observe), (SCREEN, view.observe)):
             self.observers.add(name, observer)
-        jobs = [agent.run(keep_trying=True), self._watch_line(agent, loop.time)]
+        jobs = [self._watch_line(agent, loop.time)]
         if isinstance(view, Panel):
             jobs.append(view.run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
+        ends = [agent.run(keep_trying=True), self.observers.left.wait(), _cards_fail(devices)]
         try:
-            await until_first(self._act(box, devices), [self.observers.left.wait()])
+            await until_first(self._act(box, devices), ends)
         finally:
             for task in tasks:
                 task.cancel()
@@ -147,7 +154,7 @@ class Demo:
             diary.look()
             await asyncio.sleep(LOOK_S)
 
-    def _devices(self, box: SimulatedBox) -> Devices:
+    async def _devices(self, box: SimulatedBox) -> Devices:
         if not (self.arguments.mic or self.arguments.speaker):
             return box.devices
         from hardware import open_devices  # noqa: PLC0415 - the demo needs no device otherwise
@@ -155,7 +162,8 @@ class Demo:
         chosen = {"audio": {"microphone": self.arguments.mic or "silence", "speaker": self.arguments.speaker or "none"}}
         chosen |= {"camera": {"source": "none"}, "gpio": {"button": "none", "light": "none"}}
         settings = config.override(config.Settings(), chosen, where="command line")
-        real = open_devices(settings.devices, asyncio.get_running_loop())
+        # In a thread, for a sound server that hangs must not keep Ctrl-C waiting.
+        real = await asyncio.to_thread(open_devices, settings.devices, asyncio.get_running_loop())
         microphone = real.microphone if self.arguments.mic else box.microphone
         speaker = real.speaker if self.arguments.speaker else box.speaker
         return Devices(microphone, speaker, box.camera, box.button, box.light)
@@ -232,10 +240,47 @@ def line_of(arguments: argparse.Namespace) -> Trace | None:
 
 async def _enter_is_the_button(box: SimulatedBox) -> None:
     """Tap the button for each Enter at the terminal, until end of input."""
-    loop = asyncio.get_running_loop()
     sys.stdout.write("Enter is the button; Ctrl-D ends.\n")
-    while await loop.run_in_executor(None, sys.stdin.readline):
-        await box.button.tap()
+    sys.stdout.flush()
+    typed = _typed(asyncio.get_running_loop())
+    while data := await typed.get():
+        for _ in range(data.count(b"\n")):
+            await box.button.tap()
+
+
+def _typed(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[bytes]:
+    """Return a queue of what is typed, empty bytes at its end. No thread waits for it: Ctrl-C would wait for Enter."""
+    typed: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read() -> bool:
+        try:
+            data = os.read(sys.stdin.fileno(), READ_BYTES)
+        except OSError:  # the terminal is gone
+            data = b""
+        if not data:
+            loop.remove_reader(sys.stdin)
+        typed.put_nowait(data)
+        return bool(data)
+
+    if sys.stdin is None:
+        typed.put_nowait(b"")
+        return typed
+    try:
+        loop.add_reader(sys.stdin, read)
+    except PermissionError:  # epoll refuses plain files, which are always ready
+        while read():
+            pass
+    return typed
+
+
+async def _cards_fail(devices: Devices) -> None:
+    """Raise the DeviceError of a sound card that stays away: a demo that nobody hears is over."""
+    away_s = 0.0
+    while away_s < PATIENCE_S:
+        await asyncio.sleep(LOOK_S)
+        faults = [getattr(part, "fault", None) for part in (devices.microphone, devices.speaker)]
+        away_s = away_s + LOOK_S if any(faults) else 0.0
+    raise next(filter(None, faults))
 
 
 def summary(turns: list[TurnSummary], report: dict[str, Any], width: int = 80) -> str:

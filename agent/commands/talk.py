@@ -60,7 +60,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", help="another model")
     sub.add_argument("--voice", help="another voice")
     sub.add_argument("--system-instruction", metavar="TEXT", help="another prompt")
-    sub.add_argument("--initial-message", metavar="TEXT", help="send this text first")
+    sub.add_argument("--initial-message", metavar="TEXT", help="ask this first, before anything else")
     sub.add_argument("--listen", action="store_true", help="start awake and stay awake: no press needed")
     sub.add_argument("--for", dest="seconds", type=positive, metavar="SECONDS", help="end after this time")
     sub.add_argument("--events", type=Path, metavar="FILE", help="write one JSON line per event")
@@ -84,7 +84,7 @@ def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
             "model": arguments.model,
             "voice": arguments.voice,
             "system_instruction": arguments.system_instruction,
-            "initial_message": arguments.initial_message,
+            "initial_message": None if arguments.initial_message is None else "",  # it is asked in place of this
         },
         "audio": {"microphone": microphone, "speaker": "none" if arguments.text else arguments.speaker},
         "camera": {"source": arguments.camera},
@@ -132,6 +132,8 @@ async def _converse(
 
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
+    if arguments.initial_message:
+        lines.put_nowait(arguments.initial_message)
     terminal = sys.stdin is not None and sys.stdin.isatty()
     keyboard: KeyboardButton | None = None
     if sys.stdin is None:
@@ -146,8 +148,8 @@ async def _converse(
     patience = _Patience(agent)
     observers.add("the ends", patience.observe)
     ends = [quit_asked.wait(), observers.left.wait(), _end_of_wav(devices.microphone, patience)]
-    if not terminal:
-        ends.append(_ask(agent, patience, lines, last=not arguments.listen and arguments.seconds is None))
+    last = not (terminal or arguments.listen or arguments.seconds is not None)
+    ends.append(_ask(agent, patience, lines, last=last))
     if arguments.seconds is not None:
         ends.append(asyncio.sleep(arguments.seconds))
     try:

@@ -17,6 +17,7 @@ from agent.errors import ConfigError, ExitCode
 from agent.terminal import config_option
 from agent.tuning import keep, on_cards, verdict
 from agent.voice.recordings import Recordings, configured
+from hardware.ports import without_library
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -58,8 +59,10 @@ async def tune(
     settings: Settings, arguments: argparse.Namespace, screen: ProgressLines, voice: Recordings
 ) -> TuningResult:
     """Tune on the cards or in a simulated room. Raises DeviceError."""
-    from hardware.tuning.session import TuningSession  # noqa: PLC0415 - numpy, which a box without cards may lack
-
+    try:
+        from hardware.tuning.session import TuningSession  # noqa: PLC0415 - numpy, which a box without cards may lack
+    except ImportError as error:
+        raise without_library(error) from error
     others = arguments.microphones
     if arguments.simulated is not None:
         opened = simulated(arguments.simulated, voice)

@@ -145,11 +145,11 @@ class Conversation:
             self._open(b"")  # the stream goes on; its end made the service flush what it had
         self.link.pump()
 
-    def ask(self, text: str) -> None:
-        """Send a typed question."""
+    def ask(self, text: str, *, looking: bool = False) -> None:
+        """Send a typed question; ``looking``: as soon as its picture was :meth:`seen`."""
         self.dialogue.drop_deferred()
         self.delivery.withdraw_notes()
-        self.delivery.ask(text)
+        self.delivery.ask(text, looking=looking)
         self.continuity.touch()
         self.link.pump()
 
@@ -177,6 +177,11 @@ class Conversation:
             self.link.pump()
         else:
             self.delivery.picture(jpeg)
+
+    def seen(self, jpeg: bytes) -> None:
+        """Send the typed question that waits for a picture with this JPEG, or without one if it is empty."""
+        self.delivery.seen(jpeg)
+        self.link.pump()
 
     # what becomes of the answer
 

@@ -92,9 +92,9 @@ class Delivery:
             self.ledger.end(speech_ended_at)
             self._store.end(recording.number, MICROPHONE_FORMAT.seconds_in(len(recording.pcm)))
 
-    def ask(self, text: str) -> None:
-        """Add a typed utterance."""
-        number = self.ledger.add_text(text, self._clock())
+    def ask(self, text: str, *, looking: bool = False) -> None:
+        """Add a typed utterance; ``looking``: its picture follows, see :meth:`seen`."""
+        number = self.ledger.add_text(text, self._clock(), looking=looking)
         self.ledger.over[-1].recorded_at = self._wall()
         self._store.begin(number, typed=text)
 
@@ -104,6 +104,12 @@ class Delivery:
         if recording is not None and not recording.picture:
             recording.picture = jpeg
             self._store.picture(recording.number, jpeg)
+
+    def seen(self, jpeg: bytes) -> None:
+        """Add the picture (JPEG) to the typed utterance that waits for it; empty if none could be taken."""
+        number = self.ledger.seen(jpeg)
+        if number and jpeg:
+            self._store.picture(number, jpeg)
 
     @property
     def picture_wanted(self) -> bool:

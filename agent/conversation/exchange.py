@@ -137,7 +137,8 @@ class Exchange:
         if verdict is not None and verdict.next is not Next.FRESH and self.link.connections == 0:
             kind = Refused if verdict.next is Next.REFUSED else Unreachable
             self._host.connection_failed(kind(str(verdict)))
-        self._host.dispatch(events.LinkChanged(state, verdict.fault if verdict is not None else None))
+        announced = verdict.fault if verdict is not None and not verdict.quiet else None
+        self._host.dispatch(events.LinkChanged(state, announced))
 
     def sent(self, outgoing: Outgoing) -> None:
         """Note that a message was handed to the socket."""
@@ -145,6 +146,7 @@ class Exchange:
         utterance = outgoing.completes
         self.note_sender.progress()
         if utterance is not None and utterance.kind is not Kind.STREAM:
+            self._counters.sent(len(utterance.picture))
             self._dialogue.asked(utterance, self._loop.time(), *self._counters.frames_of_question())
             self._delivery.sent(utterance, self.link.connections)
             if not (utterance.kind is Kind.NOTE or utterance.withdrawn):

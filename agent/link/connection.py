@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import ssl
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,7 +26,8 @@ from websockets.protocol import State
 
 from agent.errors import ConfigError
 from agent.link import tcp_info
-from agent.link.verdicts import Verdict, judge_key, judge_status, judge_unreachable
+from agent.link.network import has_route
+from agent.link.verdicts import Reach, Verdict, judge_certificate, judge_key, judge_status, judge_unreachable
 from agent.uplink.bandwidth import Pipe
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 CLOSE_S = 1.0
 """A closing handshake that takes longer is not worth a technician's time."""
+
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, None)
+"""The errors of a network that leads nowhere. None: asyncio sums up several addresses, each with its own error."""
 
 _quiet = logging.getLogger(f"{__name__}.websockets")
 _quiet.addFilter(lambda record: record.levelno >= logging.WARNING)  # at DEBUG the library logs headers, with the key
@@ -155,9 +161,17 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def open_connection(settings: Settings, key: str) -> Connection:
-    """Connect, with the key in a header. Raises one of FAILURES."""
+async def open_connection(settings: Settings, key: str, on_answer: Callable[[], None] = lambda: None) -> Connection:
+    """Connect, with the key in a header. Raises one of FAILURES.
+
+    ``on_answer()`` is called when somebody has taken the TCP connection, whatever comes of it.
+    """
     address = endpoint(settings)
+
+    def answered(*arguments: Any, **options: Any) -> Connection:  # noqa: ANN401 - the library's own
+        on_answer()
+        return Connection(*arguments, **options)
+
     try:
         connection = await _Connect(
             address,
@@ -170,7 +184,7 @@ async def open_connection(settings: Settings, key: str) -> Connection:
             max_size=None,  # the service sends as large as it likes; the reader never lets it queue
             max_queue=None,
             logger=_quiet,
-            create_connection=Connection,
+            create_connection=answered,  # type: ignore[arg-type] # asyncio calls it when the socket is connected
         )
     except ssl.SSLCertVerificationError:
         _trust.cache_clear()  # a repaired file is enough
@@ -193,29 +207,51 @@ def endpoint(settings: Settings) -> str:
     return url._replace(path=f"/ws/{name}").geturl()
 
 
-def judge_failure(error: Exception) -> Verdict:
-    """Return the verdict on an attempt that failed with ``error``."""
+def judge_failure(error: Exception, *, answered: bool = False) -> Verdict:
+    """Return the verdict on an attempt that failed with ``error``; ``answered``: after the TCP connection was made."""
     match error:
         case ConfigError():
             return judge_key(str(error))
         case InvalidStatus():
             return judge_status(error.response.status_code)
+        case ssl.SSLCertVerificationError():
+            return judge_certificate(error.verify_code, error.verify_message, time.time())
+        case TimeoutError() if answered:
+            return judge_unreachable("the service did not answer in time")
+        case ConnectionError() | ssl.SSLError():
+            return judge_unreachable(*_described(error))
+        case socket.gaierror() if error.errno == socket.EAI_NONAME and has_route():
+            # A name server says so: that of a network without internet, unless service.url is wrong.
+            return judge_unreachable("host name not found", "check the network and service.url", Reach.NETWORK)
+        case socket.gaierror() | TimeoutError():
+            return _nobody(error)
+        case OSError() if error.errno in NO_WAY:
+            return _nobody(error)
     return judge_unreachable(*_described(error))
+
+
+def _nobody(error: OSError) -> Verdict:
+    """Return the verdict on an attempt that nobody answered: not the service, not even a name server."""
+    match error:
+        case socket.gaierror():
+            what = "host name not found"
+        case TimeoutError():
+            what = "no answer in time"
+        case _:
+            what = f"no connection: {error.strerror or type(error).__name__}"
+    if not has_route():
+        return judge_unreachable(f"{what}: no network", "check Wi-Fi, cable or modem", Reach.NOWHERE)
+    fix = "check its way to the internet, and service.url"
+    return judge_unreachable(f"{what}: a network, but no internet", fix, Reach.NETWORK)
 
 
 def _described(error: Exception) -> tuple[str, str]:
     """Return the problem and its fix; the fix is empty if it is not known."""
     match error:
-        case ssl.SSLCertVerificationError():
-            return f"certificate not trusted: {error.verify_message}", "check the clock and SSL_CERT_FILE"
-        case socket.gaierror():
-            return "host name not found", "check the network and service.url"
         case ConnectionRefusedError():
             return "connection refused", "check service.url"
         case ssl.SSLError() | ConnectionResetError():
             return "connection reset before it was made", "is it wss:// to a ws:// server?"
-        case TimeoutError():
-            return "the service did not answer in time", ""
         case OSError():
             return f"no connection: {error.strerror or type(error).__name__}", ""
         case InvalidProxy() | BadAddressError():

@@ -83,6 +83,7 @@ class Link:
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
         self._connection: Connection | None = None
+        self._answered = False  # somebody took the TCP connection of the present attempt
         self._redial = False  # the last connection died: make the next attempts in parallel
         self._back_at = -BACK_PAUSE_S  # when a network last came back
         self._up_at: float | None = None  # when the present connection became ready
@@ -95,6 +96,8 @@ class Link:
         self.state = LinkState.IDLE
         """The state that the listener was told last."""
         self.phase = LinkPhase.IDLE
+        self.failure: Verdict | None = None
+        """Why the last connection or attempt failed; None while it has not."""
         self.connections = 0
         """How many connections became ready so far."""
         self.bytes_sent = 0
@@ -167,7 +170,7 @@ class Link:
         self._enter(LinkPhase.OPENING)
         self._set_state(LinkState.CONNECTING)
         self._up_at = None
-        verdict = await self._attempt()
+        self.failure = verdict = await self._attempt()
         now = self._loop.time()
         drop = verdict is not None and verdict.next is Next.FRESH
         self._session.closed(now, drop_handle=drop, failed=verdict is not None)
@@ -191,7 +194,7 @@ class Link:
             parting = self.phase is LinkPhase.PARTING
             return None if parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
         except FAILURES as error:
-            return judge_failure(error)
+            return judge_failure(error, answered=self._answered)
         finally:
             await self._dispose()
 
@@ -199,10 +202,17 @@ class Link:
         """Connect; after a dead line by parallel attempts, since the line may be back any moment."""
         limit_s = self._settings.link.open_timeout_s
         every_s, self._redial = REDIAL_S if self._redial else limit_s + 1, False
+        self._answered = False
         key = self._key()
         return await first_of(
-            lambda: open_connection(self._settings, key), Connection.drop, every_s=every_s, within_s=limit_s
+            lambda: open_connection(self._settings, key, self._answer),
+            Connection.drop,
+            every_s=every_s,
+            within_s=limit_s,
         )
+
+    def _answer(self) -> None:
+        self._answered = True
 
     async def _set_up(self, connection: Connection) -> None:
         self._send(connection, self._session.setup(self._loop.time()))
@@ -226,6 +236,7 @@ class Link:
         self.uplink = Uplink(min(self.uplink.rate, START_RATE))
         self._session.opened(now)
         self._enter(LinkPhase.LIVE)
+        self.failure = None
         self.connections += 1
 
     async def _converse(self, connection: Connection) -> Never:
@@ -274,7 +285,8 @@ class Link:
         self._look(connection)
         if self.uplink.dead(now):
             return "nothing acknowledged for 3 s"
-        limit_s = SILENCE_S if self._prompt else self._settings.link.pong_timeout_s
+        allowed_s = self._settings.link.pong_timeout_s
+        limit_s = min(SILENCE_S, allowed_s) if self._prompt else allowed_s
         return f"nothing heard for {limit_s:.0f} s" if now - connection.last_frame_at >= limit_s else ""
 
     def _declare_dead(self, because: str) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import logging
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 SIOCGIFADDR = 0x8915
 IF_INET6 = Path("/proc/net/if_inet6")
 READ_BYTES = 65536
+OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+"""Addresses that are nobody's (RFC 5737, RFC 3849), so that only a default route leads there."""
 RESOLVER = Path("/etc/resolv.conf")
 
 
@@ -103,6 +106,15 @@ def back(kind: int, body: bytes) -> bool:
     if kind == NEW_LINK and len(body) >= LINK.size:
         return bool(LINK.unpack_from(body)[3] & IFF_RUNNING)
     return kind in (NEW_ADDRESS, NEW_ROUTE, NEW_USER_OPTION)
+
+
+def has_route() -> bool:
+    """Return whether the kernel knows a way out of this machine's own networks."""
+    for family, address in OUTSIDE:
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))  # of a datagram socket: chooses a route, and sends nothing
+            return True
+    return False
 
 
 def resolver_stamp() -> object:

@@ -25,7 +25,7 @@ class LinkState(Enum):
     CONNECTING = "connecting"
     UP = "up"
     OFFLINE = "offline"  # the connection or an attempt failed, and the next attempt is not due yet
-    REFUSED = "refused"  # the service refuses our key, model or quota until a person fixes it
+    REFUSED = "refused"  # the service refuses our key, model or region until a person fixes it
 
     @property
     def away(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum, auto
 
 from agent.faults import Fault
@@ -20,6 +21,14 @@ class Next(Enum):
     RESUME = auto()  # connect again with the handle
     FRESH = auto()  # drop the handle, then connect again
     REFUSED = auto()  # a person must act; try again slowly, in case they did
+
+
+class Reach(Enum):
+    """How far an attempt to reach the service came."""
+
+    NOWHERE = auto()  # there is no network
+    NETWORK = auto()  # there is a network, and no way from it to the service
+    SERVICE = auto()  # the service, or what stands in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +45,33 @@ class Verdict:
     at_once: bool = False
     fault: Fault | None = None
     """The fault that the box announces, if a person must act."""
+    quiet: bool = False
+    """Whether the fault is only told when somebody asks: the next connection may well last, or it was announced."""
+    reach: Reach | None = Reach.SERVICE
+    """None: a connection that had been made was lost, and nothing else is known."""
 
     def __str__(self) -> str:
         """Return problem and fix in one line."""
         return f"{self.problem} ({self.fix})" if self.fix else self.problem
 
 
+NO_FRAME = 1006
+"""The close code that stands for none: the connection was lost."""
+NOT_YET_VALID, EXPIRED = 9, 10
+"""X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL."""
+RELEASED_AT = 1_793_491_200.0
+"""1 November 2026: no clock that is right shows an earlier time to this version."""
+LIFE_S = 20 * 365.25 * 86_400
+"""Nobody runs this version for longer."""
+SECOND = 2
+"""The failure in a row by which a quota proves to be used up and not just tight."""
 QUOTA_WAIT_S = 60.0
 """Quota windows are a minute long; earlier retries only use up more quota."""
 REFUSED_WAIT_S = 60.0
 """Replacing a key or a model takes a person minutes."""
 
 _KEY_FIX = "check the API key: GEMINI_API_KEY, or the file that service.key_file names"
+_QUOTA_FIX = "wait, or check plan and billing"
 _MODEL_FIX = "check session.model and service.api_version"
 
 
@@ -60,6 +84,7 @@ class _Row:
     fix: str = ""
     wait_s: float = 0.0
     at_once: bool = False
+    fault: Fault | None = None  # announced, though nobody is refused for good
 
     def matches(self, code: int, reason: str) -> bool:
         """Return whether this row applies to such a close."""
@@ -72,7 +97,7 @@ _SERVICE = (1011, 1012, 1013)
 _CLOSES = (
     _Row((), r"api key (not valid|expired|not found)|api_key_invalid", Fault.KEY, "API key refused", _KEY_FIX),
     _Row((), r"permission.?denied|unauthenticated|suspended", Fault.ACCESS, "access refused", _KEY_FIX),
-    _Row((), r"quota|resource.?exhausted", Next.RESUME, "quota used up", "check plan and billing", QUOTA_WAIT_S),
+    _Row((), r"quota|resource.?exhausted", Next.RESUME, "quota used up", _QUOTA_FIX, QUOTA_WAIT_S, fault=Fault.QUOTA),
     _Row((), r"models/\S+ is not found|not supported for bidi", Fault.MODEL, "model refused", _MODEL_FIX),
     _Row((), r"user location|not available in your", Fault.REGION, "region refused", "the service is not offered here"),
     _Row((), r"session not found|invalid session handle|requested entity", Next.FRESH, "handle refused", at_once=True),
@@ -93,7 +118,7 @@ _STATUSES = (
         "check service.url, service.api_version, session.model",
     ),
     ((401, 403), Fault.KEY, "API key refused", _KEY_FIX),
-    ((429,), Next.RESUME, "quota used up", "check plan and billing"),
+    ((429,), Next.RESUME, "quota used up", _QUOTA_FIX),
 )
 
 
@@ -102,7 +127,8 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
 
     ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
     included, ended before they were stable. A second service fault in a row drops the handle, since a handle that the
-    server cannot process would fail for ever. A request that is refused even on a fresh session is ours to fix.
+    server cannot process would fail for ever. A quota that ends one connection may leave room for the next. A request
+    that is refused even on a fresh session is ours to fix.
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
@@ -114,7 +140,8 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
     step = Next.FRESH if indigestible else row.next
     # A refused handle is dropped, so that this cannot go round in a circle.
     at_once = row.at_once and (failures <= 1 or (row.next is Next.FRESH and resumed))
-    return Verdict(step, problem, row.fix, row.wait_s, at_once)
+    reach = None if code == NO_FRAME else Reach.SERVICE
+    return Verdict(step, problem, row.fix, row.wait_s, at_once, row.fault, quiet=failures != SECOND, reach=reach)
 
 
 def judge_status(status: int) -> Verdict:
@@ -122,7 +149,9 @@ def judge_status(status: int) -> Verdict:
     for statuses, step, problem, fix in _STATUSES:
         if status in statuses:
             told = f"{problem}: HTTP {status}"
-            return _refused(step, told, fix) if isinstance(step, Fault) else Verdict(step, told, fix, QUOTA_WAIT_S)
+            if isinstance(step, Fault):
+                return _refused(step, told, fix)
+            return Verdict(step, told, fix, QUOTA_WAIT_S, fault=Fault.QUOTA)
     return Verdict(Next.RESUME, f"service fault: HTTP {status}")
 
 
@@ -135,6 +164,20 @@ def judge_key(problem: str) -> Verdict:
     return _refused(Fault.KEY, problem, "")
 
 
-def judge_unreachable(problem: str, fix: str = "") -> Verdict:
+def judge_unreachable(problem: str, fix: str = "", reach: Reach = Reach.SERVICE) -> Verdict:
     """Return the verdict on an attempt that made no connection."""
-    return Verdict(Next.RESUME, problem, fix)
+    return Verdict(Next.RESUME, problem, fix, reach=reach)
+
+
+def judge_certificate(code: int, problem: str, now: float) -> Verdict:
+    """Return the verdict on a certificate refused with OpenSSL's ``code``, by a clock that says ``now`` (Unix time).
+
+    A certificate that is not valid yet means a clock that is behind: nobody serves one before its time. One that has
+    expired means a wrong clock only if the clock says something impossible.
+    """
+    impossible = not RELEASED_AT <= now <= RELEASED_AT + LIFE_S
+    if code == NOT_YET_VALID or (code == EXPIRED and impossible):
+        says = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M")
+        told = f"the clock is wrong, it says {says} UTC: {problem}"
+        return Verdict(Next.RESUME, told, "set it with timedatectl, or let it reach a time server", fault=Fault.CLOCK)
+    return Verdict(Next.RESUME, f"certificate not trusted: {problem}", "check the clock and SSL_CERT_FILE")

@@ -75,6 +75,10 @@ class Lines:
                 self._link_changed(state, problem)
             case notices.EarconPlayed(earcon=earcon):
                 self.say("earcon", earcon.name.lower().replace("_", " "))
+            case notices.FaultBegan(part=part):
+                self.say("box", f"{part} fails")
+            case notices.FaultEnded(part=part):
+                self.say("box", f"{part} works again")
             case _:
                 self._observe_turn(notice)
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.errors import ExitCode
@@ -16,12 +17,16 @@ from hardware import hanging
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that end us. SIGQUIT is left alone, to kill a process that does not end."""
+
+PATIENCE_S = 2.0
+"""How long an orderly end may take after Ctrl-C at a terminal: closing a card whose driver hangs takes several times
+as long."""
 
 
 def to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -47,6 +52,18 @@ def end(code: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+@contextlib.contextmanager
+def soon_over() -> Iterator[None]:
+    """Have Ctrl-C in the ``with`` block end the process within ``PATIENCE_S``, whatever is still to be closed then."""
+    try:
+        yield
+    except asyncio.CancelledError:  # what asyncio.run makes of Ctrl-C
+        timer = threading.Timer(PATIENCE_S, end, [ExitCode.INTERRUPTED])
+        timer.daemon = True
+        timer.start()
+        raise
 
 
 def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:

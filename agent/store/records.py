@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
-from agent.store.errors import StorageError
+from agent.store.errors import FULL, NEARLY_FULL, StorageError
 from agent.store.files import private_folder, write_whole
 from agent.store.folder import locked
 from agent.store.journal import Journal
@@ -187,8 +187,8 @@ class Records:
     def _make_room(self) -> None:
         unplayed = [row.number for row in self._journal.unplayed()]
         if not self._spool.make_room(ROOM_BYTES, unplayed):
-            full = StorageError(self._layout.folder, "the storage for notes is full", "bring the box to a network")
+            full = StorageError(self._layout.folder, FULL, "bring the box to a network")
             self.warning = str(full)
             raise full
-        nearly = f"{self._layout.folder}: the storage for notes is nearly full (bring the box to a network)"
+        nearly = f"{self._layout.folder}: {NEARLY_FULL} (bring the box to a network)"
         self.warning = nearly if self._spool.nearly_full else ""

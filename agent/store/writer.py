@@ -7,6 +7,8 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.store.errors import Trouble
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,9 +28,9 @@ class Writer:
     ) -> None:
         """Start without a thread; it starts with the first job.
 
-        A job fails by raising one of ``failures``; anything else that it raises is a bug. ``warning()`` is called in
-        the thread and returns what is wrong though the last job succeeded, or ''. ``on_problem`` is called on the
-        loop: once with what is wrong, and with '' once that is over.
+        A job fails by raising one of ``failures``; anything else that it raises is a bug. ``warning()`` is called after
+        each job, in any thread, and returns what is wrong whether or not it succeeded, or ''. ``on_problem`` is called
+        on the loop: once for each kind of trouble with what is wrong, and with '' once that is over.
         """
         self._failures = failures
         self._warning = warning
@@ -58,7 +60,9 @@ class Writer:
             otherwise()
             if not isinstance(error, self._failures):
                 raise error
-            self._report(str(error))
+            warning = self._warning()
+            # Where nothing more fits, what else fails is what was not written before.
+            self._report(warning if Trouble.of(warning) is Trouble.FULL else str(error))
 
         if self._closed:
             otherwise()
@@ -73,7 +77,7 @@ class Writer:
             self._thread.shutdown()
 
     def _report(self, problem: str) -> None:
-        if bool(problem) != bool(self._problem):
+        if Trouble.of(problem) is not Trouble.of(self._problem):
             level = logging.WARNING if problem else logging.INFO
             log.log(level, "store: %s", problem or "is written again")
             self._on_problem(problem)

@@ -45,6 +45,8 @@ class Ledger:
         """Seconds of speech left out of the live stream because it was hopelessly late."""
         self.recording: Utterance | None = None
         """The utterance that :meth:`append` adds to."""
+        self.looking: Utterance | None = None
+        """The typed utterance whose picture is being taken; it is sent when :meth:`seen` is called."""
 
     # what is in it
 
@@ -67,6 +69,10 @@ class Ledger:
         """Return whether a message could be sent now if the uplink had room; see :meth:`next` for ``chunk_s``."""
         for entry in self._entries:
             if entry.stage is Stage.SENT:
+                continue
+            if entry is self.looking:
+                if self._local_detection:
+                    return False
                 continue
             if entry is not self.recording or entry.led < entry.lead_size:
                 return True
@@ -102,10 +108,22 @@ class Ledger:
             self.recording.ended_at = speech_ended_at
             self.recording = None
 
-    def add_text(self, text: str, now: float) -> int:
-        """Add a typed utterance, complete at once; returns its number."""
+    def add_text(self, text: str, now: float, *, looking: bool = False) -> int:
+        """Add a typed utterance, complete at once; returns its number.
+
+        ``looking``: its picture follows, see :meth:`seen`; an earlier utterance that waits for one goes without.
+        """
         entry = self._add(Kind.TYPED)
         entry.text, entry.ended_at = text, now
+        self.looking = entry if looking else None
+        return entry.number
+
+    def seen(self, jpeg: bytes) -> int:
+        """Send the picture ``jpeg`` with :attr:`looking`, or nothing if it is empty; returns its number, 0 for none."""
+        entry, self.looking = self.looking, None
+        if entry is None:
+            return 0
+        entry.picture = jpeg
         return entry.number
 
     def add_note(self, note: Utterance) -> None:
@@ -223,6 +241,8 @@ class Ledger:
         self.backlog_bytes = sum(entry.unsent_bytes for entry in self._entries)
 
     def _next_of(self, entry: Utterance, least: int, degradation: Degradation) -> bytes | None:
+        if entry is self.looking:
+            return None
         if entry.stage is Stage.WAITING:
             self._begin(entry)
             if self._local_detection:

@@ -60,7 +60,7 @@ class Utterance:
     text: str = ""
     preface: str = ""  # the turns that the session has missed
     remark: str = ""  # what the model must know: when it was recorded, which part of its answer was given already
-    picture: bytes = b""  # JPEG of an utterance that was recorded while no frame could be sent
+    picture: bytes = b""  # JPEG of an utterance that was typed, or recorded while no frame could be sent
     answer_text: str = ""  # the part of its answer that was given already
     ended_at: float = 0.0  # when its last word was spoken, in loop time
     recorded_at: float = 0.0  # when its recording began, in wall-clock time

@@ -1,4 +1,6 @@
-"""Pictures from the camera: frames while the technician speaks, stills when asked for. One task, for the agent's life.
+"""Pictures from the camera: frames while the technician speaks, one for a typed question, stills when asked for.
+
+One task, for the agent's life.
 
 The camera is CLOSED, OPEN or FILMING. Stills are taken one at a time; another may be asked for meanwhile.
 """
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.020
 """While a frame is due and the uplink has no room for it, how often to ask again."""
+GLANCE_S = 2.0
+"""How long a typed question may wait for its picture; after that, it goes without one."""
 
 
 class Lens(Enum):
@@ -67,6 +71,7 @@ class Pictures:
         self._wake = asyncio.Event()
         self._lens = Lens.CLOSED
         self._still_asked = False  # a still was asked for and not begun
+        self._glance: Callable[[bytes], None] | None = None  # who waits for one frame
 
     def open(self) -> None:
         """Switch the camera on."""
@@ -75,8 +80,11 @@ class Pictures:
             self._camera.start(self._on_fault)
 
     def close(self) -> None:
-        """Switch the camera off, and forget a still that was asked for and not begun."""
+        """Switch the camera off, and forget what was asked for and not begun."""
         self._lens, self._still_asked = Lens.CLOSED, False
+        then, self._glance = self._glance, None
+        if then is not None:
+            then(b"")
         if self._camera is not None:
             self._camera.stop()
 
@@ -87,6 +95,17 @@ class Pictures:
         self._lens = Lens.FILMING if on and self._period_s < inf else Lens.OPEN
         self._due = self._loop.time()
         self._wake.set()
+
+    def glance(self, then: Callable[[bytes], None]) -> bool:
+        """Take one frame now and call ``then`` with it, or with no bytes if it cannot be taken in time.
+
+        Returns False, and calls nothing, while the camera is closed, and with ``video.fps = 0``.
+        """
+        if self._lens is Lens.CLOSED or self._period_s == inf:
+            return False
+        self._glance = then
+        self._wake.set()
+        return True
 
     def take_still(self) -> None:
         """Ask for one full-resolution picture; the model gets a small copy. Does nothing while the camera is closed."""
@@ -104,6 +123,9 @@ class Pictures:
         while True:
             self._wake.clear()
             try:
+                if self._glance is not None:
+                    then, self._glance = self._glance, None
+                    await self._take_glance(camera, then)
                 if self._still_asked:
                     self._still_asked = False
                     await self._take_still(camera)
@@ -130,6 +152,20 @@ class Pictures:
         if self._lens is Lens.FILMING:
             self._counters.frames_dropped[refusal] += 1
 
+    async def _take_glance(self, camera: Camera, then: Callable[[bytes], None]) -> None:
+        jpeg = b""
+        try:
+            async with asyncio.timeout(GLANCE_S):
+                jpeg = await camera.frame(self._bytes_at_once())
+        except TimeoutError:
+            self._counters.frames_dropped["late"] += 1
+        finally:
+            then(jpeg)  # the question waits for this, whatever happens
+
+    def _bytes_at_once(self) -> int:
+        """Return how large a picture that is not to wait may be: at least what the worst line carries."""
+        return min(self._max_bytes, max(self._frame_budget()[0], LEAST_FRAME))
+
     async def _until_next(self) -> None:
         """Wait until the next frame is due or something changes."""
         now = self._loop.time()
@@ -143,7 +179,7 @@ class Pictures:
 
     async def _take_still(self, camera: Camera) -> None:
         self._keep_still(await camera.still())
-        self._deliver(await camera.frame(min(self._max_bytes, max(self._frame_budget()[0], LEAST_FRAME))))
+        self._deliver(await camera.frame(self._bytes_at_once()))
 
     def _keep_still(self, jpeg: bytes) -> None:
         now = time.time()

@@ -50,19 +50,21 @@ class Score(NamedTuple):
     notes: tuple[Tone, ...]
 
 
-# Peaks stay below -14 dBFS, well under the voice: a pure tone is heard louder than speech that peaks as high.
+# Each peak makes the earcon as loud as speech: -22.6 dBFS, A-weighted, over its audible parts, between the recorded
+# phrases (-20) and the simulator's answers (-25); the tick, which repeats, has 2 dB less. Answers peak at -6, and no
+# earcon exceeds -9, so that the sum does not clip.
 SCORES = {
-    Earcon.LISTENING: Score(-16, (Tone(0, 0.11, 587), Tone(0.08, 0.2, 880))),
+    Earcon.LISTENING: Score(-13.7, (Tone(0, 0.11, 587), Tone(0.08, 0.2, 880))),
     # Two alike, as the light's double blink for notes that wait.
-    Earcon.SAVED: Score(-17, (Tone(0, 0.12, 698), Tone(0.15, 0.16, 698))),
-    Earcon.THINKING: Score(-24, (Tone(0, 0.06, 440, overtone=0.6),)),
-    Earcon.FAULT: Score(-15, (Tone(0, 0.16, 740), Tone(0.14, 0.16, 523), Tone(0.28, 0.22, 370))),
-    Earcon.ASLEEP: Score(-20, (Tone(0, 0.16, 440), Tone(0.12, 0.26, 294, overtone=0.5))),
+    Earcon.SAVED: Score(-13.5, (Tone(0, 0.12, 698), Tone(0.15, 0.16, 698))),
+    Earcon.THINKING: Score(-13, (Tone(0, 0.06, 440, overtone=0.6),)),
+    Earcon.FAULT: Score(-12.4, (Tone(0, 0.16, 740), Tone(0.14, 0.16, 523), Tone(0.28, 0.22, 370))),
+    Earcon.ASLEEP: Score(-9.2, (Tone(0, 0.16, 440), Tone(0.12, 0.26, 294, overtone=0.5))),
     # Short, then long on the same pitch: what the thumb is asked to do.
-    Earcon.HOLD_TO_TALK: Score(-17, (Tone(0, 0.05, 1175), Tone(0.09, 0.3, 1175, overtone=0.1))),
+    Earcon.HOLD_TO_TALK: Score(-15.2, (Tone(0, 0.05, 1175), Tone(0.09, 0.3, 1175, overtone=0.1))),
     # Tones that fit no key, too short to have a pitch: the two halves of a shutter.
     Earcon.STILL: Score(
-        -16,
+        -9.5,
         (
             Tone(0, 0.025, 2130, level=0.8),
             Tone(0, 0.02, 3370, level=0.6),
@@ -71,16 +73,16 @@ SCORES = {
         ),
     ),
     # A blip up and a blip down, so short that they do not cover the word that begins there.
-    Earcon.TALK: Score(-20, (Tone(0, 0.04, 880), Tone(0.03, 0.05, 1397))),
-    Earcon.RELEASED: Score(-20, (Tone(0, 0.04, 1397), Tone(0.03, 0.05, 880))),
+    Earcon.TALK: Score(-15.5, (Tone(0, 0.04, 880), Tone(0.03, 0.05, 1397))),
+    Earcon.RELEASED: Score(-15.4, (Tone(0, 0.04, 1397), Tone(0.03, 0.05, 880))),
     # Out and back to where it was: once more.
-    Earcon.RETRY: Score(-18, (Tone(0, 0.11, 523), Tone(0.09, 0.11, 622), Tone(0.18, 0.18, 523))),
+    Earcon.RETRY: Score(-12.8, (Tone(0, 0.11, 523), Tone(0.09, 0.11, 622), Tone(0.18, 0.18, 523))),
 }
 
 
 @cache
 def pcm(earcon: Earcon) -> bytes:
-    """Return the earcon as 24 kHz mono s16le: at most half a second, peak at most -14 dBFS, silent at both ends.
+    """Return the earcon as 24 kHz mono s16le: at most half a second, as loud as speech, silent at both ends.
 
     The first call for each renders it in plain Python, which takes some milliseconds on a slow board: whoever must
     not wait asks once at the start.

@@ -20,6 +20,8 @@ class Phrase(StrEnum):
     NETWORK_GOOD = auto()
     NETWORK_SLOW = auto()
     NO_NETWORK = auto()
+    NO_INTERNET = auto()
+    NO_SERVICE = auto()
     CONNECTED_AGAIN = auto()
     FAULT_CODE = auto()  # before the digits of the code
     KEY_REFUSED = auto()
@@ -35,9 +37,7 @@ class Phrase(StrEnum):
     STORAGE_FAULT = auto()
     MICROPHONE_SILENT = auto()
     TOO_LOUD_HOLD_BUTTON = auto()
-    HANDS_FREE_AGAIN = auto()
     HOLD_TO_INTERRUPT = auto()
-    SPEAK_OVER_ME_AGAIN = auto()
     SPEAK_NOW = auto()
     QUIET_PLEASE = auto()
     TUNE_GOOD = auto()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from hardware.ports import DeviceError
+from hardware.ports import DeviceError, without_library
 from hardware.sound.alsa import alsa_cards, card_number, number_in
 from hardware.sound.supervisor import StreamSupervisor
 
@@ -59,8 +59,7 @@ def driver() -> Any:  # noqa: ANN401 - sounddevice has no types
     try:
         import sounddevice  # noqa: PLC0415 - 26 MB that a simulated box does not need
     except ImportError as error:
-        fix = "scripts/setup demo,audio, or pip install '.[audio]'"
-        raise DeviceError("sound", "sounddevice is not installed", fix) from error
+        raise without_library(error) from error
     except OSError as error:
         raise DeviceError("sound", f"PortAudio is missing: {error}", "apt install libportaudio2") from error
     _known.update(alsa_cards())

@@ -85,7 +85,7 @@ class CardMicrophone:
 
     def health(self) -> DeviceHealth:
         """Return whether it works, how many chunks were dropped, and how many overruns the driver reported."""
-        dropped = self._dropped + self._chunks.dropped + self._dsp.dropped // BLOCKS
+        dropped = self._dropped + self._chunks.dropped + -(-self._dsp.dropped // BLOCKS)  # a chunk begun is one lost
         working = self.fault is None and not self._watch.dead
         return DeviceHealth(dropped, self._sound.glitches(self._stream), working=working)
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent import notices
+from agent import notices, status
 from agent.errors import Refused, Unreachable
+from agent.faults import Fault
 from agent.link.state import LinkState
-from agent.simulator import SimulatorSettings, Style, parse
+from agent.simulator import Scenario, SimulatorSettings, Style, parse, shipped
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
+from agent.voice.phrase import Phrase
 from agent.wire.events import Interrupted
 from hardware.ports import DeviceError, Rhythm
 from tests.support.stage import ASSETS, play, question, stage
@@ -208,6 +210,42 @@ def test_typed_text_is_answered() -> None:
     play(scene())
 
 
+def test_a_typed_question_comes_with_one_picture() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            for question in ("What does the gauge show?", "And now?"):
+                s.agent.ask(question)
+                await s.until(Phase.ANSWERING)
+                await s.rest()
+            assert [(each.texts, each.frames) for each in s.simulator.utterances] == [
+                (["What does the gauge show?"], 1),
+                (["And now?"], 1),
+            ]
+            assert s.simulator.report()["frames"]["in_window"] == 2
+            assert [turn.frames for turn in s.turns] == [1, 1]
+
+    play(scene())
+
+
+def test_a_question_typed_without_a_network_keeps_its_picture(tmp_path: Path) -> None:
+    async def scene(first: bool) -> None:  # noqa: FBT001 - of two
+        async with stage("handshake_503" if first else None, paths={"state": str(tmp_path)}) as s:
+            if first:
+                await s.until_link(LinkState.OFFLINE)
+                s.agent.ask("What does the gauge show?")
+                await s.until_told(notices.NoteKept)
+                await asyncio.sleep(1)
+                return
+            await s.until_told(notices.TurnEnded)
+            (asked,) = s.simulator.utterances
+            assert asked.texts[-1] == "What does the gauge show?"
+            assert asked.frames == 1
+
+    play(scene(first=True))
+    play(scene(first=False))
+
+
 def test_the_initial_message_is_said_once_however_often_the_line_breaks() -> None:
     async def scene() -> None:
         async with stage("reset", session={"initial_message": "Hello."}) as s:
@@ -329,6 +367,19 @@ def test_a_disk_that_takes_no_still_shows_a_fault_and_the_model_is_shown_one(tmp
     play(scene())
 
 
+def test_a_memory_that_is_full_is_said_as_that_and_the_question_is_answered_all_the_same() -> None:
+    async def scene() -> None:
+        async with stage() as s:
+            await asyncio.sleep(0.5)
+            s.agent.store._records._spool._free = lambda _: 0
+            await s.ask("gauge")
+            assert Fault.STORAGE_FULL.words in [each.words for each in s.all(notices.EarconPlayed)]
+            assert status.words(s.agent.snapshot())[: len(Fault.STORAGE_FULL.words)] == Fault.STORAGE_FULL.words
+            assert len(s.turns) == 1
+
+    play(scene())
+
+
 def test_go_away_is_followed_at_a_quiet_moment_and_context_goes_on() -> None:
     # After the second answer; with no handle the server would begin its script again.
     scenario = parse('[[fault]]\nkind = "go_away"\ntime_left_s = 60\nturn = 1\nwhen = "mid_answer"\n', "test")
@@ -355,6 +406,41 @@ def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
             await s.ask("valve")
             assert s.agent.turn.link is LinkState.UP
             assert len(s.turns) == 2
+
+    play(scene())
+
+
+USED_UP = """
+[[fault]]
+kind = "close"
+at_s = 0.5
+code = 1011
+reason = "You exceeded your current quota, please check your plan and billing details."
+times = {times}
+"""
+
+
+@pytest.mark.parametrize(
+    ("scenario", "announced"),
+    [
+        (shipped("handshake_429"), 1),
+        (parse(USED_UP.format(times=1), "test"), 0),  # there is room for the next connection: only who asks is told
+        (parse(USED_UP.format(times=3), "test"), 1),
+    ],
+)
+def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scenario: Scenario, announced: int) -> None:
+    async def scene() -> None:
+        async with stage(scenario, turn={"linger_s": 540.0}) as s:
+            await s.until_link(LinkState.OFFLINE)
+            said = status.words(s.agent.snapshot())
+            assert said[: len(Fault.QUOTA.words)] == Fault.QUOTA.words
+            assert said.count(Phrase.QUOTA_USED_UP) == 1
+            assert Phrase.NO_NETWORK not in said
+            await s.until_link(LinkState.CONNECTING, 200)
+            assert Phrase.QUOTA_USED_UP in status.words(s.agent.snapshot())
+            await asyncio.sleep(400)
+            assert s.agent.turn.link is LinkState.UP
+            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == announced
 
     play(scene())
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from agent.device_watch import PATIENCE_S, DeviceWatch
+from agent.faults import Fault
+from agent.store.errors import FULL, NEARLY_FULL
 from agent.turn.condition import Condition
 from agent.turn.events import Event, FaultCleared, FaultRaised
 from hardware.ports import DeviceError, DeviceHealth
@@ -180,10 +182,27 @@ def test_what_only_a_new_process_can_use_again_ends_any_run_though_it_has_worked
 def test_trouble_with_the_disk_is_a_fault_of_its_own_until_there_is_none() -> None:
     def scene() -> None:
         box = Box(keep_trying=False)
-        box.watch.storage("the disk is full")
+        box.watch.storage("the disk fails")
         box.watch.storage("")
         assert box.told == [FaultRaised("storage"), FaultCleared("storage")]
         assert box.kept == []  # where nothing can be written
         assert box.end is None
+
+    on_a_loop(scene)
+
+
+def test_a_memory_that_fills_up_is_no_broken_one_and_has_one_fault_at_a_time() -> None:
+    def scene() -> None:
+        box = Box()
+        box.watch.storage(f"/state: {NEARLY_FULL} (bring the box to a network)")
+        assert box.condition.fault_words == Fault.STORAGE_NEARLY_FULL.words
+        box.watch.storage(f"/state: {FULL} (bring the box to a network)")
+        assert box.condition.fault_words == Fault.STORAGE_FULL.words
+        box.watch.storage("[Errno 28] No space left on device")
+        assert box.condition.fault_words == Fault.STORAGE_FULL.words
+        box.watch.storage("[Errno 5] Input/output error")
+        assert box.condition.fault_words == Fault.STORAGE.words
+        box.watch.storage("")
+        assert box.condition.fault_words == ()
 
     on_a_loop(scene)

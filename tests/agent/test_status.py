@@ -9,9 +9,10 @@ import pytest
 from agent import status
 from agent.faults import Fault
 from agent.link.state import LinkState
+from agent.link.verdicts import Next, Reach, Verdict
 from agent.status import LinkStatus, Snapshot, Totals
 from agent.turn.phase import Phase
-from agent.voice.phrase import Phrase, Words
+from agent.voice.phrase import Phrase
 from hardware.ports import DeviceHealth, Rhythm
 
 LINK = LinkStatus(
@@ -49,8 +50,14 @@ NOW = Snapshot(
 )
 
 
-def standing(state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0, words: Words = ()) -> Snapshot:
-    return replace(NOW, link=replace(LINK, state=state, lag_s=lag_s), notes_waiting=notes, fault_words=words)
+def standing(
+    state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0, failure: Verdict | None = None
+) -> Snapshot:
+    return replace(NOW, link=replace(LINK, state=state, lag_s=lag_s, failure=failure), notes_waiting=notes)
+
+
+def failed(reach: Reach | None = Reach.SERVICE, fault: Fault | None = None) -> Verdict:
+    return Verdict(Next.RESUME, "it failed", "mend it", fault=fault, reach=reach)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +65,14 @@ def standing(state: LinkState = LinkState.UP, notes: int = 0, lag_s: float = 0.0
     [
         (standing(), (Phrase.NETWORK_GOOD, Phrase.NO_NOTES)),
         (standing(lag_s=3.0, notes=1), (Phrase.NETWORK_SLOW, Phrase.NOTE_WAITING)),
-        (standing(LinkState.OFFLINE, notes=4), (Phrase.NO_NETWORK, 4, Phrase.NOTES_WAITING)),
-        (standing(LinkState.REFUSED), (Phrase.NO_NETWORK, Phrase.NO_NOTES)),
+        (standing(LinkState.OFFLINE, 4, failure=failed(Reach.NOWHERE)), (Phrase.NO_NETWORK, 4, Phrase.NOTES_WAITING)),
+        (standing(LinkState.CONNECTING, failure=failed(Reach.NOWHERE)), (Phrase.NO_NETWORK, Phrase.NO_NOTES)),
+        (standing(LinkState.OFFLINE, failure=failed(Reach.NETWORK)), (Phrase.NO_INTERNET, Phrase.NO_NOTES)),
+        (standing(LinkState.OFFLINE, failure=failed(Reach.SERVICE)), (Phrase.NO_SERVICE, Phrase.NO_NOTES)),
+        (standing(LinkState.CONNECTING, failure=failed(None)), (Phrase.NO_NOTES,)),  # it was just lost
+        (standing(LinkState.CONNECTING), (Phrase.NO_NOTES,)),
+        (standing(LinkState.IDLE), (Phrase.NETWORK_GOOD, Phrase.NO_NOTES)),
+        (standing(LinkState.OFFLINE, failure=failed(fault=Fault.QUOTA)), (*Fault.QUOTA.words, Phrase.NO_NOTES)),
     ],
 )
 def test_it_says_whether_the_service_can_be_reached_and_what_waits(
@@ -67,6 +80,19 @@ def test_it_says_whether_the_service_can_be_reached_and_what_waits(
 ) -> None:
     assert status.words(given) == said
     assert status.words(replace(given, fault_words=Fault.CAMERA.words)) == (*Fault.CAMERA.words, *said)
+
+
+@pytest.mark.parametrize("fault", [Fault.KEY, Fault.QUOTA, Fault.CLOCK])
+def test_why_the_service_cannot_be_used_is_said_once(fault: Fault) -> None:
+    for state in (LinkState.OFFLINE, LinkState.CONNECTING):
+        now = standing(state, failure=failed(fault=fault))
+        assert status.words(now) == (*fault.words, Phrase.NO_NOTES)
+        parts = (*Fault.CAMERA.words, *fault.words)
+        assert status.words(replace(now, fault_words=parts)) == (*parts, Phrase.NO_NOTES)
+
+
+def test_the_line_says_why_there_is_no_connection() -> None:
+    assert status.line(standing(LinkState.OFFLINE, failure=failed())).startswith("link offline: it failed (mend it), 0")
 
 
 def test_the_line_has_it_in_figures() -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from hardware.ports import CHUNK_BYTES, CHUNK_S, MICROPHONE_FORMAT, DeviceError, MicChunk, Trust, reason
+from hardware.ports import (
+    CHUNK_BYTES,
+    CHUNK_S,
+    MICROPHONE_FORMAT,
+    DeviceError,
+    MicChunk,
+    Trust,
+    reason,
+    without_library,
+)
 
 
 def test_a_chunk_is_20_ms_of_whole_samples() -> None:
@@ -35,3 +44,9 @@ def test_a_reason_is_never_empty() -> None:
     assert reason(FileNotFoundError(2, "No such file")) == "No such file"
     assert reason(ValueError("odd")) == "odd"
     assert reason(ValueError()) == "ValueError"
+
+
+def test_only_a_library_that_sound_cards_need_is_missing_from_an_installation() -> None:
+    assert "numpy is not installed" in str(without_library(ImportError("no", name="numpy")))
+    with pytest.raises(ImportError, match="ours"):
+        without_library(ImportError("ours", name="agent.nothing"))

@@ -12,6 +12,7 @@ import pytest
 from agent import config
 from agent.cli import COMMANDS
 from agent.errors import ExitCode
+from agent.faults import Fault
 from hardware.panel.rhythm import picture
 from hardware.ports import Rhythm
 
@@ -33,6 +34,11 @@ def test_the_shipped_configuration_loads() -> None:
 @pytest.mark.parametrize("rhythm", Rhythm)
 def test_each_rhythm_is_drawn_for_the_technician(rhythm: Rhythm) -> None:
     assert picture(rhythm)[:20] in (ROOT / "docs" / "technician.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_each_fault_code_is_explained_to_the_technician(fault: Fault) -> None:
+    assert f"\n| {fault.code} | " in (ROOT / "docs" / "technician.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("code", ExitCode)

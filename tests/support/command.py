@@ -43,10 +43,23 @@ def field_agent(*arguments: str, typed: str | None = "", **more: str) -> subproc
 
 @contextmanager
 def started(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command; it is killed if it does not end by itself."""
+    """Start a command with nothing to read; it is killed if it does not end by itself."""
+    with _started(arguments, subprocess.DEVNULL, more) as process:
+        yield process
+
+
+@contextmanager
+def typed_into(*arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command that reads from a pipe."""
+    with _started(arguments, subprocess.PIPE, more) as process:
+        yield process
+
+
+@contextmanager
+def _started(arguments: tuple[str, ...], stdin: int, more: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

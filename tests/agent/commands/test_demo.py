@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import time
 import wave
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent.commands.demo import faults, summary
 from agent.metrics import TurnRecord
-from tests.support.command import PATIENCE_S, field_agent, started
+from hardware.sound.alsa import alsa_cards
+from tests.support.command import PATIENCE_S, field_agent, started, typed_into
+from tests.support.sound_server import MICROPHONE, SPEAKER, SoundServer, missing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+AT_ONCE_S = 5.0
+"""How long an end may take, whatever the driver does: far less than its own time limits add up to."""
+
+needs_a_sound_server = pytest.mark.skipif(
+    bool(missing()) and not os.environ.get("CI"),
+    reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
+)
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Iterator[SoundServer]:
+    with SoundServer(tmp_path) as server:
+        yield server
 
 
 def loudest(path: Path) -> int:
@@ -80,6 +101,65 @@ def test_ctrl_c_ends_the_demo_with_its_own_code(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, error) == (130, "")
+
+
+@pytest.mark.parametrize("options", [("--speaker", "no such card"), ("--mic", "no such card"), ("--mic", "default")])
+def test_a_card_that_is_missing_ends_the_demo_by_its_name(tmp_path: Path, options: tuple[str, str]) -> None:
+    if options[1] == "default" and alsa_cards():
+        pytest.skip("this machine has a sound card")
+    with typed_into("demo", "--plain", *options, "--out", str(tmp_path)) as process:
+        code = process.wait(PATIENCE_S)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    part = "speaker" if "--speaker" in options else "microphone"
+    assert (code, said.count("\n")) == (74, 1), said
+    assert said.startswith(f"field-agent: {part} '{options[1]}': not found (plug it in, or choose one of: ")
+
+
+@needs_a_sound_server
+@pytest.mark.parametrize("frozen", [False, True])
+def test_ctrl_c_ends_a_demo_on_real_cards_at_once(sound: SoundServer, tmp_path: Path, *, frozen: bool) -> None:
+    arguments = ("demo", "--plain", "--mic", MICROPHONE, "--speaker", SPEAKER, "--out", str(tmp_path))
+    with typed_into(*arguments, **sound.environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        while "listening" not in (line := process.stdout.readline()):
+            assert line, "it ended"
+        if frozen:
+            sound.freeze()
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(PATIENCE_S) == 130
+        finally:
+            sound.thaw()
+        assert time.monotonic() - began < AT_ONCE_S
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+@needs_a_sound_server
+def test_ctrl_c_ends_a_demo_that_waits_for_a_sound_server(sound: SoundServer, tmp_path: Path) -> None:
+    arguments = ("demo", "--plain", "--speaker", SPEAKER, "--out", str(tmp_path))
+    sound.freeze()
+    try:
+        with started(*arguments, **sound.environment) as process:
+            time.sleep(2)  # nothing can be seen of it yet
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 130
+        assert time.monotonic() - began < AT_ONCE_S
+    finally:
+        sound.thaw()
+
+
+@needs_a_sound_server
+def test_enter_is_the_button_and_the_end_of_input_the_end(sound: SoundServer, tmp_path: Path) -> None:
+    done = field_agent("demo", "--plain", "--mic", MICROPHONE, "--out", str(tmp_path), typed="\n", **sound.environment)
+    assert (done.returncode, done.stderr) == (69, "field-agent: no turn happened: nothing was asked\n")
+    assert [line.split()[-1] for line in done.stdout.splitlines() if "  button " in line] == ["down", "up"]
 
 
 def test_the_summary_shortens_what_is_too_long_for_its_column() -> None:

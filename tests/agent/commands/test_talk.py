@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import tempfile
 import time
 import wave
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,25 @@ def test_the_time_given_is_the_time_taken(service: str) -> None:
 def test_the_first_words_may_be_the_boxes_own(service: str) -> None:
     done = field_agent("talk", *NO_DEVICES, "--url", service, "--initial-message", GAUGE, "--for", "2.5")
     assert done.returncode == 0
-    assert "speaking" in done.stdout
+    assert "answering" in done.stdout
+
+
+def test_the_first_message_is_answered_before_the_first_line_and_asked_in_every_run(service: str) -> None:
+    options = ("--text", "--url", service, "--initial-message", GAUGE)
+    state = tempfile.mkdtemp()
+    for _ in range(2):  # the second run resumes the conversation
+        done = field_agent("talk", *options, typed="And that?\n", XDG_STATE_HOME=state)
+        assert (done.returncode, done.stderr) == (0, "")
+        who = [line.split()[1] for line in done.stdout.splitlines()]
+        assert [name for name in who if name in ("answer", "turn")] == ["answer", "turn"] * 2
+        assert done.stdout.index(ANSWER) < done.stdout.index("turn ")
+        assert "interrupted" not in done.stdout
+
+
+def test_the_first_message_alone_is_answered_before_the_end(service: str) -> None:
+    done = field_agent("talk", "--text", "--url", service, "--initial-message", GAUGE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"answer      {ANSWER}" in done.stdout
 
 
 def test_lines_from_a_pipe_are_asked_one_after_the_other_and_their_end_is_the_end(service: str) -> None:
@@ -118,6 +137,14 @@ def test_lines_from_a_pipe_are_asked_one_after_the_other_and_their_end_is_the_en
     assert [name for name in who if name in ("answer", "turn")] == ["answer", "turn"] * 2
     assert "interrupted" not in done.stdout
     assert "played" not in done.stdout
+
+
+def test_a_typed_question_shows_what_the_camera_sees(service: str, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    options = ("--text", "--url", service, "--camera", str(ASSETS / "frames" / "00.jpg"), "--events", str(log))
+    assert field_agent("talk", *options, typed=f"{GAUGE}\n").returncode == 0
+    (turn,) = [event["turn"] for event in events(log) if event["event"] == "turn_ended"]
+    assert turn["frames"] == 1
 
 
 def test_an_empty_pipe_ends_it(service: str) -> None:
@@ -148,7 +175,7 @@ def test_a_signal_is_a_normal_end(service: str, tmp_path: Path, number: signal.S
     options = ("--mic", "silence", "--speaker", str(out), "--initial-message", GAUGE, "--for", "60")
     with started("talk", *options, "--url", service) as process:
         assert process.stdout is not None
-        while "speaking" not in (line := process.stdout.readline()):
+        while "answering" not in (line := process.stdout.readline()):
             assert line, "it ended"
         time.sleep(1)
         process.send_signal(number)
@@ -173,7 +200,7 @@ def test_in_a_terminal_it_says_which_keys_there_are_and_keeps_what_is_being_type
         os.close(slave)
         screen = _read_until(master, "Ctrl-C ends.")
         os.write(master, b"half a li")
-        screen += _read_until(master, "speaking\r\nhalf a li")
+        screen += _read_until(master, "answering\r\nhalf a li")
         os.write(master, b"\x03")
         screen += _read_until(master, None)
         assert process.wait(PATIENCE_S) == 0

@@ -16,6 +16,7 @@ from agent.store.tunings import load
 from hardware.inventory import Found, SoundCard
 from hardware.tuning.findings import Figures
 from hardware.tuning.session import TuningResult
+from tests.support.command import field_agent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,27 @@ def a_box_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 ROOM = "rate=16000"
+
+
+@pytest.mark.parametrize(
+    ("library", "command"),
+    [
+        ("numpy", ["tune"]),
+        ("sounddevice", ["tune"]),
+        ("numpy", ["tune", "--simulated", "rate=16000"]),
+        ("numpy", ["demo", "--mic", "default"]),
+        ("sounddevice", ["demo", "--mic", "default"]),
+    ],
+)
+def test_a_library_that_is_missing_is_named_with_what_installs_it(
+    tmp_path: Path, library: str, command: list[str]
+) -> None:
+    (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError('no', name='{library}')\n")
+    done = field_agent(*command, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 74
+    assert done.stderr == (
+        f"field-agent: sound: {library} is not installed (scripts/setup demo,audio, or pip install '.[audio]')\n"
+    )
 
 
 def test_a_good_box_ends_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

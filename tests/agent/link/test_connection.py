@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,11 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 
 from agent import config
+from agent.faults import Fault
 from agent.link import connection
 from agent.link.connection import ConnectionEnded, endpoint, judge_failure, open_connection
 from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
-from agent.link.verdicts import Next
+from agent.link.verdicts import Next, Reach, Verdict
 from agent.simulator import Simulator, parse
 from agent.wire import protocol
 from tests.support.stage import play, stage
@@ -52,7 +54,7 @@ def test_the_path_of_the_api_is_added_to_an_address_without_one(url: str, versio
 
 def certificate_error() -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "x")
-    error.verify_message = "self-signed certificate"
+    error.verify_code, error.verify_message = 18, "self-signed certificate"
     return error
 
 
@@ -63,21 +65,71 @@ def certificate_error() -> ssl.SSLCertVerificationError:
         (InvalidStatus(Response(503, "Unavailable", [])), Next.RESUME, "service fault: HTTP 503"),  # type: ignore[arg-type] # the same
         (certificate_error(), Next.RESUME, "certificate not trusted: self-signed certificate (check the clock and"),
         (socket.gaierror(-2, "x"), Next.RESUME, "host name not found (check the network and service.url)"),
+        (socket.gaierror(-3, "x"), Next.RESUME, "host name not found: a network, but no internet (check its way to"),
+        (ConnectionResetError("x"), Next.RESUME, "connection reset before it was made (is it wss://"),
+        (TimeoutError(), Next.RESUME, "no answer in time: a network, but no internet (check its way to"),
         (ConnectionRefusedError(111, "x"), Next.RESUME, "connection refused (check service.url)"),
         (ConnectionResetError(104, "x"), Next.RESUME, "connection reset before it was made (is it wss://"),
         (ssl.SSLError(1, "x"), Next.RESUME, "connection reset before it was made (is it wss://"),
-        (OSError(101, "Network is unreachable"), Next.RESUME, "no connection: Network is unreachable"),
-        (OSError("x"), Next.RESUME, "no connection: OSError"),
+        (OSError(101, "Network is unreachable"), Next.RESUME, "no connection: Network is unreachable: a network, but"),
+        (OSError("x"), Next.RESUME, "no connection: OSError: a network, but no internet"),
+        (OSError(24, "Too many open files"), Next.RESUME, "no connection: Too many open files"),
         (InvalidURI("ws://", "no host"), Next.RESUME, "not a WebSocket service: "),
         (InvalidHandshake("no"), Next.RESUME, "not a WebSocket service: no (check service.url)"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_every_failed_attempt_has_a_verdict_with_what_to_do(error: Exception, step: Next, words: str) -> None:
+def test_every_failed_attempt_has_a_verdict_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, step: Next, words: str
+) -> None:
+    monkeypatch.setattr(connection, "has_route", lambda: True)
     verdict = judge_failure(error)
     assert verdict.next is step
     assert str(verdict).startswith(words)
     assert "\n" not in str(verdict)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(socket.gaierror(-2, "x"), socket.gaierror(-3, "x"), TimeoutError()),
+        *(OSError(101, "unreachable"), OSError(113, "no route"), OSError("several")),
+    ],
+)
+def test_no_network_is_told_from_a_network_without_internet(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    for route, reach in ((False, Reach.NOWHERE), (True, Reach.NETWORK)):
+        monkeypatch.setattr(connection, "has_route", lambda route=route: route)
+        verdict = judge_failure(error)
+        assert (verdict.next, verdict.fault, verdict.reach) == (Next.RESUME, None, reach)
+        assert ("no network (" in str(verdict)) is not route
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "x"), ConnectionResetError("x"), InvalidHandshake("no")])
+def test_whoever_answers_is_there(error: Exception) -> None:
+    assert judge_failure(error).reach is Reach.SERVICE
+    assert judge_failure(TimeoutError(), answered=True).reach is Reach.SERVICE
+
+
+def test_a_certificate_from_the_future_means_that_the_clock_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    connection._trust.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    authority.issue_cert("127.0.0.1", not_before=tomorrow).configure_cert(context)
+
+    async def scene() -> Verdict:
+        async with Simulator(tls=context) as simulator:
+            with pytest.raises(ssl.SSLCertVerificationError) as refused:
+                await open_connection(settings_for(simulator.url), "key")
+            return judge_failure(refused.value)
+
+    verdict = play(scene())
+    assert verdict.fault is Fault.CLOCK
+    assert "not yet valid" in verdict.problem
 
 
 def test_the_socket_of_every_connection_is_tuned() -> None:

@@ -20,8 +20,9 @@ from websockets.utils import accept_key
 from agent import config
 from agent.errors import ConfigError
 from agent.link.connection import CLOSE_S, Connection
-from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, Link
+from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, SILENCE_S, Link
 from agent.link.state import LinkPhase, LinkState
+from agent.link.verdicts import Reach
 from agent.simulator import Simulator, SimulatorSettings, parse, shipped
 from agent.uplink.ledger import Ledger
 from agent.uplink.outbox import Outbox
@@ -342,6 +343,8 @@ def test_a_service_that_answers_no_handshake_is_given_up_in_time() -> None:
             await rig.until(LinkState.OFFLINE)
             assert rig.ears.times(LinkState.OFFLINE)[0] - started == pytest.approx(3.0, abs=0.1)
             assert rig.ears.problems == ["the service did not answer in time"]
+            assert rig.link.failure is not None
+            assert rig.link.failure.reach is Reach.SERVICE  # somebody took the connection
 
     play(scene())
 
@@ -356,7 +359,9 @@ def test_a_service_that_answers_no_setup_is_given_up_and_asked_again() -> None:
             started = asyncio.get_running_loop().time()
             await rig.until(LinkState.OFFLINE)
             assert rig.ears.times(LinkState.OFFLINE)[0] - started == pytest.approx(4.0, abs=0.1)
+            assert rig.link.failure is not None
             await rig.until(LinkState.UP)
+            assert rig.link.failure is None
             assert rig.link.connections == 1
 
     play(scene())
@@ -547,6 +552,18 @@ def test_a_line_without_pong_or_message_is_ended_in_time() -> None:
             assert server.ends[0] - since == pytest.approx(20.0, abs=IDLE_TICK_S + 0.1)
             assert rig.ears.problems == ["connection dropped: 1006 nothing heard for 20 s"]
             assert rig.link.connections == 2
+
+    play(scene())
+
+
+@pytest.mark.parametrize(("allowed_s", "limit_s"), [(5.0, 5.0), (40.0, SILENCE_S)])
+def test_a_prompt_service_is_given_less_time_and_never_more_than_is_allowed(allowed_s: float, limit_s: float) -> None:
+    async def scene() -> None:
+        hang = faulty("hang", at_s=10.0)
+        async with Simulator(None, hang) as simulator, rigged(simulator.url, pong_timeout_s=allowed_s) as rig:
+            await rig.up()
+            await asyncio.sleep(10 + limit_s + HEARTBEAT_S + 1)
+            assert rig.ears.problems == [f"connection dropped: 1006 nothing heard for {limit_s:.0f} s"]
 
     play(scene())
 

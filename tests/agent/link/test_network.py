@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def test_a_way_out_is_what_the_kernel_knows_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "OUTSIDE", ((socket.AF_INET, "127.0.0.1"),))
+    assert network.has_route()
+    monkeypatch.setattr(network, "OUTSIDE", ((socket.AF_INET, "0.0.0.256"), (socket.AF_INET6, "ff00::%none")))
+    assert not network.has_route()
+
+
 def link_message(kind: int, index: int, flags: int) -> bytes:
     body = LINK.pack(0, 1, index, flags, 0)
     return HEADER.pack(HEADER.size + len(body), kind, 0, 0, 0) + body

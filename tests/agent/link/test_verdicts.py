@@ -2,10 +2,16 @@ import pytest
 
 from agent.faults import Fault
 from agent.link.verdicts import (
+    EXPIRED,
+    LIFE_S,
+    NOT_YET_VALID,
     QUOTA_WAIT_S,
     REFUSED_WAIT_S,
+    RELEASED_AT,
     Next,
+    Reach,
     Verdict,
+    judge_certificate,
     judge_close,
     judge_key,
     judge_status,
@@ -138,7 +144,47 @@ def test_a_verdict_is_one_line() -> None:
 @pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
 def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
     verdict = judge_close(code, reason, resumed=False, failures=1)
-    assert (verdict.fault is not None) is (step is Next.REFUSED)
+    quota = "quota" in reason or "exhausted" in reason.lower()
+    assert (verdict.fault is not None) is (step is Next.REFUSED or quota)
+    assert (verdict.fault is Fault.QUOTA) is quota
+    assert not (verdict.quiet and step is Next.REFUSED)
+
+
+def test_a_quota_that_ends_connections_is_announced_with_the_second_of_them_and_only_then() -> None:
+    quiet = [judge_close(1011, QUOTA, resumed=False, failures=failures).quiet for failures in (1, 2, 3)]
+    assert quiet == [True, False, True]
+
+
+def test_a_quota_that_is_used_up_is_announced_and_waited_for() -> None:
+    verdict = judge_status(429)
+    assert (verdict.next, verdict.fault, verdict.wait_s) == (Next.RESUME, Fault.QUOTA, QUOTA_WAIT_S)
+    assert not verdict.quiet
+    assert judge_status(503).fault is None
+
+
+@pytest.mark.parametrize(("code", "reach"), [(1000, Reach.SERVICE), (1011, Reach.SERVICE), (1006, None)])
+def test_only_a_close_frame_shows_that_the_service_is_there(code: int, reach: Reach | None) -> None:
+    assert judge_close(code, "", resumed=False, failures=1).reach is reach
+
+
+@pytest.mark.parametrize(
+    ("code", "now", "fault"),
+    [
+        (NOT_YET_VALID, 0.0, Fault.CLOCK),
+        (NOT_YET_VALID, RELEASED_AT + 86_400, Fault.CLOCK),  # off for a season, and started where it was stopped
+        (EXPIRED, RELEASED_AT + 86_400, None),  # theirs
+        (EXPIRED, RELEASED_AT - 86_400, Fault.CLOCK),
+        (EXPIRED, RELEASED_AT + LIFE_S + 86_400, Fault.CLOCK),
+        (18, 0.0, None),  # self-signed
+    ],
+)
+def test_a_wrong_clock_is_told_from_a_wrong_certificate(code: int, now: float, fault: Fault | None) -> None:
+    verdict = judge_certificate(code, "no good", now)
+    assert (verdict.next, verdict.fault, verdict.reach) == (Next.RESUME, fault, Reach.SERVICE)
+    assert verdict.problem.endswith("no good")
+    if fault is Fault.CLOCK and now == 0.0:
+        assert str(verdict).startswith("the clock is wrong, it says 1970-01-01 00:00 UTC: ")
+        assert "timedatectl" in verdict.fix
 
 
 def test_a_key_that_cannot_be_read_is_refused_and_tried_again_slowly() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 
 import pytest
 
 from agent.errors import ExitCode
 from agent.service import process
-from agent.service.process import end_once, to_the_end, until_first
+from agent.service.process import end_once, soon_over, to_the_end, until_first
 from hardware.ports import DeviceError
 
 
@@ -69,6 +70,19 @@ def test_the_process_ends_at_once_where_a_driver_hangs(monkeypatch: pytest.Monke
     with pytest.raises(DeviceError):  # the exit is only recorded here
         to_the_end(stuck())
     assert codes == [ExitCode.STUCK]
+
+
+def test_an_end_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(process, "PATIENCE_S", 0.05)
+    with pytest.raises(asyncio.CancelledError), soon_over():
+        raise asyncio.CancelledError
+    assert codes == []
+    deadline = time.monotonic() + 5
+    while not codes and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert codes == [ExitCode.INTERRUPTED]
 
 
 def test_the_first_end_cancels_the_rest_and_a_failure_is_raised() -> None:

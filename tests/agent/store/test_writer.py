@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agent.store.errors import FULL, NEARLY_FULL
 from agent.store.writer import Writer
 from tests.support.stage import play
 
@@ -111,6 +112,30 @@ def test_a_problem_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
         ("WARNING", "store: first"),
         ("INFO", "store: is written again"),
     ]
+
+
+def test_what_becomes_another_trouble_is_told_again() -> None:
+    async def scene() -> None:
+        async with rig() as made:
+            made.warns(NEARLY_FULL)
+            made.fails(FULL)
+            made.fails("database or disk is full")
+            made.fails("broken")
+            await made.done()
+            assert made.problems == [NEARLY_FULL, FULL, "broken", NEARLY_FULL]
+
+    play(scene())
+
+
+def test_what_fails_because_nothing_more_fits_is_no_trouble_of_its_own() -> None:
+    async def scene() -> None:
+        async with rig() as made:
+            made.warns(FULL)
+            made.fails("there is no such recording")
+            await made.done()
+            assert made.problems == [FULL]
+
+    play(scene())
 
 
 def test_a_warning_lasts_while_jobs_succeed_and_until_a_job_has_lifted_it() -> None:

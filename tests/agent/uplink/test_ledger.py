@@ -119,6 +119,50 @@ def test_a_typed_utterance_holds_no_audio(ledger: Ledger) -> None:
     assert ledger.backlog_bytes == 0
 
 
+def test_a_typed_utterance_waits_for_its_picture_and_lets_nothing_overtake_it(ledger: Ledger) -> None:
+    number = ledger.add_text("what is this?", 3.0, looking=True)
+    recorded(ledger)
+    assert not ledger.unsent()
+    assert ledger.next() is None
+    assert not ledger.idle
+    assert ledger.seen(b"jpeg") == number
+    assert ledger.unsent()
+    assert [member(message) for message in drain(ledger)] == [
+        *("activityStart", "video", "text", "activityEnd"),
+        *("activityStart", "audio", "activityEnd"),
+    ]
+    assert ledger.seen(b"too late") == 0
+
+
+def test_an_open_stream_goes_on_while_a_typed_utterance_waits_for_its_picture(stream: Ledger) -> None:
+    stream.add_text("what is this?", 3.0, looking=True)
+    assert not stream.unsent()
+    stream.open(CHUNK)
+    assert stream.unsent()
+    assert [member(message) for message in drain(stream)] == ["audio"]
+    stream.seen(b"jpeg")
+    assert [member(message) for message in drain(stream)] == ["video", "text"]
+
+
+@pytest.mark.parametrize("looking", [False, True])
+def test_a_typed_utterance_goes_without_its_picture_when_the_next_is_there_first(
+    ledger: Ledger, *, looking: bool
+) -> None:
+    ledger.add_text("what is this?", 3.0, looking=True)
+    ledger.add_text("and that?", 4.0, looking=looking)
+    ledger.seen(b"jpeg")
+    assert [member(message) for message in drain(ledger)] == [
+        *("activityStart", "text", "activityEnd"),
+        *("activityStart", *(["video"] if looking else []), "text", "activityEnd"),
+    ]
+
+
+def test_no_picture_is_sent_of_what_could_not_be_taken(ledger: Ledger) -> None:
+    number = ledger.add_text("what is this?", 3.0, looking=True)
+    assert ledger.seen(b"") == number
+    assert [member(message) for message in drain(ledger)] == ["activityStart", "text", "activityEnd"]
+
+
 def test_only_one_utterance_is_recorded_at_a_time(ledger: Ledger) -> None:
     ledger.open(b"")
     with pytest.raises(AssertionError, match="one utterance"):

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from agent import config
 from agent.metrics import Counters
+from agent.uplink.bandwidth import LEAST_FRAME
 from agent.vision import pictures
-from agent.vision.pictures import Lens, Pictures
+from agent.vision.pictures import GLANCE_S, Lens, Pictures
 from hardware.ports import DeviceError
 from tests.support.stage import play
 
@@ -181,6 +182,68 @@ def test_a_still_is_kept_in_full_and_shown_small() -> None:
             await asyncio.sleep(0.1)
             assert [*rig.kept.values()] == [b"still 1", b"still 2"]
             assert rig.counters.stills == 2
+
+    play(scene())
+
+
+def test_a_frame_that_is_asked_for_is_taken_at_once_though_nobody_speaks() -> None:
+    async def scene() -> None:
+        async with rigged(max_frame_kb=30) as rig:
+            seen: list[bytes] = []
+            rig.pictures._frame_budget = lambda: (0, "full")
+            rig.pictures.open()
+            for number in (1, 2):
+                assert rig.pictures.glance(seen.append)
+                await asyncio.sleep(0.1)
+                assert len(seen) == number
+            assert seen == [b"frame 1", b"frame 2"]
+            assert set(rig.camera.limits) == {LEAST_FRAME}
+            assert rig.delivered == []
+
+    play(scene())
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_who_waits_for_a_frame_that_does_not_come_is_told_in_time(*, closes: bool) -> None:
+    async def scene() -> None:
+        async with rigged(shutter_s=60.0) as rig:
+            seen: list[tuple[float, bytes]] = []
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            rig.pictures.open()
+            assert rig.pictures.glance(lambda jpeg: seen.append((loop.time() - start, jpeg)))
+            if closes:
+                rig.pictures.close()
+            await asyncio.sleep(10)
+            assert seen == [(0.0 if closes else GLANCE_S, b"")]
+            assert rig.counters.frames_dropped == ({} if closes else {"late": 1})
+
+    play(scene())
+
+
+def test_a_camera_that_fails_keeps_nobody_waiting() -> None:
+    async def scene() -> None:
+        async with rigged() as rig:
+            seen: list[bytes] = []
+            rig.camera.broken = True
+            rig.pictures.open()
+            assert rig.pictures.glance(seen.append)
+            await asyncio.sleep(0.1)
+            assert seen == [b""]
+            assert [error.problem for error in rig.faults] == ["gone"]
+
+    play(scene())
+
+
+@pytest.mark.parametrize(("opened", "fps"), [(False, 1.0), (True, 0.0)])
+def test_nobody_waits_for_a_frame_where_none_will_be_taken(*, opened: bool, fps: float) -> None:
+    async def scene() -> None:
+        async with rigged(fps=fps) as rig:
+            if opened:
+                rig.pictures.open()
+            assert not rig.pictures.glance(lambda _: pytest.fail("nobody waits"))
+            await asyncio.sleep(5)
+            assert rig.camera.limits == []
 
     play(scene())
 

@@ -142,6 +142,8 @@ async def test_what_was_dropped_is_counted_over_all_starts() -> None:
     assert card.part.health() == DeviceHealth(dropped=3 + 3 + 2, glitches=5, working=True)
     card.part.stop()
     assert card.part.health().dropped == 8
+    card.dsp.dropped = 5
+    assert card.part.health().dropped == 9, "one block lost is shown, too"
 
 
 @on_a_loop
