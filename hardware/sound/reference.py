@@ -21,10 +21,12 @@ AGE_BLOCKS = 2
 AGE_S = (AGE_BLOCKS - 0.5) * BLOCK_S
 """How long before it is taken a block was handed to its driver. Drivers hold 20 ms or more of output and a block of
 input, so that the reference precedes its echo by 15 ms at least; with less, a late callback leaves it out."""
-SLACK_S = 0.75 * BLOCK_S
-"""How far the age may be off. Correcting it shifts the echo by a whole block, so more than half a block."""
+SLACK_S, NEW_SLACK_S = 0.75 * BLOCK_S, 0.5 * BLOCK_S
+"""How far the age may be off, and how far in the first second of a pair. A correction shifts the echo by a whole block:
+half a block is the best that it can do, and whatever starts within that stays far from the limit."""
 WINDOW = 50
 """Blocks whose median age is judged: a busy machine is late for a few, never for half a second's worth."""
+NEW_WINDOWS = 2
 MOST = 12
 """Blocks that may wait. A callback that is 100 ms late catches up; beyond that the driver has lost some."""
 MISSING = 8
@@ -51,6 +53,7 @@ class EchoReference:
         self._before = 0  # the blocks up to this number are from before the output rested
         self._stopped: int | None = 0
         self._ages: list[float] = []
+        self._windows = 0
         self._silence: tuple[int, bytes] | None = None
 
     def put(self, rate: int, pcm: bytes) -> None:
@@ -87,6 +90,7 @@ class EchoReference:
         if self._stopped is not None:
             self._before, self._stopped = self._stopped, None
         self._ages.clear()
+        self._windows = 0
 
     def _judge(self, age: float) -> None:
         """Correct the pairing if blocks have been taken too old or too young for a while."""
@@ -95,7 +99,8 @@ class EchoReference:
             return
         off = median(self._ages) - AGE_S
         self._ages.clear()
-        if abs(off) > SLACK_S:
+        self._windows += 1
+        if abs(off) > (SLACK_S if self._windows > NEW_WINDOWS else NEW_SLACK_S):
             self._taken += round(off / BLOCK_S)
 
     def _silent(self, otherwise: int) -> tuple[int, bytes]:

@@ -257,7 +257,7 @@ class StreamSupervisor:
     def _run(self) -> None:
         while streams := self._present():
             self._renew(streams)
-            wait = math.inf if self.stuck else min(stream.step() for stream in streams)
+            wait = min(math.inf if self.stuck else stream.step() for stream in streams)
             self._poked.wait(None if wait == math.inf else wait)
             self._poked.clear()
 

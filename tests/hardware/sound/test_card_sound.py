@@ -271,10 +271,10 @@ def test_glitches_stay_counted_when_a_card_is_opened_again(rack: Rack, play: Cal
     assert [box.sound.glitches(side) for side in sides] == [3, 3]
     rack.half_duplex = True  # now the microphone gets a stream of its own
     for side in sides[::-1]:
-        count = len(rack.opened)
+        old = {side.stream, None}
         side.reopen()
         box.sound.wake()
-        until(lambda count=count: len(rack.opened) > count)  # type: ignore[misc] # a default is what binds it
+        until(lambda side=side, old=old: side.stream not in old)  # type: ignore[misc] # a default is what binds it
     rack.now(into=False, out=True).glitches = 1
     rack.now(into=True, out=False).glitches = 2
     assert [box.sound.glitches(side) for side in sides] == [5, 4]

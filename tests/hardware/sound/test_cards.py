@@ -67,7 +67,7 @@ def test_a_default_that_vanished_is_the_first_that_is_left(
     assert cards.find("default", "output").index == 0
 
 
-def test_two_directions_are_one_card_by_number_or_else_by_name() -> None:
+def test_two_directions_are_one_card_by_its_number_alone() -> None:
     first, second = PRESENT[1], PRESENT[2]
     assert first.shares(Card(9, "USB Audio Device: Mic (hw:1,1)", 1, 44100))
     assert not first.shares(second)

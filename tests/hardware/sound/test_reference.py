@@ -126,6 +126,12 @@ def test_an_output_that_rests_is_silent_and_is_in_step_at_once_when_it_plays_aga
     assert max(delays) - min(delays) < 1e-6
 
 
+def test_an_input_that_rested_is_in_step_at_once_too() -> None:
+    delays = ages(Streams(hiccups=[(5.0, 15.0, "in", "lost")]).run(20.0), 15.0)
+    assert len(delays) == 500
+    assert max(delays) - min(delays) < 1e-6
+
+
 def test_what_was_played_before_a_rest_is_not_played_again() -> None:
     kept = EchoReference(lambda: 0.0)
     kept.put(48000, b"before")
