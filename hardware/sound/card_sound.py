@@ -75,6 +75,7 @@ class CardSound:
         self._hears = False
         self._on_drained: Callable[[int], None] = ignore
         self._reference = EchoReference()
+        self._held = b""  # what a microphone's own stream captured last
         self._output: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
         self.speaker = SupervisedStream(f"speaker '{audio.speaker}'", self._open_output, self._plays)
@@ -95,6 +96,7 @@ class CardSound:
         What was captured before still goes to the ``deliver`` of that time.
         """
         self._deliver = deliver
+        self._held = b""
         self.wake()
 
     def wake(self) -> None:
@@ -154,6 +156,7 @@ class CardSound:
             return SharedStream(self.speaker)
         stream = open_stream(self._input_side(), None)
         stream.block = partial(self._hear, capture(stream))
+        self._held = b""
         self._dsp.prepare(stream.rate, self._output.rate if self._output else stream.rate)
         log.info("%s: %s", self.microphone.name, described(stream))
         return stream
@@ -191,8 +194,12 @@ class CardSound:
         return played
 
     def _hear(self, source: Capture, captured: bytes) -> bytes:
+        """Pass on the block before this one: what was played by now surely comes before its echo."""
         output = self._output
-        self._feed(source, captured, *self._reference.take(output.rate if output else source.rate))
+        held, self._held = self._held, captured
+        reference = self._reference.take(output.rate if output else source.rate)
+        if held:
+            self._feed(source, held, *reference)
         return b""
 
     def _feed(self, source: Capture, captured: bytes, rate_out: int, played: bytes) -> None:

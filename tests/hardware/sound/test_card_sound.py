@@ -180,12 +180,18 @@ def test_two_cards_have_two_streams_and_what_is_played_meets_its_echo(
     monkeypatch.setattr(box.dsp, "feed", fed.append)
     box.sound.buffer.write(np.full(2400, 5000, dtype="<i2").tobytes())
     played = [out.block(b"") for _ in range(2)]
-    for _ in range(3):
-        into.block(bytes(882))
+    for number in range(4):
+        into.block(bytes([number]) * 882)
     assert [(block.rate_out, block.played) for block in fed] == [
-        *((48000, each) for each in played),
-        (48000, bytes(960)),
+        (48000, played[1]),
+        *2 * [(48000, bytes(960))],
     ]
+    assert [block.captured[0] for block in fed] == [0, 1, 2], "one block later, so that its reference surely is there"
+    fed.clear()
+    box.listen()
+    for number in (7, 8):
+        into.block(bytes([number]) * 882)
+    assert [block.captured[0] for block in fed] == [7], "who begins to listen hears nothing from before"
 
 
 def test_a_card_that_cannot_do_both_at_once_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:

@@ -13,7 +13,7 @@ from hardware.sound import reference
 from hardware.sound.reference import AGE_BLOCKS, AGE_S, MISSING, EchoReference
 from hardware.sound.streams import BLOCK_S
 
-SETTLED_S = 1.1
+SETTLED_S = 2.1
 """After a hiccup: what is left of one window, and another."""
 
 
@@ -92,7 +92,7 @@ def test_late_callbacks_shift_nothing(phase: float) -> None:
 @pytest.mark.parametrize("ppm", [-200, -20, 20, 200])
 def test_clocks_that_differ_shift_the_pair_by_one_block_now_and_then(ppm: int) -> None:
     delays = ages(Streams(ppm=ppm, late_s=0.001).run(300.0), SETTLED_S)
-    assert max(abs(each - AGE_S) for each in delays) < BLOCK_S
+    assert max(abs(each - AGE_S) for each in delays) < 1.2 * BLOCK_S
     steps = [after - before for before, after in pairwise(delays) if abs(after - before) > BLOCK_S / 2]
     assert len(steps) <= 300.0 * abs(ppm) * 1e-6 / BLOCK_S + 1
     assert all(abs(each) < 1.1 * BLOCK_S for each in steps)
@@ -103,7 +103,7 @@ def test_clocks_that_differ_shift_the_pair_by_one_block_now_and_then(ppm: int) -
 @pytest.mark.parametrize("which", [("in",), ("out",), ("in", "out")], ids=["in", "out", "both"])
 def test_a_hiccup_is_over_when_it_is_over(which: tuple[str, ...], seconds: float, fate: str) -> None:
     hiccups = [(5.0, 5.0 + seconds, each, fate) for each in which]
-    meetings = Streams(late_s=0.001, hiccups=hiccups).run(12.0)
+    meetings = Streams(late_s=0.001, hiccups=hiccups).run(13.0)
     delays = ages(meetings, 5.0 + seconds + SETTLED_S)
     assert len(delays) > 400, "they meet at all"
     assert max(delays) - min(delays) < 1e-6
