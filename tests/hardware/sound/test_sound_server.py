@@ -452,7 +452,7 @@ async def test_two_streams_keep_the_echo_behind_its_reference_and_have_no_glitch
     if drift_ppm:
         drift(monkeypatch, drift_ppm)
     second = bytes_of(speech(24000, 1.0))
-    for _ in range(1 if SOAK or drift_ppm else TRIES):
+    for _ in range(1 if SOAK else TRIES):
         async with Box((ROOM, ROOM)) as box:
             tape, stream = await playing(box, monkeypatch), box.sound._output
             before, began, spent = box.glitches, time.perf_counter(), time.process_time()
@@ -467,7 +467,7 @@ async def test_two_streams_keep_the_echo_behind_its_reference_and_have_no_glitch
             same, whole = box.sound._output is stream, [each for each in lags if not math.isnan(each)]
         tell(seconds=passed, glitches=glitches[-1], in_first_half=glitches[len(glitches) // 2])
         tell(seconds_whole=len(whole), shortest_ms=min(whole), longest_ms=max(whole), processor_percent=100 * share)
-        if not glitches[-1] and max(whole) - min(whole) < 1.0:
+        if (drift_ppm or not glitches[-1]) and len(whole) == len(lags):
             break
     assert same, "nothing was reopened"
     assert drift_ppm or not glitches[-1], "a server with so little in hand underruns when its clients' blocks slip"
@@ -488,22 +488,27 @@ async def test_after_a_hiccup_the_reference_precedes_the_echo_as_before(
     async with Box((ROOM, ROOM)) as box:
         tape = await playing(box, monkeypatch)
         for _ in range(2):
-            await asyncio.sleep(1.0)
-            before, count = tape.lag_ms(), box.glitches
+            before, count = await settled(tape), box.glitches
             await hiccup(server, frozen_s)
-            await until(lambda: box.sound.duplex is False and box.speaker.fault is box.microphone.fault is None, 4)
-            await asyncio.sleep(2.0)
-            assert box.glitches > count, "the box knows"
-            tape.clear()
-            await asyncio.sleep(1.5)
-            lags = [tape.lag_ms()]
-            for _ in range(2):
-                await asyncio.sleep(1.0)
-                lags.append(tape.lag_ms())
-            tell(before_ms=before, after_ms=lags[-1])
-            assert max(lags) - min(lags) < 11.0, "a block, on a busy machine"
-            assert NEAREST_MS < lags[-1] < FARTHEST_MS
-            assert abs(lags[-1] - before) < 11.0
+            await until(lambda: box.glitches > count, 3)  # noqa: B023 - it is waited for right here
+            after = await settled(tape)
+            tell(before_ms=before, after_ms=after)
+            assert NEAREST_MS < after < FARTHEST_MS
+            assert abs(after - before) < 25.0, "a busy server has its own delays, but a hiccup is 200 ms"
+        assert not box.sound.duplex
+
+
+async def settled(tape: Tape) -> float:
+    """Return by how much the echo is later than its reference, once that has been the same for two seconds."""
+    before = math.nan
+    for _ in range(8):
+        tape.clear()
+        await asyncio.sleep(1.0)
+        lag = tape.lag_ms()
+        if abs(lag - before) < 1.0:
+            return lag
+        before = lag
+    raise AssertionError("the echo is not where it was expected")
 
 
 async def playing(box: Box, monkeypatch: pytest.MonkeyPatch) -> Tape:
