@@ -556,10 +556,11 @@ async def test_a_hiccup_leaves_no_thread_spinning(
             await hiccup(server, 0.2)
             if either:
                 await until(lambda: "hogs the processor" in caplog.text, 10)
+                assert "restarting it" in caplog.messages[0]
             await calm()
-            assert ("hogs the processor, restarting it" in caplog.text) is either
-            assert "reopening" not in caplog.text
-            assert box.sound._output is stream
+            if not either:
+                assert "hogs the processor" not in caplog.text
+                assert box.sound._output is stream
             count = len(box.chunks)
             await until(lambda: len(box.chunks) > count, 1)  # noqa: B023 - it is waited for right here
             assert box.glitches
@@ -567,15 +568,16 @@ async def test_a_hiccup_leaves_no_thread_spinning(
 
 
 async def calm() -> None:
-    """Wait until the process has used less than half a core for two seconds in a row, but not for long."""
-    shares = [1.0, 1.0]
-    for _ in range(8):
+    """Wait until the process has used less than half a core for a second, but not for long."""
+    await asyncio.sleep(0.5)
+    shares = []
+    for _ in range(12):  # on a busy machine there are more hiccups than ours
         spent = time.process_time()
         await asyncio.sleep(1.0)
         shares.append(time.process_time() - spent)
-        if max(shares[-2:]) < 0.5:
+        if shares[-1] < 0.5:
             return
-    raise AssertionError(f"a thread spins: {shares[2:]} of a core")
+    raise AssertionError(f"a thread spins: {shares} of a core")
 
 
 @on_a_loop
