@@ -140,7 +140,7 @@ class DeviceHealth:
     dropped: int = 0
     """Chunks or edges that were lost because the loop or the processor stalled."""
     glitches: int = 0
-    """Overruns and underruns that the driver reported since the card was last opened."""
+    """How often sound was lost or displaced between driver and card."""
     underruns: int = 0
     """How often an answer ran dry and then went on."""
     dropped_s: float = 0.0

@@ -1,7 +1,8 @@
 """What a microphone and a speaker on sound cards share: the streams, and the path of each block through them.
 
 If both are on one card, there is one duplex stream, which belongs to the speaker's side and is shared by the
-microphone. Otherwise there are two streams, and what is played is kept for a moment, until its echo is captured.
+microphone. Otherwise there are two streams, and what is played is kept for a moment, until its echo is captured. So it
+is behind a sound server, where a duplex stream may spin (docs/portaudio-spin.md).
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from hardware.ports import AudioFormat, DeviceError
+from hardware.ports import DeviceError
 from hardware.sound.cards import driver, find, supervisor
 from hardware.sound.dsp_thread import Block, Capture
 from hardware.sound.mixer import set_levels
 from hardware.sound.playback import PlaybackBuffer
+from hardware.sound.reference import EchoReference
 from hardware.sound.renderer import Renderer, Volume
-from hardware.sound.streams import BLOCK_S, CardStream, Side, open_stream
+from hardware.sound.streams import CardStream, Side, open_stream
 from hardware.sound.supervisor import SupervisedStream
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ once: starting takes milliseconds, and clicks on some cards."""
 BRIEF_S = 1.0
 """The same while nobody listens, so that a sleeping box does not wake up a hundred times a second and a duplex stream
 does not capture, even though that audio is discarded."""
-REFERENCE_BLOCKS = 4
-"""40 ms: an echo comes later than that, so that the reference still precedes it."""
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +75,8 @@ class CardSound:
         self._hears = False
         self._on_drained: Callable[[int], None] = ignore
         self._reference = EchoReference()
+        self._held = b""  # what a microphone's own stream captured last
         self._output: CardStream | None = None
-        self._input: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
         self.speaker = SupervisedStream(f"speaker '{audio.speaker}'", self._open_output, self._plays)
         self.microphone = SupervisedStream(f"microphone '{audio.microphone}'", self._open_input, self._listening)
@@ -97,6 +96,7 @@ class CardSound:
         What was captured before still goes to the ``deliver`` of that time.
         """
         self._deliver = deliver
+        self._held = b""
         self.wake()
 
     def wake(self) -> None:
@@ -113,9 +113,8 @@ class CardSound:
         return self._output is not None and self._output.duplex and self.speaker.stream is self._output
 
     def glitches(self, side: SupervisedStream) -> int:
-        """Return the overruns and underruns that the driver reported for ``side`` since its card was last opened."""
-        stream = self._output if side is self.speaker or self.duplex else self._input
-        return stream.glitches if stream else 0
+        """Return how often sound of ``side`` was lost or displaced so far, however often its card was opened."""
+        return side.glitches
 
     def reopen_microphone(self) -> None:
         """Reopen a microphone that delivers only zeros, but not while an answer plays on the same stream."""
@@ -154,11 +153,11 @@ class CardSound:
     def _open_input(self) -> Stream:
         if self._output and self.duplex:
             self._dsp.prepare(self._output.rate, self._output.rate)
-            return SharedStream()
+            return SharedStream(self.speaker)
         stream = open_stream(self._input_side(), None)
         stream.block = partial(self._hear, capture(stream))
+        self._held = b""
         self._dsp.prepare(stream.rate, self._output.rate if self._output else stream.rate)
-        self._input = stream
         log.info("%s: %s", self.microphone.name, described(stream))
         return stream
 
@@ -195,8 +194,12 @@ class CardSound:
         return played
 
     def _hear(self, source: Capture, captured: bytes) -> bytes:
+        """Pass on the block before this one: what was played by now surely comes before its echo."""
         output = self._output
-        self._feed(source, captured, *self._reference.take(output.rate if output else source.rate))
+        held, self._held = self._held, captured
+        reference = self._reference.take(output.rate if output else source.rate)
+        if held:
+            self._feed(source, held, *reference)
         return b""
 
     def _feed(self, source: Capture, captured: bytes, rate_out: int, played: bytes) -> None:
@@ -212,6 +215,16 @@ class SharedStream:
 
     spinning = False
 
+    def __init__(self, owner: SupervisedStream) -> None:
+        """Share the stream of ``owner``, and its glitches from now on."""
+        self._owner = owner
+        self._before = owner.glitches
+
+    @property
+    def glitches(self) -> int:
+        """How often sound was lost or displaced while it was shared."""
+        return self._owner.glitches - self._before
+
     def start(self) -> None:
         """No-op: the stream runs while somebody listens."""
 
@@ -220,29 +233,6 @@ class SharedStream:
 
     def close(self) -> None:
         """No-op, as ``start``."""
-
-
-class EchoReference:
-    """The blocks played last, to go with the next captured blocks. As clocks drift, it may lack or drop a block."""
-
-    def __init__(self) -> None:
-        """Begin with nothing played."""
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=REFERENCE_BLOCKS)
-        self._silence: tuple[int, bytes] | None = None
-
-    def put(self, rate: int, played: bytes) -> None:
-        """Add a block that is being played."""
-        self._blocks.append((rate, played))
-
-    def take(self, otherwise: int) -> tuple[int, bytes]:
-        """Return the oldest block with its rate; silence if there is none, at the last rate or at ``otherwise``."""
-        try:
-            rate, played = self._blocks.popleft()
-        except IndexError:
-            return self._silence or (otherwise, bytes(AudioFormat(otherwise).bytes_in(BLOCK_S)))
-        if self._silence is None or self._silence[0] != rate:
-            self._silence = rate, bytes(len(played))
-        return rate, played
 
 
 def capture(stream: CardStream) -> Capture:

@@ -49,8 +49,11 @@ class Card:
         return number_in(self.name)
 
     def shares(self, other: Card) -> bool:
-        """Return whether both are the same hardware, with one clock, as far as can be told."""
-        return self.name == other.name if self.number is None else self.number == other.number
+        """Return whether one duplex stream can serve both: the same hardware, used directly.
+
+        Behind anything else clocks may differ, and a duplex stream may spin (docs/portaudio-spin.md).
+        """
+        return self.number is not None and self.number == other.number
 
 
 @lru_cache(maxsize=1)

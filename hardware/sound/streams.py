@@ -6,6 +6,7 @@ together by construction, so the delay of the echo is constant for as long as th
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from itertools import product
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.sound.cards import Unsupported, driver, translated
 from hardware.sound.pcm import spread
+from hardware.sound.spin import SpinWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,13 +23,12 @@ if TYPE_CHECKING:
 
 LATENCY_S = 0.02
 """The latency to ask the driver for: two 10 ms blocks. Less runs dry on a loaded Pi, more is audible after a flush."""
+LATE_S = 0.1
+"""A callback this long after the one before is a glitch: drivers hold 20 to 30 ms. Sound servers do not report it."""
 BLOCK_S = 0.010
 """The echo canceller's frame, and how long a flush may take to reach the driver."""
 COMMON_RATES = (48_000, 44_100, 32_000, 16_000, 24_000, 96_000)
 """The rates to try, most common first. ALSA's converter is not used: it has no filter, and aliases."""
-SPIN_BLOCKS = 100
-SPIN_SHARE = 0.5
-"""Share of a core over ``SPIN_BLOCKS``; normal is 3 %. After an underrun PortAudio may poll without ever waiting."""
 WIDE = "int32"
 DEPTHS = ("int16", WIDE)
 """16 bits suffice; some I2S microphones and amplifiers support only 32."""
@@ -64,11 +65,9 @@ class CardStream:
         self.channels = shape
         self.block: Callable[[bytes], bytes] = lambda _: b""
         self.glitches = 0
-        """How many overruns and underruns the driver reported."""
-        self.spinning = False
-        """Whether the driver's thread hogs the processor, although it still calls back."""
-        self._calls = 0
-        self._clocks = 0.0, 0.0
+        """How often sound was lost or displaced: the driver says so, or a callback was late, or its thread spins."""
+        self._watch = SpinWatch()
+        self._late_at = math.inf
         side = into or out
         assert side is not None
         self.name = f"sound card '{side.card.name}'"
@@ -78,6 +77,11 @@ class CardStream:
     def duplex(self) -> bool:
         """Whether it serves both directions."""
         return self.into is not None and self.out is not None
+
+    @property
+    def spinning(self) -> bool:
+        """Whether the driver's thread hogs the processor, although it still calls back."""
+        return self._watch.spinning
 
     @property
     def wide(self) -> bool:
@@ -92,6 +96,7 @@ class CardStream:
 
     def start(self) -> None:
         """Begin to call ``block``."""
+        self._watch, self._late_at = SpinWatch(), math.inf
         translated(self.name, self._stream.start)
 
     def abort(self) -> None:
@@ -138,12 +143,10 @@ class CardStream:
         self._fill(data, self.block(bytes(heard)))
 
     def _count(self, status: Any) -> None:  # noqa: ANN401 - untyped library
-        self.glitches += bool(status)
-        self._calls += 1
-        if self._calls % SPIN_BLOCKS == 0:
-            wall, spent = time.monotonic(), time.thread_time()
-            self.spinning = spent - self._clocks[1] > SPIN_SHARE * (wall - self._clocks[0])
-            self._clocks = wall, spent
+        now, spun = time.monotonic(), self._watch.spinning
+        self._watch.block()
+        self.glitches += bool(status) or now > self._late_at or self._watch.spinning > spun
+        self._late_at = now + LATE_S
 
     def _fill(self, data: Any, pcm: bytes) -> None:  # noqa: ANN401 - untyped library
         assert self.out is not None

@@ -38,6 +38,8 @@ RESCAN_S = 10.0
 """Time between rescans if the kernel reports no change: the card may have been in use when PortAudio looked."""
 CALL_LIMIT_S = 4.0
 """A driver call that takes longer hangs; opening a slow USB card takes less than 1 s, setting its levels 2 s."""
+CALM_S = 2.5
+"""If a stream spins this soon after it was started again, that was no cure: two times as long as it takes to see."""
 
 
 class Stream(Protocol):
@@ -45,7 +47,11 @@ class Stream(Protocol):
 
     @property
     def spinning(self) -> bool:
-        """Whether it works but hogs the processor, which reopening cures."""
+        """Whether it works but hogs the processor, which aborting and starting it again should cure."""
+
+    @property
+    def glitches(self) -> int:
+        """How often sound was lost or displaced since it was opened."""
 
     def start(self) -> None:
         """Begin to call back."""
@@ -88,6 +94,14 @@ class SupervisedStream:
         self._beating = False
         self._dead_at = math.inf
         self._retry_at = -math.inf
+        self._calmed_at = -math.inf
+        self._counted: tuple[int, Stream | None] = 0, None  # glitches of the streams before this one: read as one
+
+    @property
+    def glitches(self) -> int:
+        """How many glitches there were in all streams that were opened so far; from any thread."""
+        before, stream = self._counted
+        return before + (stream.glitches if stream else 0)
 
     def beat(self) -> None:
         """Prove that the stream lives; called by the driver's callback."""
@@ -142,8 +156,7 @@ class SupervisedStream:
 
     def drop(self) -> None:
         """Release the stream, whatever state it is in."""
-        stream, self.stream = self.stream, None
-        self._running = False
+        stream = self._part()
         if stream is not None:
             try:
                 limited(self.name, stream.abort)
@@ -154,13 +167,21 @@ class SupervisedStream:
 
     def _give_up(self, error: DeviceError) -> None:
         self.stuck = True
-        self.stream, self._running = None, False
+        self._part()
         self.fault = error.of(self.name)
         self.on_fault(self.fault)
+
+    def _part(self) -> Stream | None:
+        """Part with the stream and return it; its glitches stay counted."""
+        stream = self.stream
+        self._counted = self.glitches, None
+        self.stream, self._running = None, False
+        return stream
 
     def _advance(self) -> None:
         if self.stream is None:
             self.stream = limited(self.name, self._opened)
+            self._counted = self._counted[0], self.stream
         if self._wanted() != self._running:
             self._switch(self.stream)
         if not self._running or self._beating:
@@ -168,9 +189,19 @@ class SupervisedStream:
         if self._running and time.monotonic() > self._dead_at:
             raise DeviceError(self.name, "stopped delivering", "check that it is plugged in")
         if self._running and self.stream.spinning:
-            log.warning("%s: its driver hogs the processor, reopening it", self.name)
+            self._calm(self.stream)
+
+    def _calm(self, stream: Stream) -> None:
+        """Start a spinning stream again, which takes 2 ms; if that was of no use the last time, open it again."""
+        now = time.monotonic()
+        again = now < self._calmed_at + CALM_S
+        self._calmed_at = now
+        log.warning("%s: its driver hogs the processor, %s it", self.name, "reopening" if again else "restarting")
+        if again:
             self.drop()
-            self._advance()
+        else:
+            self._switch(stream)
+        self._advance()
 
     def _switch(self, stream: Stream) -> None:
         if self._running:
@@ -226,7 +257,7 @@ class StreamSupervisor:
     def _run(self) -> None:
         while streams := self._present():
             self._renew(streams)
-            wait = math.inf if self.stuck else min(stream.step() for stream in streams)
+            wait = min(math.inf if self.stuck else stream.step() for stream in streams)
             self._poked.wait(None if wait == math.inf else wait)
             self._poked.clear()
 

@@ -11,7 +11,7 @@ import pytest
 from hardware.ports import SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound
-from hardware.sound.card_sound import CardSound, EchoReference, SharedStream
+from hardware.sound.card_sound import CardSound, SharedStream
 from hardware.sound.cards import Card
 from hardware.sound.dsp_thread import Block, Capture, DspThread
 from hardware.sound.playback import PlaybackBuffer
@@ -180,12 +180,18 @@ def test_two_cards_have_two_streams_and_what_is_played_meets_its_echo(
     monkeypatch.setattr(box.dsp, "feed", fed.append)
     box.sound.buffer.write(np.full(2400, 5000, dtype="<i2").tobytes())
     played = [out.block(b"") for _ in range(2)]
-    for _ in range(3):
-        into.block(bytes(882))
+    for number in range(4):
+        into.block(bytes([number]) * 882)
     assert [(block.rate_out, block.played) for block in fed] == [
-        *((48000, each) for each in played),
-        (48000, bytes(960)),
+        (48000, played[1]),
+        *2 * [(48000, bytes(960))],
     ]
+    assert [block.captured[0] for block in fed] == [0, 1, 2], "one block later, so that its reference surely is there"
+    fed.clear()
+    box.listen()
+    for number in (7, 8):
+        into.block(bytes([number]) * 882)
+    assert [block.captured[0] for block in fed] == [7], "who begins to listen hears nothing from before"
 
 
 def test_a_card_that_cannot_do_both_at_once_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:
@@ -257,10 +263,24 @@ def test_a_speaker_that_must_not_sleep_runs_and_rustles(rack: Rack, play: Callab
     assert 0 < np.abs(np.frombuffer(rack.opened[0].block(bytes(960)), dtype="<i2")).max() <= 1
 
 
-def test_the_reference_keeps_pace_with_cards_that_do_not() -> None:
-    reference = EchoReference()
-    assert reference.take(16000) == (16000, bytes(320))
-    for number in range(9):
-        reference.put(48000, bytes([number]) * 960)
-    assert [reference.take(16000)[1][0] for _ in range(card_sound.REFERENCE_BLOCKS)] == [5, 6, 7, 8]
-    assert reference.take(16000) == (48000, bytes(960))
+def test_a_card_behind_a_sound_server_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:
+    server = Card(5, "pulse", 32, 44100)
+    rack.cards = {"input": {"pulse": server}, "output": {"pulse": server}}
+    play("pulse", "pulse")
+    assert sorted(stream.duplex for stream in rack.opened) == [False, False]
+
+
+def test_glitches_stay_counted_when_a_card_is_opened_again(rack: Rack, play: Callable[..., Played]) -> None:
+    box = play("usb", "usb")
+    sides = box.sound.microphone, box.sound.speaker
+    rack.opened[0].glitches = 3
+    assert [box.sound.glitches(side) for side in sides] == [3, 3]
+    rack.half_duplex = True  # now the microphone gets a stream of its own
+    for side in sides[::-1]:
+        old = {side.stream, None}
+        side.reopen()
+        box.sound.wake()
+        until(lambda side=side, old=old: side.stream not in old)  # type: ignore[misc] # a default is what binds it
+    rack.now(into=False, out=True).glitches = 1
+    rack.now(into=True, out=False).glitches = 2
+    assert [box.sound.glitches(side) for side in sides] == [5, 4]

@@ -67,12 +67,12 @@ def test_a_default_that_vanished_is_the_first_that_is_left(
     assert cards.find("default", "output").index == 0
 
 
-def test_two_directions_are_one_card_by_number_or_else_by_name() -> None:
+def test_two_directions_are_one_card_by_its_number_alone() -> None:
     first, second = PRESENT[1], PRESENT[2]
     assert first.shares(Card(9, "USB Audio Device: Mic (hw:1,1)", 1, 44100))
     assert not first.shares(second)
-    assert PRESENT[3].shares(Card(3, "default", 2, 48000))
     assert not PRESENT[3].shares(first)
+    assert not PRESENT[3].shares(PRESENT[3]), "behind a sound server there may be two clocks, and duplex may spin"
 
 
 @pytest.mark.usefixtures("present")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import math
 import os
 import sys
 import time
@@ -21,6 +22,7 @@ from hardware.settings import AudioSettings
 from hardware.sound import card_sound, cards, microphone, streams, supervisor
 from hardware.sound.card_sound import CardSound
 from hardware.sound.dsp_thread import DspThread
+from hardware.sound.echo import ENTER_DB
 from hardware.sound.microphone import CardMicrophone
 from hardware.sound.speaker import CardSpeaker
 from hardware.sound.streams import Side
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
+    from hardware.sound.dsp_thread import Block
 
 pytestmark = [
     pytest.mark.sound,
@@ -43,8 +46,8 @@ pytestmark = [
 ]
 
 ONE, TWO = (CARD, CARD), (MICROPHONE, SPEAKER)
-XRUN_S = float(os.environ.get("FIELD_AGENT_XRUN_S", "3"))
-"""Seconds without an over- or underrun; 600 before a release."""
+SOAK = bool(os.environ.get("FIELD_AGENT_SOAK"))
+"""Whether to play and listen for ten minutes; before a release, on a machine that does nothing else."""
 TRIES = 3
 """A busy machine misses a deadline now and then, and a fault in the program always does."""
 
@@ -85,7 +88,7 @@ class Box:
 
     def __init__(self, names: tuple[str, str], **audio: Any) -> None:
         loop = asyncio.get_running_loop()
-        dsp = DspThread()
+        self.dsp = dsp = DspThread()
         self.sound = CardSound(AudioSettings(microphone=names[0], speaker=names[1], **audio), dsp)
         self.microphone, self.speaker = CardMicrophone(loop, self.sound, dsp), CardSpeaker(loop, self.sound)
         self.chunks: list[tuple[float, MicChunk]] = []
@@ -161,21 +164,41 @@ def bytes_of(signal: np.ndarray) -> bytes:
     return bytes(np.rint(signal).astype("<i2").tobytes())
 
 
-KINDS: dict[str, tuple[tuple[str, str], object, str, object]] = {
-    "one card": (ONE, streams, "BLOCK_S", 0.010),
-    "two cards": (TWO, streams, "BLOCK_S", 0.010),
-    "44.1 kHz": (ONE, streams, "COMMON_RATES", (44100,)),
-    "stereo": (ONE, Side, "counts", (2,)),
-    "32 bit": (ONE, streams, "DEPTHS", ("int32",)),
+KINDS: dict[str, tuple[tuple[str, str], bool, object, str, object]] = {
+    "one card": (ONE, True, streams, "BLOCK_S", 0.010),
+    "behind a sound server": (ONE, False, streams, "BLOCK_S", 0.010),
+    "two cards": (TWO, False, streams, "BLOCK_S", 0.010),
+    "44.1 kHz": (ONE, True, streams, "COMMON_RATES", (44100,)),
+    "stereo": (ONE, True, Side, "counts", (2,)),
+    "32 bit": (ONE, True, streams, "DEPTHS", ("int32",)),
 }
-"""Which cards, and what they are limited to: this server can do everything."""
+"""Which cards, whether in one stream, and what they are limited to: this server can do everything."""
+
+
+def in_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take what has one name for a card that is used directly: only those get a duplex stream."""
+    monkeypatch.setattr(cards.Card, "shares", lambda self, other: self.name == other.name)
+
+
+@pytest.fixture
+def one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_one_stream(monkeypatch)
+
+
+@pytest.fixture(params=[True, False], ids=["one stream", "two streams"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    if request.param:
+        in_one_stream(monkeypatch)
+    return bool(request.param)
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    names, where, limit, value = KINDS[request.param]
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[str, str], bool]:
+    names, duplex, where, limit, value = KINDS[request.param]
     monkeypatch.setattr(where, limit, value)
-    return names
+    if duplex:
+        in_one_stream(monkeypatch)
+    return names, duplex
 
 
 @pytest.fixture
@@ -191,13 +214,16 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[..., None]:
 
 
 @on_a_loop
-async def test_both_at_once_and_both_whole(server: SoundServer, tmp_path: Path, kind: tuple[str, str]) -> None:
+async def test_both_at_once_and_both_whole(
+    server: SoundServer, tmp_path: Path, kind: tuple[tuple[str, str], bool]
+) -> None:
+    names, duplex = kind
     said, answered = speech(16000, 1.0), speech(24000, 1.0)
     wav = write_wav(tmp_path / "speech.wav", said, 16000)
     for _ in range(TRIES):
-        async with Box(kind) as box:
+        async with Box(names) as box:
             await box.listen()
-            assert box.sound.duplex is (kind == ONE)
+            assert box.sound.duplex is duplex
             await asyncio.to_thread(
                 server.play(wav).wait
             )  # before the answer: its echo is cancelled, and there is none
@@ -225,9 +251,9 @@ async def test_both_at_once_and_both_whole(server: SoundServer, tmp_path: Path, 
 
 @on_a_loop
 async def test_a_press_is_soon_answered_with_sound_and_a_closed_microphone_delivers_nothing(
-    server: SoundServer, monkeypatch: pytest.MonkeyPatch
+    server: SoundServer, monkeypatch: pytest.MonkeyPatch, one_stream: None
 ) -> None:
-    del server
+    del server, one_stream
     monkeypatch.setattr(card_sound, "BRIEF_S", 0.1)
     async with Box(ONE) as box:
         await until(lambda: box.sound.duplex, 3)
@@ -252,9 +278,9 @@ async def test_a_press_is_soon_answered_with_sound_and_a_closed_microphone_deliv
 
 
 @on_a_loop
-async def test_flush_silences_within_a_moment(server: SoundServer, tell: Callable[..., None]) -> None:
+async def test_flush_silences_within_a_moment(server: SoundServer, tell: Callable[..., None], *, either: bool) -> None:
     """Seen by a microphone in the same room: the driver's buffers out and in, one block, one chunk."""
-    del server
+    del server, either
     delays, trips = [], []
     async with Box((ROOM, ROOM)) as box:
         await box.listen()
@@ -286,8 +312,9 @@ def loud(box: Box) -> float:
 
 @on_a_loop
 async def test_its_own_voice_does_not_start_an_utterance_and_somebody_elses_does(
-    server: SoundServer, tell: Callable[..., None]
+    server: SoundServer, tell: Callable[..., None], *, either: bool
 ) -> None:
+    del either
     answer = samples(b"".join(bytes_of(read_wav(ASSETS / "answers" / f"{name}.wav")) for name in ("report", "gauge")))
     async with Box((ROOM, ROOM)) as box:
         await box.listen()
@@ -316,19 +343,16 @@ def starts(box: Box, begin: int, end: int) -> int:
     return [endpointer.feed(heard.for_endpointer) for _, heard in box.chunks[begin:end]].count(Edge.START)
 
 
-@pytest.mark.parametrize("names", [ONE, TWO], ids=["one card", "two cards"])
 @on_a_loop
-async def test_a_dead_card_is_reported_within_a_second_and_comes_back(
-    server: SoundServer, names: tuple[str, str]
-) -> None:
-    async with Box(names) as box:
+async def test_a_dead_card_is_reported_within_a_second_and_comes_back(server: SoundServer, *, either: bool) -> None:
+    async with Box(ONE) as box:
         await box.listen()
         box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(2)))
         box.speaker.finish()
         await until(lambda: box.speaker.played_s > 0.1, 5)
         server.kill()
         await until(lambda: bool(box.into and box.out), 1.5)
-        assert f"microphone '{names[0]}'" in str(box.into[0])
+        assert f"microphone '{CARD}'" in str(box.into[0])
         assert box.microphone.fault is not None
         await asyncio.sleep(0.7)
         assert len(box.into) == len(box.out) == 1, "an outage is reported once"
@@ -337,14 +361,16 @@ async def test_a_dead_card_is_reported_within_a_second_and_comes_back(
         server.start()
         await until(lambda: bool(box.chunks) and box.speaker.played_s > played, 6.0)
         await until(lambda: box.microphone.fault is None and box.speaker.fault is None, 1.0)
-        assert box.sound.duplex is (names == ONE), "the same way as before"
+        assert box.sound.duplex is either, "the same way as before"
         async with asyncio.timeout(10):
             await box.drained.wait()
         assert box.speaker.played_s == pytest.approx(2.0), "the answer went on where it was"
 
 
 @on_a_loop
-async def test_a_card_that_is_not_there_at_the_start_is_picked_up_when_it_comes(server: SoundServer) -> None:
+async def test_a_card_that_is_not_there_at_the_start_is_picked_up_when_it_comes(
+    server: SoundServer, *, either: bool
+) -> None:
     server.kill()
     cards.rescan()
     async with Box(ONE) as box:
@@ -352,7 +378,7 @@ async def test_a_card_that_is_not_there_at_the_start_is_picked_up_when_it_comes(
         await until(lambda: bool(box.into and box.out), 3)
         server.start()
         await until(lambda: bool(box.chunks), 5)
-        assert box.sound.duplex
+        assert box.sound.duplex is either
         await until(lambda: box.microphone.fault is None, 1)
 
 
@@ -386,57 +412,178 @@ async def test_a_microphone_of_zeros_is_a_fault_and_cured_by_sound(
     assert len(box.into) == 1
 
 
+class Tape:
+    """What was captured and what was given to the canceller with it, second by second."""
+
+    def __init__(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._near, self._far = bytearray(), bytearray()
+        self._feed = box.dsp.feed
+        self.rate = 48000
+        monkeypatch.setattr(box.dsp, "feed", self._record)
+
+    def _record(self, block: Block) -> None:
+        self._near += block.captured
+        self._far += block.played
+        self._feed(block)
+
+    def clear(self) -> None:
+        """Forget what was recorded."""
+        del self._near[:], self._far[:]
+
+    def lag_ms(self) -> float:
+        """How much later the echo of the last second came than its reference; nan if sound is missing there."""
+        size = min(len(self._near), len(self._far))  # a block may be half recorded
+        near, far = (samples(bytes(each[max(0, size - 2 * self.rate) : size])) for each in (self._near, self._far))
+        ahead = round(0.05 * self.rate)
+        likeliest, at = likeness(np.concatenate((np.zeros(ahead), near)), far[: -round(0.3 * self.rate)])
+        return 1000 * (at - ahead) / self.rate if likeliest > 0.3 else math.nan
+
+
+NEAREST_MS, FARTHEST_MS = 1.0, 60.0
+"""The canceller finds an echo right after its reference, not one that comes with it; the driver buffers little."""
+
+
+@pytest.mark.parametrize(("drift_ppm", "seconds"), [(0, 600), (200, 600)] if SOAK else [(0, 4), (1000, 8)])
 @on_a_loop
-async def test_nothing_is_over_or_underrun_for_a_while(server: SoundServer, tell: Callable[..., None]) -> None:
+async def test_two_streams_keep_the_echo_behind_its_reference_and_have_no_glitch(
+    server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None], drift_ppm: int, seconds: int
+) -> None:
     del server
-    grown, second = -1, bytes_of(speech(24000, 1.0))
-    for _ in range(TRIES):
-        async with Box(ONE) as box:
-            await box.listen()
-            await asyncio.sleep(0.3)
-            stream = box.sound._output
+    if drift_ppm:
+        drift(monkeypatch, drift_ppm)
+    second = bytes_of(speech(24000, 1.0))
+    for _ in range(1 if SOAK else TRIES):
+        async with Box((ROOM, ROOM)) as box:
+            tape, stream = await playing(box, monkeypatch), box.sound._output
             before, began, spent = box.glitches, time.perf_counter(), time.process_time()
-            while time.perf_counter() - began < XRUN_S:
+            lags, glitches = [], [0, 0]
+            while (passed := time.perf_counter() - began) < seconds:
                 box.speaker.write(second)
                 await asyncio.sleep(1.0)
-            grown = box.glitches - before if box.sound._output is stream else -1  # opened again: it counts anew
-            share = (time.process_time() - spent) / (time.perf_counter() - began)
-        tell(seconds=XRUN_S, xruns=grown, processor_percent=100 * share)
-        if not grown:
+                glitches.append(box.glitches - before)
+                if glitches[-1] == glitches[-3]:
+                    lags.append(tape.lag_ms())
+                tape.clear()
+            share = (time.process_time() - spent) / passed
+            same, whole = box.sound._output is stream, [each for each in lags if not math.isnan(each)]
+        tell(seconds=passed, glitches=glitches[-1], in_first_half=glitches[len(glitches) // 2])
+        tell(seconds_whole=len(whole), shortest_ms=min(whole), longest_ms=max(whole), processor_percent=100 * share)
+        if lags and (drift_ppm or not glitches[-1]) and len(whole) == len(lags):
             break
-    assert grown == 0
+    assert same, "nothing was reopened"
+    assert drift_ppm or not glitches[-1], "a server with so little in hand underruns when its clients' blocks slip"
+    assert len(whole) > 0.9 * len(lags)
+    assert min(whole) > NEAREST_MS
+    assert max(whole) < FARTHEST_MS
+    assert glitches[-1] or max(whole) - min(whole) < (11.0 if drift_ppm else 1.0)
+    assert box.chunks[-1][1].erle_db > ENTER_DB
     assert box.microphone.health().dropped == 0
     assert not box.into + box.out
 
 
+@pytest.mark.parametrize("frozen_s", [0.2, 1.0])
 @on_a_loop
-async def test_a_hiccup_of_the_card_leaves_no_thread_spinning(server: SoundServer) -> None:
-    assert any([await spinning_after_hiccup(server) < 0.5 for _ in range(TRIES)])
+async def test_after_a_hiccup_the_reference_precedes_the_echo_as_before(
+    server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None], frozen_s: float
+) -> None:
+    async with Box((ROOM, ROOM)) as box:
+        tape = await playing(box, monkeypatch)
+        for _ in range(2):
+            before, count = await settled(tape), box.glitches
+            await hiccup(server, frozen_s)
+            await until(lambda: box.glitches > count, 3)  # noqa: B023 - it is waited for right here
+            after = await settled(tape)
+            tell(before_ms=before, after_ms=after)
+            assert NEAREST_MS < after < FARTHEST_MS
+            assert abs(after - before) < 25.0, "a busy server has its own delays, but a hiccup is 200 ms"
+        assert not box.sound.duplex
 
 
-async def spinning_after_hiccup(server: SoundServer) -> float:
-    """Return the least CPU seconds of a second, once the stream had time to be opened again."""
-    async with Box(ONE) as box:
-        await box.listen()
-        box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(20)))
-        await asyncio.sleep(0.5)
-        server.freeze()
-        await asyncio.sleep(0.2)
+async def settled(tape: Tape) -> float:
+    """Return by how much the echo is later than its reference, once that has been the same for two seconds."""
+    before = math.nan
+    for _ in range(8):
+        tape.clear()
+        await asyncio.sleep(1.0)
+        lag = tape.lag_ms()
+        if abs(lag - before) < 1.0:
+            return lag
+        before = lag
+    raise AssertionError("the echo is not where it was expected")
+
+
+async def playing(box: Box, monkeypatch: pytest.MonkeyPatch) -> Tape:
+    """Listen, and play for 30 s; return what is captured and its reference."""
+    tape = Tape(box, monkeypatch)
+    await box.listen()
+    box.speaker.write(bytes_of(speech(24000, 30.0)))
+    await asyncio.sleep(1.5)
+    tape.clear()
+    return tape
+
+
+async def hiccup(server: SoundServer, seconds: float) -> None:
+    """Make the sound server stand still for a while."""
+    server.freeze()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
         server.thaw()
-        await asyncio.sleep(2.0)
-        seconds = []
-        for _ in range(3):
-            spent = time.process_time()
-            await asyncio.sleep(1.0)
-            seconds.append(time.process_time() - spent)
-        count = len(box.chunks)
-        await until(lambda: len(box.chunks) > count, 1)
-    return min(seconds)
+
+
+def drift(monkeypatch: pytest.MonkeyPatch, ppm: int) -> None:
+    """Give the output a clock of its own, which is faster than it says."""
+    library = cards.driver()
+    opened = library.RawOutputStream
+
+    def faster(**options: Any) -> Any:
+        return opened(**options | {"samplerate": options["samplerate"] * (1 + ppm * 1e-6)})
+
+    monkeypatch.setattr(library, "RawOutputStream", faster)
+
+
+@on_a_loop
+async def test_a_hiccup_leaves_no_thread_spinning(
+    server: SoundServer, caplog: pytest.LogCaptureFixture, *, either: bool
+) -> None:
+    """A duplex stream on this server spins after each hiccup, and is started again; two streams do not."""
+    for _ in range(TRIES):
+        caplog.clear()
+        async with Box(ONE) as box:
+            await box.listen()
+            stream = box.sound._output
+            box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(20)))
+            await asyncio.sleep(0.5)
+            await hiccup(server, 0.2)
+            if either:
+                await until(lambda: "hogs the processor" in caplog.text, 10)
+                assert "restarting it" in caplog.messages[0]
+            await calm()
+            if not either:
+                assert "hogs the processor" not in caplog.text
+                assert box.sound._output is stream
+            count = len(box.chunks)
+            await until(lambda: len(box.chunks) > count, 1)  # noqa: B023 - it is waited for right here
+            assert box.glitches
+            assert not box.into + box.out
+
+
+async def calm() -> None:
+    """Wait until the process has used less than half a core for a second, but not for long."""
+    await asyncio.sleep(0.5)
+    shares = []
+    for _ in range(12):  # on a busy machine there are more hiccups than ours
+        spent = time.process_time()
+        await asyncio.sleep(1.0)
+        shares.append(time.process_time() - spent)
+        if shares[-1] < 0.5:
+            return
+    raise AssertionError(f"a thread spins: {shares} of a core")
 
 
 @on_a_loop
 async def test_a_frozen_card_is_fatal_within_a_few_seconds(
-    server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None]
+    server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None], *, either: bool
 ) -> None:
     monkeypatch.setattr(supervisor, "CALL_LIMIT_S", 1.0)
     async with Box(ONE) as box:
@@ -451,7 +598,8 @@ async def test_a_frozen_card_is_fatal_within_a_few_seconds(
         finally:
             server.thaw()
     tell(fatal_after_s=took)
-    assert [fault.problem for fault in box.out] == ["stopped delivering", "its driver hangs"]
+    faults = box.out if either else box.into  # nothing plays, so of two streams only one runs
+    assert [fault.problem for fault in faults] == ["stopped delivering", "its driver hangs"]
     await asyncio.sleep(0.5)
     cards.rescan()  # what was left behind goes
 
@@ -468,8 +616,9 @@ def test_the_daemon_ends_when_a_driver_hangs_to_be_started_anew(
     )
     with started("run", "--config", str(file), **server.environment) as process:
         assert process.stderr is not None
-        while "in one stream" not in (line := process.stderr.readline()):
-            assert line, "it ended"
+        for _ in range(2):
+            while "in the driver" not in (line := process.stderr.readline()):
+                assert line, "it ended"
         time.sleep(1)
         server.freeze()
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import time
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from hardware.sound import card_sound, cards, streams
 from hardware.sound.card_sound import CardSound, ignore
 from hardware.sound.cards import Card
 from hardware.sound.dsp_thread import Block, Capture
+from hardware.sound.spin import SPIN_BLOCKS
 from hardware.sound.streams import CardStream, Side, open_stream
 from hardware.tuning.rig import Recorder
 
@@ -142,17 +145,44 @@ def test_32_bit_cards_get_16_bits_in_the_upper_half(monkeypatch: pytest.MonkeyPa
     assert np.frombuffer(out, dtype="<i4").tolist() == [0, -65536, 0, 7 << 16]
 
 
-def test_a_driver_that_burns_the_processor_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_is_started_again_is_not_taken_to_spin_still(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = use(monkeypatch, FakeDriver(48000))
+    fake.start = fake.abort  # type: ignore[method-assign] # this one starts
     stream = open_stream(side(1), None)
-    wall = spent = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: wall)
-    monkeypatch.setattr(time, "thread_time", lambda: spent)
-    for share, spins in ((0.03, False), (0.9, True), (0.03, False)):
-        for _ in range(streams.SPIN_BLOCKS):
-            wall, spent = wall + 0.01, spent + 0.01 * share
+    switches = iter((500, 510, 3, 203))  # a new thread counts from 0
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_nvcsw=next(switches)))
+    wall = count(0.0, 0.008)
+    monkeypatch.setattr(time, "monotonic", lambda: next(wall))
+
+    def blocks() -> None:
+        for _ in range(SPIN_BLOCKS + 1):
             fake.options["callback"](words(1), 1, None, 0)
-        assert stream.spinning is spins
+
+    stream.start()
+    blocks()
+    assert stream.spinning
+    assert stream.glitches == 1, "what it plays and hears is displaced, and will be once more"
+    stream.start()
+    assert not stream.spinning
+    blocks()
+    assert not stream.spinning
+    assert stream.glitches == 1
+
+
+def test_a_late_callback_is_a_glitch_even_if_the_driver_does_not_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = use(monkeypatch, FakeDriver(48000))
+    fake.start = fake.abort  # type: ignore[method-assign] # this one starts
+    stream = open_stream(side(1), None)
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    glitches = []
+    for late in (0.01, 0.08, 0.12, 0.01, 60.0):
+        if late == 60.0:
+            stream.start()  # it rested
+        now += late
+        fake.options["callback"](words(1), 1, None, 0)
+        glitches.append(stream.glitches)
+    assert glitches == [0, 0, 1, 1, 1]
 
 
 def test_what_fails_later_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +205,8 @@ def test_what_is_heard_before_the_first_output_comes_with_silence_at_the_outputs
     card = CardSound(AudioSettings(), Recorder(blocks.append))
     card.listen(ignore)
     source = Capture(16000, 1, 1, wide=False)
-    card._hear(source, bytes(320))
+    for _ in range(2):
+        card._hear(source, bytes(320))
     card._output = SimpleNamespace(rate=48000)  # type: ignore[assignment] # all that is asked of one
     card._hear(source, bytes(320))
     assert [(each.rate_out, len(each.played)) for each in blocks] == [(16000, 320), (48000, 960)]

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+@pytest.fixture
+def patient(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no stream for dead on a busy machine."""
+    del impatient
+    for name in ("HEARTBEAT_S", "FIRST_BEAT_S"):
+        monkeypatch.setattr(supervisor, name, 5.0)
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in {
@@ -39,6 +47,8 @@ class FakeStream:
         self.started = False
         self.closed = False
         self.spinning = False
+        self.glitches = 0
+        self.starts = 0
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
@@ -50,6 +60,8 @@ class FakeStream:
     def start(self) -> None:
         if self.rig.refuses_start:
             raise DeviceError("fake", "busy", "wait")
+        self.spinning = False
+        self.starts += 1
         self.started = True
 
     def abort(self) -> None:
@@ -86,6 +98,11 @@ class Rig:
             raise DeviceError("fake", "not found", "plug it in")
         self.opened += 1
         return FakeStream(self)
+
+    @property
+    def stream(self) -> FakeStream:
+        assert isinstance(self.supervised.stream, FakeStream)
+        return self.supervised.stream
 
     @property
     def running(self) -> bool:
@@ -195,6 +212,19 @@ def test_a_hanging_driver_is_fatal_after_the_outage_was_reported_and_is_not_touc
     assert time.monotonic() - began < 0.2, "nor is anybody waited for"
 
 
+def test_when_all_hang_one_is_waited_for() -> None:
+    with board() as b:
+        rig, other = b.rig(), b.rig()
+        rig.wanted = other.wanted = True
+        b.supervisor.poke()
+        until(lambda: rig.running and other.running)
+        for each in (rig, other):
+            each.hangs, each.plugged = True, False
+        until(lambda: rig.fatal or other.fatal)
+        time.sleep(0.3)
+        assert sorted([rig.faults, other.faults]) == [[], ["stopped delivering", "its driver hangs"]]
+
+
 def test_an_opening_that_hangs_is_fatal_too() -> None:
     with board() as b:
         rig = b.rig()
@@ -218,15 +248,46 @@ def test_a_stream_can_be_opened_anew_without_an_outage() -> None:
         assert rig.faults == []
 
 
-def test_a_driver_that_spins_is_opened_again_without_a_fault() -> None:
+@pytest.mark.usefixtures("patient")
+def test_a_driver_that_spins_is_started_again_and_only_if_that_is_no_cure_opened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with board() as b:
         rig = b.rig()
         rig.wanted = True
         b.supervisor.poke()
         until(lambda: rig.running)
-        rig.supervised.stream.spinning = True  # type: ignore[union-attr, misc] # it is there, and a fake one
+        stream = rig.stream
+        stream.spinning = True
+        until(lambda: stream.starts == 2 and rig.running)
+        assert (rig.opened, b.rescans) == (1, 0)
+        stream.spinning = True
         until(lambda: rig.opened == 2 and rig.running)
-        assert rig.faults == []
+        monkeypatch.setattr(supervisor, "CALM_S", 0.0)
+        rig.stream.spinning = True
+        until(lambda: rig.stream.starts == 2)
+        assert (rig.opened, b.rescans, rig.faults) == (2, 0, [])
+
+
+@pytest.mark.usefixtures("patient")
+def test_glitches_are_those_of_all_streams() -> None:
+    with board() as b:
+        rig = b.rig()
+        assert rig.supervised.glitches == 0
+        rig.wanted = True
+        for opened in (1, 2, 3):
+            until(lambda opened=opened: rig.opened == opened and rig.running)  # type: ignore[misc] # binds it
+            rig.stream.glitches = 5
+            assert rig.supervised.glitches == 5 * opened
+            rig.supervised.reopen()
+            b.supervisor.poke()
+        until(lambda: rig.opened == 4 and rig.running)
+        assert rig.supervised.glitches == 15
+        rig.stream.glitches, rig.hangs = 1, True
+        rig.supervised.reopen()
+        b.supervisor.poke()
+        until(lambda: rig.fatal)
+        assert rig.supervised.glitches == 16
 
 
 def test_streams_that_wait_for_their_cards_try_together_and_in_order() -> None:
