@@ -68,7 +68,7 @@ class MicPath:
         edge = self.ear.feed(heard, deaf=self._deaf(heard, now))
         self.acoustics.chunk(heard, now, voiced=self.ear.voiced, held=turn.phase is Phase.TALKING)
         if edge is not None:
-            self._microphone.speech(on=edge is Edge.START)
+            self._microphone.speech(on=edge is Edge.START, over_answer=turn.phase is Phase.ANSWERING)
         if self._conversation.recording is not None:
             self._conversation.hear(heard.for_model, quiet=self.ear.quiet)
         if edge is Edge.START:
@@ -93,7 +93,7 @@ class MicPath:
         )
         opened = None if was_open else self._conversation.recording
         if opened is not None:
-            self.acoustics.begun(opened.number, over_answer=over_answer)
+            self.acoustics.begun(opened.number, self._loop.time(), over_answer=over_answer)
 
     def _speech_ended(self, now: float) -> None:
         self._speech_ended_at = now - self._settings.endpointer.end_silence_ms / 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.hearing.interruptions import Interruptions
 from agent.hearing.noise import NoiseWatch
 from agent.turn import events
 from hardware.ports import Trust
@@ -25,11 +26,12 @@ class Acoustics:
     def __init__(
         self, settings: TurnSettings, emit: Callable[[events.Event], None], false_alarm: Callable[[], None]
     ) -> None:
-        """``emit`` gets the changes; ``false_alarm()`` is called when a barge-in turns out to have been no speech."""
+        """``emit`` gets the changes; ``false_alarm()`` is called when barge-ins were no speech or too many."""
         self._settings = settings
         self._emit = emit
         self._false_alarm = false_alarm
         self._watch = NoiseWatch()
+        self._interruptions = Interruptions()
         self._noisy = False
         self._trusted = True
         self.echo = "no echo known"
@@ -51,9 +53,11 @@ class Acoustics:
             self._trusted = trusted
             self._emit(events.TrustChanged(trusted))
 
-    def begun(self, utterance: int, *, over_answer: bool) -> None:
+    def begun(self, utterance: int, now: float, *, over_answer: bool) -> None:
         """Note that a voice began an utterance."""
         self._begun[utterance] = over_answer
+        if over_answer and self._interruptions.another(now):
+            self._false_alarm()
 
     def ended(self, seconds: float, now: float) -> None:
         """Note that an utterance that a voice began is over."""

@@ -76,6 +76,7 @@ class CardSound:
         self._hears = False
         self._on_drained: Callable[[int], None] = ignore
         self._reference = EchoReference()
+        self._stumbles = 0
         self._output: CardStream | None = None
         self._input: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
@@ -204,6 +205,10 @@ class CardSound:
         deliver = self._deliver
         if deliver is not None and self._dsp.alive:
             self.microphone.beat()
+            stumbles = self.glitches(self.microphone) + self.glitches(self.speaker) + self._reference.slips
+            if stumbles != self._stumbles:
+                self._stumbles = stumbles
+                self._dsp.doubt()
             self._dsp.feed(Block(source, captured, rate_out, played, deliver))
 
 
@@ -229,9 +234,13 @@ class EchoReference:
         """Begin with nothing played."""
         self._blocks: deque[tuple[int, bytes]] = deque(maxlen=REFERENCE_BLOCKS)
         self._silence: tuple[int, bytes] | None = None
+        self._dry = True
+        self.slips = 0
+        """How often the echo's delay changed, because a block was lacking or dropped."""
 
     def put(self, rate: int, played: bytes) -> None:
         """Add a block that is being played."""
+        self.slips += len(self._blocks) == REFERENCE_BLOCKS
         self._blocks.append((rate, played))
 
     def take(self, otherwise: int) -> tuple[int, bytes]:
@@ -239,7 +248,10 @@ class EchoReference:
         try:
             rate, played = self._blocks.popleft()
         except IndexError:
+            self.slips += not self._dry
+            self._dry = True
             return self._silence or (otherwise, bytes(AudioFormat(otherwise).bytes_in(BLOCK_S)))
+        self._dry = False
         if self._silence is None or self._silence[0] != rate:
             self._silence = rate, bytes(len(played))
         return rate, played

@@ -8,6 +8,7 @@ import pytest
 
 from agent.config import TurnSettings
 from agent.hearing.acoustics import Acoustics
+from agent.hearing.interruptions import MOST
 from agent.hearing.noise import BUSY_S, FALSE_STARTS, QUIET_S
 from agent.metrics import TurnRecord
 from agent.turn.events import NoiseChanged, TrustChanged
@@ -35,7 +36,7 @@ class Place:
             self.acoustics.chunk(MicChunk.plain(SILENCE, trusted=trusted), self.now, voiced=voiced, held=held)
 
     def answered(self, utterance: int, heard: str, *, over_answer: bool = False, audio_s: float = 0.0) -> None:
-        self.acoustics.begun(utterance, over_answer=over_answer)
+        self.acoustics.begun(utterance, self.now, over_answer=over_answer)
         record = TurnRecord(utterance, question_text=heard)
         record.answer.add_audio(audio_s)
         self.acoustics.came_of(record, self.now)
@@ -84,6 +85,17 @@ def test_an_interruption_by_nothing_is_a_false_alarm() -> None:
     assert place.alarms == 1
     place.acoustics.came_of(TurnRecord(3), place.now)  # a typed one, and what nobody asked
     place.acoustics.came_of(TurnRecord(None), place.now)
+    assert place.alarms == 1
+
+
+def test_answers_that_are_interrupted_again_and_again_are_a_false_alarm_whatever_the_service_answers() -> None:
+    place = Place()
+    for number in range(1, MOST):
+        place.answered(number, "Close the valve.", over_answer=True, audio_s=3.0)
+    for number in range(MOST, 4 * MOST):
+        place.answered(number, "And then?", audio_s=3.0)
+    assert place.alarms == 0
+    place.answered(4 * MOST, "Close the valve.", over_answer=True, audio_s=3.0)
     assert place.alarms == 1
 
 

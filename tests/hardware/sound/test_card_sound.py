@@ -11,7 +11,7 @@ import pytest
 from hardware.ports import SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound
-from hardware.sound.card_sound import CardSound, EchoReference, SharedStream
+from hardware.sound.card_sound import CardSound, EchoReference, SharedStream, ignore
 from hardware.sound.cards import Card
 from hardware.sound.dsp_thread import Block, Capture, DspThread
 from hardware.sound.playback import PlaybackBuffer
@@ -188,6 +188,36 @@ def test_two_cards_have_two_streams_and_what_is_played_meets_its_echo(
     ]
 
 
+@pytest.mark.parametrize("names", [("usb", "usb"), ("boom", "hdmi")])
+def test_what_the_driver_reports_and_what_the_reference_lacks_reaches_the_echo_gate(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    box = play(*names)
+    box.listen()
+    duplex = names == ("usb", "usb")
+    into = rack.now(into=True, out=duplex)
+    until(lambda: into.running)
+    doubts: list[None] = []
+    monkeypatch.setattr(box.dsp, "doubt", lambda: doubts.append(None))
+    monkeypatch.setattr(box.dsp, "feed", ignore)
+    heard = bytes(2 * into.rate // 100)
+    for _ in range(5):
+        into.block(heard)
+    assert not doubts
+    for stream in {id(each): each for each in (into, rack.now(into=duplex, out=True))}.values():
+        stream.glitches += 1
+        doubts.clear()
+        for _ in range(5):
+            into.block(heard)
+        assert len(doubts) == 1
+    doubts.clear()
+    if not duplex:
+        rack.now(into=False, out=True).block(b"")
+    for _ in range(5):
+        into.block(heard)
+    assert len(doubts) == (0 if duplex else 1)
+
+
 def test_a_card_that_cannot_do_both_at_once_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:
     rack.half_duplex = True
     box = play("usb", "usb")
@@ -260,7 +290,11 @@ def test_a_speaker_that_must_not_sleep_runs_and_rustles(rack: Rack, play: Callab
 def test_the_reference_keeps_pace_with_cards_that_do_not() -> None:
     reference = EchoReference()
     assert reference.take(16000) == (16000, bytes(320))
+    assert reference.slips == 0, "nothing was played yet"
     for number in range(9):
         reference.put(48000, bytes([number]) * 960)
+    assert reference.slips == 9 - card_sound.REFERENCE_BLOCKS
     assert [reference.take(16000)[1][0] for _ in range(card_sound.REFERENCE_BLOCKS)] == [5, 6, 7, 8]
-    assert reference.take(16000) == (48000, bytes(960))
+    assert reference.slips == 9 - card_sound.REFERENCE_BLOCKS
+    assert [reference.take(16000) for _ in range(3)] == [(48000, bytes(960))] * 3
+    assert reference.slips == 10 - card_sound.REFERENCE_BLOCKS, "a loudspeaker that stopped is one slip"
