@@ -95,7 +95,7 @@ class FrontEnd:
 
     def doubt(self) -> None:
         """Report a gap, or a card that was opened again: the echo may come at another time; from any thread."""
-        self._notes.extend((self._meter.doubt, self._gate.doubt))
+        self._notes.extend((self._hushed.reset, self._meter.doubt, self._gate.doubt))
 
     def _clean(self, captured: Samples, played: Samples) -> _Block:
         near, far = self._near.convert(captured), self._far.convert(played)

@@ -149,3 +149,25 @@ def test_a_second_opinion_is_asked_where_it_is_wanted_and_installed(monkeypatch:
     monkeypatch.setattr("agent.hearing.ear.silero", missing)
     with pytest.raises(ConfigError, match=r"\[endpointer\] silero.*silero"):
         Ear(settings)
+
+
+def test_a_second_opinion_is_asked_over_an_answer_that_a_voice_may_interrupt_and_not_where_none_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    class Network:
+        def __call__(self, audio: bytes) -> float:
+            asked.append(len(audio))
+            return 0.0
+
+        def reset(self) -> None:
+            pass
+
+    monkeypatch.setattr(ear, "silero", Network)
+    monkeypatch.setattr(ear, "webrtc_detector", lambda *_: lambda _: True)
+    heard = MicChunk(VOICE, VOICE, Trust.TRUSTED)
+    for deaf in (True, False):
+        listener = Ear(Settings(endpointer=EndpointerSettings(silero=True)))
+        assert {listener.feed(heard, deaf=deaf) for _ in range(20)} == {None}, "the network does not believe it"
+        assert bool(asked) is not deaf

@@ -104,6 +104,7 @@ def test_without_the_library_everything_passes(monkeypatch: pytest.MonkeyPatch) 
     assert not used.present
     near, far = babble(0.02)
     assert used.process(near, far) is near
+    used.reset()
 
 
 def test_the_library_is_found() -> None:
@@ -295,6 +296,16 @@ def test_a_stumble_does_not_make_learning_begin_again() -> None:
     assert gate.trust is Trust.LEARNING
     step(gate, 0.1, ENTER_DB + 1)
     assert gate.trusted
+
+
+def test_reset_forgets_the_room() -> None:
+    far = babble(3)
+    near = echo_of(far)
+    used = canceller(hush=True)
+    first = run(used, near, far)
+    assert not (run(used, near, far) == first).all()
+    used.reset()
+    assert (run(used, near, far) == first).all()
 
 
 def test_a_stumble_at_the_beginning_does_not_shorten_learning() -> None:
