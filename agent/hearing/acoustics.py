@@ -26,7 +26,7 @@ class Acoustics:
     def __init__(
         self, settings: TurnSettings, emit: Callable[[events.Event], None], false_alarm: Callable[[], None]
     ) -> None:
-        """``emit`` gets the changes; ``false_alarm()`` is called when barge-ins were no speech or too many."""
+        """``emit`` gets the changes; ``false_alarm()`` is called when a voice was none, or barge-ins are too many."""
         self._settings = settings
         self._emit = emit
         self._false_alarm = false_alarm
@@ -36,7 +36,7 @@ class Acoustics:
         self._trusted = True
         self.echo = "no echo known"
         """How far the canceller is trusted, in words for the log."""
-        self._begun: dict[int, bool] = {}  # utterances that a voice began: whether over an answer
+        self._begun: set[int] = set()  # utterances that a voice began
 
     def chunk(self, heard: MicChunk, now: float, *, voiced: bool, held: bool) -> None:
         """Handle one chunk of 20 ms; ``held``: the button is held, so the chunk counts as speech and not as noise."""
@@ -55,7 +55,7 @@ class Acoustics:
 
     def begun(self, utterance: int, now: float, *, over_answer: bool) -> None:
         """Note that a voice began an utterance."""
-        self._begun[utterance] = over_answer
+        self._begun.add(utterance)
         if over_answer and self._interruptions.another(now):
             self._false_alarm()
 
@@ -69,10 +69,12 @@ class Acoustics:
         self._watch.confirmed(now)
 
     def came_of(self, record: TurnRecord, now: float) -> None:
-        """Note the outcome of an utterance: without words and without an answer, it was a false start."""
-        over_answer = self._begun.pop(record.utterance or 0, None)
-        nothing = not record.question_text.strip() and not record.answer.audio_s
-        if over_answer is not None and nothing:
+        """Note the outcome of an utterance: without words and without an answer, it was a false start.
+
+        What is taken for a voice in silence would interrupt the next answer, so it takes the trust away, too.
+        """
+        by_voice = record.utterance in self._begun
+        self._begun.discard(record.utterance or 0)
+        if by_voice and not record.question_text.strip() and not record.answer.audio_s:
             self._watch.false_start(now)
-            if over_answer:
-                self._false_alarm()
+            self._false_alarm()
