@@ -70,7 +70,7 @@ class MicPath:
         learn = not sounding and self._turn.phase is not Phase.TALKING
         self.acoustics.chunk(heard, now, voiced=self.ear.voiced, learn=learn)
         if edge is not None:
-            self._microphone.speech(on=edge is Edge.START)
+            self._microphone.speech(on=edge is Edge.START, over_answer=self._turn.phase is Phase.ANSWERING)
         if self._conversation.recording is not None:
             self._conversation.hear(heard.for_model, quiet=self.ear.quiet)
         if edge is Edge.START:

@@ -50,6 +50,7 @@ class Trust(Enum):
     LEARNING = "not enough echo heard yet"
     TRUSTED = "the echo is gone"
     POOR = "the echo is not gone"
+    SHAKEN = "the sound stumbled"
     WITHDRAWN = "an answer was interrupted by nothing"
 
 
@@ -70,6 +71,8 @@ class MicChunk:
     """Share of captured samples at full scale, 0 to 1."""
     dead: bool = False
     """Whether the microphone has delivered nothing but zeros for a while."""
+    residue: bool = False
+    """Whether ``for_endpointer`` is too soft, beside what was captured, to be anything but what is left of an echo."""
 
     @property
     def trusted(self) -> bool:
@@ -162,8 +165,11 @@ class Microphone(Protocol):
     def stop(self) -> None:
         """Stop capturing; no chunk is delivered after this returns. Idempotent."""
 
-    def speech(self, *, on: bool) -> None:
-        """Tell the device whether the technician is speaking, so that their speech is not measured as echo."""
+    def speech(self, *, on: bool, over_answer: bool = False) -> None:
+        """Tell the device whether the technician is speaking, so that their speech is not measured as echo.
+
+        ``over_answer``: their speech interrupts an answer, unless it is the answer's own echo.
+        """
 
     def false_alarm(self) -> None:
         """Report that the last barge-in was a false alarm; voice barge-in is distrusted for a while."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.hearing.interruptions import Interruptions
 from agent.hearing.noise import NoiseWatch
 from agent.turn import events
 from hardware.ports import Trust
@@ -25,7 +26,6 @@ class _Begun:
     """An utterance that a voice began."""
 
     at: float
-    over_answer: bool
     seconds: float = 0.0
 
 
@@ -35,11 +35,12 @@ class Acoustics:
     def __init__(
         self, settings: TurnSettings, emit: Callable[[events.Event], None], false_alarm: Callable[[], None]
     ) -> None:
-        """``emit`` gets the changes; ``false_alarm()`` is called when a barge-in turns out to have been no speech."""
+        """``emit`` gets the changes; ``false_alarm()`` is called when a voice was none, or barge-ins are too many."""
         self._settings = settings
         self._emit = emit
         self._false_alarm = false_alarm
         self._watch = NoiseWatch()
+        self._interruptions = Interruptions()
         self._noisy = False
         self._trusted = True
         self.echo = "no echo known"
@@ -63,7 +64,9 @@ class Acoustics:
 
     def begun(self, utterance: int, now: float, *, over_answer: bool) -> None:
         """Note that a voice began an utterance."""
-        self._begun[utterance] = _Begun(now, over_answer)
+        self._begun[utterance] = _Begun(now)
+        if over_answer and self._interruptions.another(now):
+            self._false_alarm()
 
     def ended(self, utterance: int, seconds: float) -> None:
         """Note that an utterance, perhaps begun by a voice, is over and lasted ``seconds``."""
@@ -71,11 +74,12 @@ class Acoustics:
             self._begun[utterance].seconds = seconds
 
     def came_of(self, record: TurnRecord, now: float) -> None:
-        """Note the outcome of an utterance: without words and without an answer, it was a false start."""
+        """Note the outcome of an utterance: without words and without an answer, it was a false start.
+
+        What is taken for a voice in silence would interrupt the next answer, so it takes the trust away, too.
+        """
         begun = self._begun.pop(record.utterance or 0, None)
         nothing = not record.question_text.strip() and not record.answer.audio_s
-        if begun is None or not nothing or now - begun.at - begun.seconds > STALE_S:
-            return
-        self._watch.false_start(now, begun.seconds)
-        if begun.over_answer:
+        if begun is not None and nothing and now - begun.at - begun.seconds <= STALE_S:
+            self._watch.false_start(now, begun.seconds)
             self._false_alarm()

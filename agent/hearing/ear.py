@@ -30,7 +30,7 @@ class Ear:
 
     def __init__(self, settings: Settings) -> None:
         """Load the voice detector now, so that the first press does not wait for it. Raises ConfigError."""
-        self._deaf = False
+        self._deaf = self._residue = False
         self._endpointer = Endpointer(self._detector(settings.endpointer), timings(settings))
         self._ring: deque[bytes] = deque(maxlen=round(RING_S / CHUNK_S))
         self.level = 0.0
@@ -39,14 +39,13 @@ class Ear:
         """Whether nobody spoke in the last chunk, as far as the detector can tell."""
 
     def _detector(self, chosen: EndpointerSettings) -> Callable[[bytes], bool]:
-        detect = webrtc_detector(chosen.aggressiveness)
+        detect = webrtc_detector(chosen.aggressiveness, lambda: self._residue)
         if not chosen.silero:
             return detect
         try:
             network = silero()
         except ImportError:
             raise ConfigError("[endpointer] silero: not installed (pip install '.[silero]')") from None
-        # While an answer plays, Silero would miss people over the residual echo.
         return SecondOpinion(detect, lambda: not (self._deaf or self._endpointer.speaking), network)
 
     @property
@@ -59,7 +58,7 @@ class Ear:
         self._ring.append(heard.for_model)
         samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]
         self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
-        self._deaf = deaf
+        self._deaf, self._residue = deaf, heard.residue
         edge = (self._endpointer.listen if deaf else self._endpointer.feed)(heard.for_endpointer)
         self.quiet = not (deaf or self._endpointer.voiced)
         return edge

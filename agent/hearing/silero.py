@@ -1,7 +1,7 @@
 """A second opinion on the start of speech: Silero, for noise that fools webrtcvad (drills, metal on metal, wind).
 
 Needs the extra ``silero``. Silero costs a thousand times as much as webrtcvad. It is therefore asked only about what
-webrtcvad takes for speech, while a start is awaited and the loudspeaker is quiet: in residual echo it misses people.
+webrtcvad takes for speech while a start is awaited, over an answer only where a voice may interrupt it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SecondOpinion:
     """A detector for the endpointer: ``detect`` first, and the network where ``needed``."""
 
     def __init__(self, detect: Callable[[bytes], bool], needed: Callable[[], bool], network: Network) -> None:
-        """Ask the network only while ``needed()``, that is while nobody speaks yet and nothing plays."""
+        """Ask the network only while ``needed()``, that is while nobody speaks yet and somebody could begin."""
         self._detect = detect
         self._needed = needed
         self._network = network

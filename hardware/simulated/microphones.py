@@ -63,7 +63,7 @@ class PacedMicrophone:
         """Stop; no chunk is delivered after this returns. Idempotent."""
         self._metronome.stop()
 
-    def speech(self, *, on: bool) -> None:
+    def speech(self, *, on: bool, over_answer: bool = False) -> None:
         """No-op: a simulated microphone has no echo to measure."""
 
     def false_alarm(self) -> None:

@@ -76,6 +76,7 @@ class CardSound:
         self._on_drained: Callable[[int], None] = ignore
         self._reference = EchoReference()
         self._held = b""  # what a microphone's own stream captured last
+        self._stumbles = 0
         self._output: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
         self.speaker = SupervisedStream(f"speaker '{audio.speaker}'", self._open_output, self._plays)
@@ -207,6 +208,10 @@ class CardSound:
         deliver = self._deliver
         if deliver is not None and self._dsp.alive:
             self.microphone.beat()
+            stumbles = self.glitches(self.microphone) + self.glitches(self.speaker) + self._reference.slips
+            if stumbles != self._stumbles:
+                self._stumbles = stumbles
+                self._dsp.doubt()
             self._dsp.feed(Block(source, captured, rate_out, played, deliver))
 
 

@@ -6,7 +6,9 @@ the loop. In a thread of its own, it may be half a second late and still lose no
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -22,6 +24,8 @@ Samples = npt.NDArray[np.int16]
 
 BOUND = 50
 """Blocks that may wait (500 ms) before the oldest is dropped. Loading the canceller takes 0.2 s, on a Pi Zero 1 s."""
+GAP_S = 0.1
+"""A card that calls back this late has lost sound, whether or not its driver says so: it buffers 20 ms."""
 CLOSE_S = 1.0
 """How long to wait for the thread to end; a block takes a millisecond."""
 
@@ -59,6 +63,9 @@ class BlockSink(Protocol):
     def feed(self, block: Block) -> None:
         """Queue a block."""
 
+    def doubt(self) -> None:
+        """Report that sound was lost, so that the echo may come at another time."""
+
 
 class DspThread:
     """Runs a :class:`~hardware.sound.front_end.FrontEnd`. Any thread may call it; only ``close`` waits."""
@@ -70,6 +77,7 @@ class DspThread:
         self._front: Any = None
         self._rates = (0, 0)
         self._speaking = False
+        self._fed_at = -math.inf
         self.dropped = 0
         """Blocks lost because the processor was busy elsewhere for half a second."""
 
@@ -86,7 +94,11 @@ class DspThread:
             self._thread.start()
 
     def feed(self, block: Block) -> None:
-        """Queue a block."""
+        """Queue a block; one that comes late, or for which another is dropped, comes after a gap."""
+        now = time.monotonic()
+        if now - self._fed_at > GAP_S:
+            self.doubt()
+        self._fed_at = now
         if self._work.qsize() >= BOUND:
             try:
                 self._work.get_nowait()
@@ -94,16 +106,24 @@ class DspThread:
                 pass
             else:
                 self.dropped += 1
+                self.doubt()
         self._work.put(block)
 
-    def speech(self, *, on: bool) -> None:
+    def speech(self, *, on: bool, over_answer: bool = False) -> None:
         """Tell the front end whether the technician is speaking, so that their speech is not measured as echo."""
         self._speaking = on
+        if on and over_answer and self._front is not None:
+            self._front.interrupted()
 
     def false_alarm(self) -> None:
         """Report that the last barge-in was a false alarm."""
         if self._front is not None:
             self._front.false_alarm()
+
+    def doubt(self) -> None:
+        """Report that sound was lost; a voice over an answer then waits for a second of it without echo."""
+        if self._front is not None:
+            self._front.doubt()
 
     def close(self) -> None:
         """End the thread; waits up to ``CLOSE_S``. Idempotent."""
@@ -119,9 +139,9 @@ class DspThread:
                 work()
 
     def _renew(self, rate_in: int, rate_out: int) -> None:
-        """Start afresh, as on a card that was just opened."""
+        """Make a front end for these rates. If there is one, what it knows of the room is most likely still true."""
         if self._rates == (rate_in, rate_out):
-            self._front.reset()
+            self._front.doubt()
             return
         from hardware.sound.front_end import FrontEnd  # noqa: PLC0415 - 17 MB and 0.2 s that only a card needs
 

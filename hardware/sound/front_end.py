@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hardware.ports import MicChunk
-from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, canceller
+from hardware.sound.echo import BLOCK, BLOCK_S, RATE, RESIDUE_DB, EchoGate, ErleMeter, canceller
 from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
@@ -73,36 +73,42 @@ class FrontEnd:
             self._first = block
             return None
         first, self._first = self._first, None
+        level_dbfs = max(first.level_dbfs, block.level_dbfs)
         return MicChunk(
             first.model + block.model,
             first.hushed + block.hushed,
             self._gate.trust,
             self._meter.erle_db,
-            max(first.level_dbfs, block.level_dbfs),
+            level_dbfs,
             (first.clipping + block.clipping) / 2,
             dead=self._zeros_s >= DEAD_S,
+            residue=self._meter.active and max(first.hushed_dbfs, block.hushed_dbfs) < level_dbfs - RESIDUE_DB,
         )
 
     def false_alarm(self) -> None:
         """Report that the last barge-in was a false alarm; from any thread."""
         self._notes.append(self._gate.false_alarm)
 
-    def reset(self) -> None:
-        """Start afresh after a gap or a change of cards; from any thread."""
-        self._notes.extend((self._hushed.reset, self._model.reset, self._meter.reset, self._gate.reset))
+    def interrupted(self) -> None:
+        """Report that a voice interrupts an answer; from any thread."""
+        self._notes.append(lambda: self._gate.interrupted(self._meter.erle_db))
+
+    def doubt(self) -> None:
+        """Report a gap, or a card that was opened again: the echo may come at another time; from any thread."""
+        self._notes.extend((self._hushed.reset, self._meter.doubt, self._gate.doubt))
 
     def _clean(self, captured: Samples, played: Samples) -> _Block:
         near, far = self._near.convert(captured), self._far.convert(played)
         hushed = self._hushed.process(near, far)
-        level_dbfs = decibels(near)
+        level_dbfs, hushed_dbfs = decibels(near), decibels(hushed)
         playing = peak(far) >= AUDIBLE_PEAK
-        self._meter.feed(level_dbfs, decibels(hushed), playing=playing, speech=self.technician_speaks)
+        self._meter.feed(level_dbfs, hushed_dbfs, playing=playing, speech=self.technician_speaks)
         self._gate.feed(self._meter.erle_db, measuring=self._meter.measuring)
         model = self._model.process(near, far, echo=self._meter.active)
         loudest = peak(captured)
         self._zeros_s = 0.0 if loudest else self._zeros_s + BLOCK_S
         clipping = 0.0 if loudest < CLIPPED else np.count_nonzero(np.abs(captured.astype(np.int32)) >= CLIPPED)
-        return _Block(model.tobytes(), hushed.tobytes(), clipping / len(captured), level_dbfs)
+        return _Block(model.tobytes(), hushed.tobytes(), clipping / len(captured), level_dbfs, hushed_dbfs)
 
 
 class _Block(NamedTuple):
@@ -112,6 +118,7 @@ class _Block(NamedTuple):
     hushed: bytes
     clipping: float
     level_dbfs: float
+    hushed_dbfs: float
 
 
 class ModelPath:
@@ -124,11 +131,6 @@ class ModelPath:
     def __init__(self, plain: Canceller) -> None:
         """Use ``plain``, a canceller that does not suppress noise."""
         self._plain = plain
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the room."""
-        self._plain.reset()
         self._primed = self._cancelling = False
         self._past: Samples = np.zeros(CANCELLER_DELAY, dtype=np.int16)
 

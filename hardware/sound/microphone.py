@@ -75,9 +75,9 @@ class CardMicrophone:
         self._chunks.close()
         self._sound.listen(None)
 
-    def speech(self, *, on: bool) -> None:
+    def speech(self, *, on: bool, over_answer: bool = False) -> None:
         """Tell the front end whether the technician is speaking, so that their speech is not measured as echo."""
-        self._dsp.speech(on=on)
+        self._dsp.speech(on=on, over_answer=over_answer)
 
     def false_alarm(self) -> None:
         """Distrust voice barge-in for a while."""

@@ -55,6 +55,8 @@ class EchoReference:
         self._ages: list[float] = []
         self._windows = 0
         self._silence: tuple[int, bytes] | None = None
+        self.slips = 0
+        """How often the echo's delay may have changed by more than a block, because blocks were lost."""
 
     def put(self, rate: int, pcm: bytes) -> None:
         """Add a block that is handed to the driver now."""
@@ -72,6 +74,7 @@ class EchoReference:
         if newest == self._stopped:
             return self._silent(otherwise)
         if self._stopped is not None or newest - self._taken > MOST:
+            self.slips += self._stopped is None
             self._begin(newest)
         self._taken += 1
         block = self._blocks.get(self._taken) if self._taken > self._before else None

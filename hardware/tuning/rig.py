@@ -45,6 +45,9 @@ class Recorder:
     def prepare(self, rate_in: int, rate_out: int) -> None:
         """No-op: each block has its rates with it."""
 
+    def doubt(self) -> None:
+        """No-op: nothing is cancelled here."""
+
     def feed(self, block: Block) -> None:
         """Pass on a block of 10 ms."""
         self._deliver(block)

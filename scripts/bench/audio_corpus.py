@@ -74,6 +74,13 @@ ANSWER = (
     "forty five newton metres. If the grinding does not stop, switch the motor off, because the bearing on the drive "
     "side may be worn."
 )
+STRANGERS = ["rms", "slt", "kal16", "awb"]
+"""Voices of flite: recorded people, cut up or modelled, where espeak-ng computes a throat."""
+NEWS = (
+    "And now the weather. Rain will spread from the west in the course of the afternoon, with gusts of up to sixty "
+    "kilometres an hour on the coast. Tomorrow will be dry at first, then showers, and a little warmer in the south. "
+    "On the roads there is a queue of four kilometres before the tunnel, and drivers are asked to be patient."
+)
 TECHNICIANS = ["m1", "m3", "m7", "f2", "f4", "f5"]
 ASSISTANTS = ["en-us+f3", "en-gb+m2", "en-us+m4", "en-gb+f1"]
 
@@ -104,6 +111,12 @@ class Corpus:
         who = str(self.rng.choice(TECHNICIANS[self._half :: 2]))
         pace, pitch = int(self.rng.integers(120, 190)) // 10 * 10, int(self.rng.integers(30, 70)) // 10 * 10
         return self._say(Spoken(f"{language}+{who}", pace, pitch), text)
+
+    def stranger(self) -> Sound:
+        """Return one thing that a technician says, in a voice that ``question`` has not."""
+        texts = [text for language in ("en-gb", "en-us") for text in TEXTS[language][self._half :: 2]]
+        who = str(self.rng.choice(STRANGERS[self._half :: 2]))
+        return self._say(Spoken(f"{FLITE}{who}", 0, 0), str(self.rng.choice(texts)))
 
     def answer(self) -> Sound:
         """Return about 20 s of the assistant."""
@@ -183,13 +196,39 @@ class Corpus:
             tail[self.rng.integers(20, RATE // 100)] += self.rng.uniform(-0.4, 0.4)
         return tail
 
+    def _wind(self, size: int) -> Sound:
+        """Gusts over the microphone: below 300 Hz for the most part, and a hiss that comes with the strongest."""
+        gusts = np.maximum(0.0, 1 + 0.8 * self._slow(size, 0.4) + 0.4 * self._slow(size, 3.0))
+        return np.asarray(self._coloured(size, 15, 300) * gusts**2 + 0.05 * self._coloured(size, 300, 3000) * gusts**4)
 
-NOISES = ("white", "pink", "fan", "babble", "clank", "drill")
+    def _radio(self, size: int) -> Sound:
+        """Somebody who reads the news over chords that change, from a small loudspeaker."""
+        news = self._say(Spoken(ASSISTANTS[self._half], 170, 40), NEWS)
+        t = np.arange(size) / RATE
+        chord = np.zeros(size)
+        for start in range(0, size, 2 * RATE):
+            notes = 220 * 2 ** (self.rng.integers(0, 24, 4) / 12)
+            part = slice(start, start + 2 * RATE)
+            chord[part] = sum(np.sin(2 * np.pi * note * t[part]) for note in notes)
+        voice = np.roll(np.resize(news, size), self.rng.integers(size))
+        return loudspeaker(voice / np.sqrt(np.mean(voice**2)) + 0.2 * chord, 0.5)
+
+    def _slow(self, size: int, hertz: float) -> Sound:
+        """Return a random curve of about this many turns a second, at 1.0 rms."""
+        points = self.rng.standard_normal(round(size / RATE * 2 * hertz) + 4)
+        return np.interp(np.arange(size) / RATE * 2 * hertz, np.arange(len(points)), points)
+
+
+NOISES = ("white", "pink", "fan", "babble", "clank", "drill", "wind", "radio")
+FLITE = "flite "
+"""Begins the name of a voice that flite speaks."""
 
 
 def speak(spoken: Spoken, text: str) -> tuple[Sound, int]:
-    """Return what espeak-ng says and its rate."""
+    """Return what espeak-ng or flite says and its rate."""
     command = ["espeak-ng", "-v", spoken.voice, "-s", str(spoken.pace), "-p", str(spoken.pitch), "--stdout", text]
+    if spoken.voice.startswith(FLITE):
+        command = ["flite", "-voice", spoken.voice.removeprefix(FLITE), "-t", text, "-o", "/dev/stdout"]
     done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - a fixed tool with our own texts
     with wave.open(io.BytesIO(done.stdout)) as file:
         # Written to a pipe, the header's length is not the sound's: read to the end.

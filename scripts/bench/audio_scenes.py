@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from audio_corpus import RATE, Corpus, Sound, convolved, loudspeaker
+from audio_places import driver, room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,10 @@ ANSWER_DB = -20.0
 FLOOR_DB = -72.0
 """A quiet room and the microphone's own noise."""
 CUT_S = 1.0
+STRANGE = 0.5
+"""Share of voices of flite among the technicians of ``HAND``."""
+HICCUP_S = 10.0
+"""Between two stumbles of the sound, each of which moves the echo."""
 PAUSES_S = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 
 
@@ -35,7 +40,7 @@ class Setting:
     """What makes a scene hard. ``ser`` and ``snr``: speech over echo and over noise, in dB."""
 
     name: str
-    kind: str  # normal, hard: with echo; quiet: without
+    kind: str  # normal, hard, hand: with echo; quiet: without
     noise: str = "white"
     snr: float = 46.0
     ser: float = 0.0
@@ -43,9 +48,27 @@ class Setting:
     delay_ms: int = 60
     drift_ppm: int = 0
     room_s: float = 0.2
-    change: str = ""  # what happens half way: delay, volume
+    change: str = ""  # what happens half way: delay, volume, hiccup (every ten seconds)
+    place: str = ""  # a room by its mirror images, or the tail of ``room_s``
+    distortion: float | None = None  # of the loudspeaker, or what ``drive`` gives
 
 
+HAND = [
+    Setting(f"{place}, {share:.0%}", "hand", place=place, distortion=share, ser=ser, delay_ms=delay_ms, drift_ppm=ppm)
+    for place, ser, delay_ms, ppm in (("cabin", -6, 25, 0), ("office", -10, 45, 20), ("workshop", -3, 80, 60))
+    for share in (0.0, 0.03, 0.08, 0.13, 0.18)
+] + [
+    Setting("office, 8%, hiccups", "hand", place="office", distortion=0.08, ser=-6, change="hiccup"),
+    Setting("office, 13%, delay jumps", "hand", place="office", distortion=0.13, ser=-6, change="delay"),
+    Setting("workshop, 8%, volume", "hand", place="workshop", distortion=0.08, change="volume"),
+    Setting("cabin, 13%, fan", "hand", place="cabin", distortion=0.13, ser=-6, noise="fan", snr=12),
+    Setting("workshop, 3%, pink 10 dB", "hand", place="workshop", distortion=0.03, ser=-6, noise="pink", snr=10),
+    Setting("office, 3%, radio 15 dB", "hand", place="office", distortion=0.03, ser=-6, noise="radio", snr=15),
+    Setting("cabin, 8%, wind 10 dB", "hand", place="cabin", distortion=0.08, ser=-6, noise="wind", snr=10),
+    Setting("workshop, 8%, drill 10 dB", "hand", place="workshop", distortion=0.08, noise="drill", snr=10),
+    Setting("workshop, 13%, drill 3 dB", "hand", place="workshop", distortion=0.13, ser=-6, noise="drill", snr=3),
+]
+"""The box in a hand, 12 cm from loudspeaker to microphone: rooms by their images, loudspeakers by their distortion."""
 SETTINGS = [
     Setting("soft echo", "normal", ser=6),
     Setting("equal echo", "normal", delay_ms=30),
@@ -83,6 +106,7 @@ SETTINGS = [
     Setting("crowd 10 dB", "quiet", noise="babble", snr=10),
     Setting("clank 5 dB", "quiet", noise="clank", snr=5),
     Setting("drill 5 dB", "quiet", noise="drill", snr=5),
+    *HAND,
 ]
 EASY_NOISES = {"white", "pink", "fan"}
 """Steady ones; the others sound like somebody speaking to a detector of the kind used here."""
@@ -107,6 +131,8 @@ class Take:
     played: Pcm
     speech: Sound
     utterances: list[Utterance]
+    hiccups: list[float] = field(default_factory=list)
+    """Seconds at which the driver reports lost sound."""
 
     @property
     def steady(self) -> bool:
@@ -119,13 +145,18 @@ def take(setting: Setting, cache: Path, seeds: str, number: int, seconds: float)
     rng = np.random.default_rng((SEEDS[seeds], number, SETTINGS.index(setting)))
     corpus = Corpus(cache, rng, half=list(SEEDS).index(seeds))
     size = round(seconds) * RATE
-    speech, played, utterances = (quiet if setting.kind == "quiet" else conversation)(corpus, size)
+    speech, played, utterances = quiet(corpus, size) if setting.kind == "quiet" else conversation(setting, corpus, size)
     heard = speech + echo(setting, corpus, played, float(np.sqrt(np.mean(speech[speech != 0] ** 2))))
     heard += corpus.noise(setting.noise, size) * amplitude(max(SPEECH_DB - setting.snr, FLOOR_DB))
-    return Take(setting, pcm(heard), pcm(played), speech, utterances)
+    return Take(setting, pcm(heard), pcm(played), speech, utterances, hiccups(setting, size))
 
 
-def conversation(corpus: Corpus, size: int) -> tuple[Sound, Sound, list[Utterance]]:
+def hiccups(setting: Setting, size: int) -> list[float]:
+    """Return when the sound stumbles."""
+    return list(np.arange(HICCUP_S, size / RATE, HICCUP_S)) if setting.change == "hiccup" else []
+
+
+def conversation(setting: Setting, corpus: Corpus, size: int) -> tuple[Sound, Sound, list[Utterance]]:
     """Answers and questions in turn; every second answer is interrupted."""
     speech, played = np.zeros(size), np.zeros(size)
     utterances: list[Utterance] = []
@@ -133,7 +164,8 @@ def conversation(corpus: Corpus, size: int) -> tuple[Sound, Sound, list[Utteranc
     while True:
         interrupted = not interrupted
         length = float(corpus.rng.uniform(5, 9))
-        words = voiced(corpus.question())
+        strange = setting.kind == "hand" and corpus.rng.random() < STRANGE
+        words = voiced(corpus.stranger() if strange else corpus.question())
         onset = now + length - CUT_S if interrupted else now + length + 1.2
         end = onset + len(words) / RATE
         if (end + 1.5) * RATE >= size:
@@ -167,12 +199,18 @@ def echo(setting: Setting, corpus: Corpus, played: Sound, speech: float) -> Soun
     """Return what the microphone hears of what is played, ``ser`` dB below an rms of ``speech``."""
     if not played.any():
         return played
-    sound = convolved(loudspeaker(quantised(played), setting.drive * 5), corpus.room(setting.room_s))
+    sound = quantised(played)
+    if setting.distortion is None:
+        sound = convolved(loudspeaker(sound, setting.drive * 5), corpus.room(setting.room_s))
+    else:
+        sound = convolved(driver(sound, setting.distortion), room(setting.place, corpus.rng))
     sound *= speech / amplitude(setting.ser) / np.sqrt(np.mean(sound[played != 0] ** 2))
     at = np.arange(len(sound)) * (1 + setting.drift_ppm * 1e-6) - setting.delay_ms * RATE / 1000
     half = len(sound) // 2
     if setting.change == "delay":
         at[half:] -= 0.08 * RATE
+    for number, second in enumerate(hiccups(setting, len(sound))):
+        at[round(second * RATE) :] -= (0.06 if number % 2 else -0.04) * RATE
     if setting.change == "volume":
         sound[half:] *= amplitude(12)
     return np.interp(at, np.arange(len(sound)), sound, left=0)

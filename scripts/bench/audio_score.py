@@ -44,6 +44,7 @@ class Score:
     false_barge_ins: int = 0
     false_starts: int = 0
     noisy_after_s: float = math.inf
+    asked: int = 0
     barge_ins: list[float] = field(default_factory=list)  # seconds until found, inf if never
     onsets: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
@@ -62,11 +63,13 @@ class Trace:
     starts: list[tuple[float, bool]]  # second, whether something played
     ends: list[float]
     noisy_after_s: float
+    asked: int  # how often it became too loud to listen hands-free
 
 
 def judged(chain: str, take: Take, trace: Trace) -> Score:
     """Compare what was found with what was said."""
     score = Score(chain, take.setting.name, take.setting.kind, take.steady, noisy_after_s=trace.noisy_after_s)
+    score.asked = trace.asked
     minute = FRAME_S / 60
     score.heard_min = len(trace.playing) * minute
     score.played_min = float(trace.playing.sum()) * minute

@@ -54,7 +54,7 @@ class BenchMicrophone:
         """Deliver no more."""
         self._metronome.stop()
 
-    def speech(self, *, on: bool) -> None:
+    def speech(self, *, on: bool, over_answer: bool = False) -> None:
         """No-op: there is no echo."""
 
     def false_alarm(self) -> None:

@@ -32,13 +32,14 @@ START, END = 6, 40
 
 @pytest.fixture(autouse=True)
 def whatever_is_not_silence_is_voice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ear, "webrtc_detector", lambda _: lambda chunk: chunk != SILENCE)
+    monkeypatch.setattr(ear, "webrtc_detector", lambda *_: lambda chunk: chunk != SILENCE)
 
 
 class Microphone:
     def __init__(self) -> None:
         self.callbacks: tuple[Any, ...] | None = None
         self.speaking: list[bool] = []
+        self.over_answers = 0
         self.false_alarms = 0
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
@@ -47,8 +48,9 @@ class Microphone:
     def stop(self) -> None:
         self.callbacks = None
 
-    def speech(self, *, on: bool) -> None:
+    def speech(self, *, on: bool, over_answer: bool = False) -> None:
         self.speaking.append(on)
+        self.over_answers += on and over_answer
 
     def false_alarm(self) -> None:
         self.false_alarms += 1
@@ -251,6 +253,7 @@ def test_a_voice_over_an_answer_reaches_farther_back_and_is_known_as_such(phase:
         await box.hears(VOICE, START)
         assert box.told == [SpeechStarted(pre_roll_s)]
         assert box.acoustics.utterances == [(3, phase is Phase.ANSWERING)]
+        assert box.microphone.over_answers == (phase is Phase.ANSWERING)
 
     at_a_box(scene)
 

@@ -8,6 +8,7 @@ import pytest
 
 from agent.config import TurnSettings
 from agent.hearing.acoustics import STALE_S, Acoustics
+from agent.hearing.interruptions import MOST
 from agent.hearing.noise import FALSE_STARTS, LONG_S, QUIET_S
 from agent.metrics import TurnRecord
 from agent.turn.events import NoiseChanged, TrustChanged
@@ -87,7 +88,6 @@ def test_utterances_of_which_nothing_came_are_false_starts() -> None:
         place.answered(number, "")
     place.hear(0.1, voiced=False)
     assert place.events == [NoiseChanged(noisy=True)]
-    assert place.alarms == 0
 
 
 def test_what_comes_of_an_utterance_much_later_tells_nothing_of_now() -> None:
@@ -98,13 +98,26 @@ def test_what_comes_of_an_utterance_much_later_tells_nothing_of_now() -> None:
     assert (place.events, place.alarms) == ([], 0)
 
 
-def test_an_interruption_by_nothing_is_a_false_alarm() -> None:
+@pytest.mark.parametrize("over_answer", [True, False])
+def test_a_voice_that_was_none_is_a_false_alarm_over_an_answer_and_before_the_next(*, over_answer: bool) -> None:
     place = Place()
-    place.answered(1, "", over_answer=True)
-    place.answered(2, "Stop.", over_answer=True)
+    place.answered(1, "", over_answer=over_answer)
+    place.answered(5, "", over_answer=over_answer, audio_s=1.0)
+    place.answered(2, "Stop.")
     assert place.alarms == 1
     place.acoustics.came_of(TurnRecord(3), place.now)  # a typed one, and what nobody asked
     place.acoustics.came_of(TurnRecord(None), place.now)
+    assert place.alarms == 1
+
+
+def test_answers_that_are_interrupted_again_and_again_are_a_false_alarm_whatever_the_service_answers() -> None:
+    place = Place()
+    for number in range(1, MOST):
+        place.answered(number, "Close the valve.", over_answer=True, audio_s=3.0)
+    for number in range(MOST, 4 * MOST):
+        place.answered(number, "And then?", audio_s=3.0, lasting_s=0.5, after_s=0.5)
+    assert place.alarms == 0
+    place.answered(4 * MOST, "Close the valve.", over_answer=True, audio_s=3.0)
     assert place.alarms == 1
 
 

@@ -1,16 +1,20 @@
 import math
 from array import array
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from agent import simulator
 from agent.config import EndpointerSettings, Settings, TurnSettings
 from agent.errors import ConfigError
 from agent.hearing import ear
 from agent.hearing.ear import Ear, timings
 from agent.hearing.endpointer import Edge, Timings
+from agent.simulator.sound import read_wav
 from hardware.ports import CHUNK_BYTES, MicChunk, Trust
 
+QUESTION = Path(simulator.__file__).parent / "assets" / "questions" / "gauge.wav"
 SILENCE = bytes(CHUNK_BYTES)
 VOICE = array("h", [1000] * (CHUNK_BYTES // 2)).tobytes()
 
@@ -24,7 +28,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Ear:
     """Return an ear whose detector takes every chunk that is not silent for voice."""
     asked: list[int] = []
 
-    def detector(aggressiveness: int) -> object:
+    def detector(aggressiveness: int, _: object) -> object:
         asked.append(aggressiveness)
         return lambda chunk: chunk != SILENCE
 
@@ -58,6 +62,18 @@ def test_the_endpointer_hears_one_signal_and_the_model_the_other(listening: Ear)
     told = [listening.feed(MicChunk(SILENCE, VOICE, Trust.ECHO_FREE), deaf=False) for _ in range(6)]
     assert told[-1] is Edge.START
     assert listening.pre_roll(0.04) == SILENCE * 2
+
+
+def test_what_is_left_of_an_echo_is_no_voice() -> None:
+    question, _ = read_wav(QUESTION)
+    frames = [question[at : at + CHUNK_BYTES] for at in range(0, len(question) - CHUNK_BYTES, CHUNK_BYTES)]
+    for residue in (False, True):
+        listener = Ear(Settings())
+        told = [
+            listener.feed(MicChunk(each, each, Trust.TRUSTED, residue=residue), deaf=False)
+            for each in [SILENCE] * 50 + frames
+        ]
+        assert (Edge.START in told) is not residue
 
 
 def test_the_pre_roll_is_the_last_that_was_heard_as_far_as_the_ring_goes_back(listening: Ear) -> None:
@@ -133,3 +149,25 @@ def test_a_second_opinion_is_asked_where_it_is_wanted_and_installed(monkeypatch:
     monkeypatch.setattr("agent.hearing.ear.silero", missing)
     with pytest.raises(ConfigError, match=r"\[endpointer\] silero.*silero"):
         Ear(settings)
+
+
+def test_a_second_opinion_is_asked_over_an_answer_that_a_voice_may_interrupt_and_not_where_none_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    class Network:
+        def __call__(self, audio: bytes) -> float:
+            asked.append(len(audio))
+            return 0.0
+
+        def reset(self) -> None:
+            pass
+
+    monkeypatch.setattr(ear, "silero", Network)
+    monkeypatch.setattr(ear, "webrtc_detector", lambda *_: lambda _: True)
+    heard = MicChunk(VOICE, VOICE, Trust.TRUSTED)
+    for deaf in (True, False):
+        listener = Ear(Settings(endpointer=EndpointerSettings(silero=True)))
+        assert {listener.feed(heard, deaf=deaf) for _ in range(20)} == {None}, "the network does not believe it"
+        assert bool(asked) is not deaf

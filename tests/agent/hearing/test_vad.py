@@ -106,3 +106,17 @@ def test_a_hole_in_a_voice_is_still_the_voice_and_a_long_one_is_not() -> None:
     holes = [detector(scaled(frame, -50)) for frame in frames[last : last + 12]]
     assert holes[0]
     assert not any(holes[HOLD_FRAMES:])
+
+
+def test_what_a_canceller_left_of_an_echo_is_as_a_hole_however_loud() -> None:
+    question = spoken(QUESTIONS[0])
+    frames = [question[at : at + FRAME_BYTES] for at in range(0, len(question) - FRAME_BYTES, FRAME_BYTES)]
+    residue = [False]
+    plain, detector = webrtc_detector(3), webrtc_detector(3, lambda: residue[0])
+    last = next(count for count in range(20, len(frames)) if all(map(webrtc_detector(3), frames[count - 5 : count])))
+    assert [detector(frame) for frame in frames[:last]] == [plain(frame) for frame in frames[:last]]
+    residue[0] = True
+    heard = [(detector(frame), plain(frame)) for frame in frames[last : last + 30]]
+    assert all(now is wanted for now, wanted in heard[:HOLD_FRAMES])
+    assert not any(now for now, _ in heard[HOLD_FRAMES:])
+    assert any(wanted for _, wanted in heard[HOLD_FRAMES:])

@@ -11,7 +11,7 @@ import pytest
 from hardware.ports import SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound
-from hardware.sound.card_sound import CardSound, SharedStream
+from hardware.sound.card_sound import CardSound, SharedStream, ignore
 from hardware.sound.cards import Card
 from hardware.sound.dsp_thread import Block, Capture, DspThread
 from hardware.sound.playback import PlaybackBuffer
@@ -192,6 +192,30 @@ def test_two_cards_have_two_streams_and_what_is_played_meets_its_echo(
     for number in (7, 8):
         into.block(bytes([number]) * 882)
     assert [block.captured[0] for block in fed] == [7], "who begins to listen hears nothing from before"
+
+
+@pytest.mark.parametrize("names", [("usb", "usb"), ("boom", "hdmi")])
+def test_what_the_driver_reports_reaches_the_echo_gate(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    box = play(*names)
+    box.listen()
+    duplex = names == ("usb", "usb")
+    into = rack.now(into=True, out=duplex)
+    until(lambda: into.running)
+    doubts: list[None] = []
+    monkeypatch.setattr(box.dsp, "doubt", lambda: doubts.append(None))
+    monkeypatch.setattr(box.dsp, "feed", ignore)
+    heard = bytes(2 * into.rate // 100)
+    for _ in range(5):
+        into.block(heard)
+    assert not doubts
+    for stream in {id(each): each for each in (into, rack.now(into=duplex, out=True))}.values():
+        stream.glitches += 1
+        doubts.clear()
+        for _ in range(5):
+            into.block(heard)
+        assert len(doubts) == 1
 
 
 def test_a_card_that_cannot_do_both_at_once_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:

@@ -99,7 +99,54 @@ def test_who_speaks_and_who_did_not_is_passed_on(dsp: DspThread) -> None:
     dsp.feed(block(ignore))
     until(lambda: bool(dsp._front.technician_speaks))
     dsp.false_alarm()
-    assert dsp._front._notes
+    assert len(dsp._front._notes) == 1
+    dsp.speech(on=True, over_answer=True)
+    assert len(dsp._front._notes) == 2
+    dsp.speech(on=False)
+    assert len(dsp._front._notes) == 2
+
+
+def doubts(dsp: DspThread, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    dsp.prepare(16000, 16000)
+    until(lambda: dsp._front is not None)
+    told: list[float] = []
+    monkeypatch.setattr(dsp._front, "doubt", lambda: told.append(time.monotonic()))
+    return told
+
+
+def test_a_card_that_calls_back_late_is_told_as_a_gap_and_one_in_time_is_not(
+    dsp: DspThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, now = doubts(dsp, monkeypatch), [100.0]
+    monkeypatch.setattr("hardware.sound.dsp_thread.time.monotonic", lambda: now[0])
+    for pause, gaps in ((0.0, 1), (0.01, 1), (dsp_thread.GAP_S - 0.01, 1), (dsp_thread.GAP_S + 0.01, 2), (0.01, 2)):
+        now[0] += pause
+        dsp.feed(block(ignore))
+        assert len(told) == gaps
+
+
+def test_the_same_card_again_is_a_gap_and_nothing_is_learnt_anew(
+    dsp: DspThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, front = doubts(dsp, monkeypatch), dsp._front
+    dsp.prepare(16000, 16000)
+    until(lambda: bool(told))
+    assert dsp._front is front
+    dsp.prepare(48000, 16000)
+    until(lambda: dsp._front is not front)
+
+
+def test_a_block_that_is_dropped_leaves_a_gap(dsp: DspThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = doubts(dsp, monkeypatch)
+    held = threading.Event()
+    dsp._work.put(held.wait)  # type: ignore[arg-type] # what it returns is not looked at
+    until(dsp._work.empty)
+    for _ in range(dsp_thread.BOUND):
+        dsp.feed(block(ignore))
+    before = len(told)
+    dsp.feed(block(ignore))
+    held.set()
+    assert (dsp.dropped, len(told)) == (1, before + 1)
 
 
 def test_beyond_half_a_second_the_oldest_goes_and_is_counted(dsp: DspThread, listener: Listener) -> None:

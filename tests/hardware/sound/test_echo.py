@@ -16,6 +16,7 @@ from hardware.sound.echo import (
     BLOCK_S,
     ENTER_DB,
     FADE_S,
+    HASTE_S,
     LEARN_S,
     LEAVE_DB,
     LEAVE_S,
@@ -94,16 +95,6 @@ def test_a_view_with_gaps_is_cancelled_like_its_copy() -> None:
 def test_a_block_of_another_size_is_refused(sizes: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="160 samples"):
         canceller(hush=True).process(*(np.zeros(size, dtype=np.int16) for size in sizes))
-
-
-def test_reset_forgets_the_room() -> None:
-    far = babble(3)
-    near = echo_of(far)
-    used = canceller(hush=True)
-    first = run(used, near, far)
-    assert not (run(used, near, far) == first).all()
-    used.reset()
-    assert (run(used, near, far) == first).all()
 
 
 def test_without_the_library_everything_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +182,19 @@ def test_a_machine_that_starts_becomes_the_room() -> None:
     assert not meter.measuring
 
 
+def test_after_a_stumble_what_comes_then_decides() -> None:
+    meter = in_a_room()
+    feed(meter, 3, ECHO_DB, ECHO_DB - 40)
+    meter.doubt()
+    assert meter.erle_db == ENTER_DB
+    feed(meter, 0.02, ECHO_DB, ECHO_DB - 5)
+    assert meter.erle_db < ENTER_DB
+    feed(meter, 1, ECHO_DB, ECHO_DB - 5)
+    low = meter.erle_db
+    meter.doubt()
+    assert meter.erle_db == low
+
+
 # The gate
 
 
@@ -211,7 +215,7 @@ def test_without_a_canceller_nothing_is_trusted() -> None:
     step(gate, 60, 60.0)
     gate.false_alarm()
     step(gate, 60, 60.0)
-    gate.reset()
+    gate.doubt()
     assert gate.trust is Trust.ABSENT
 
 
@@ -266,10 +270,87 @@ def test_a_barge_in_by_nothing_takes_trust_away_for_a_while() -> None:
     assert gate.trusted
 
 
-def test_new_cards_do_not_end_a_withdrawal() -> None:
+def test_a_stumble_costs_a_second_of_echo_that_is_gone() -> None:
+    gate = trusting()
+    gate.doubt()
+    assert gate.trust is Trust.SHAKEN
+    step(gate, 60, ENTER_DB + 1, measuring=False)
+    step(gate, RECOVER_S - 0.05, ENTER_DB + 1)
+    assert gate.trust is Trust.SHAKEN
+    step(gate, 0.1, ENTER_DB + 1)
+    assert gate.trusted
+
+
+def test_an_echo_that_stays_after_a_stumble_is_poor() -> None:
+    gate = trusting()
+    gate.doubt()
+    step(gate, LEAVE_S + 0.05, LEAVE_DB - 1)
+    assert gate.trust is Trust.POOR
+
+
+def test_a_stumble_does_not_make_learning_begin_again() -> None:
+    gate = EchoGate(present=True)
+    step(gate, LEARN_S - 0.05, ENTER_DB + 1)
+    gate.doubt()
+    step(gate, RECOVER_S - 0.05, ENTER_DB + 1)
+    assert gate.trust is Trust.LEARNING
+    step(gate, 0.1, ENTER_DB + 1)
+    assert gate.trusted
+
+
+def test_reset_forgets_the_room() -> None:
+    far = babble(3)
+    near = echo_of(far)
+    used = canceller(hush=True)
+    first = run(used, near, far)
+    assert not (run(used, near, far) == first).all()
+    used.reset()
+    assert (run(used, near, far) == first).all()
+
+
+def test_a_stumble_at_the_beginning_does_not_shorten_learning() -> None:
+    gate = EchoGate(present=True)
+    step(gate, 0.1, ENTER_DB + 1)
+    gate.doubt()
+    step(gate, LEARN_S - 0.15, ENTER_DB + 1)
+    assert gate.trust is Trust.LEARNING
+
+
+def test_after_a_voice_over_an_answer_the_echo_has_to_be_gone_again() -> None:
+    gate = trusting()
+    gate.interrupted(ENTER_DB + 1)
+    assert gate.trust is Trust.SHAKEN
+    step(gate, 60, ENTER_DB + 1, measuring=False)  # as long as somebody speaks
+    assert not gate.trusted
+    step(gate, RECOVER_S + 0.05, ENTER_DB + 1)
+    assert gate.trusted
+
+
+def test_a_voice_over_an_echo_that_comes_back_is_that_echo() -> None:
+    gate = trusting()
+    gate.interrupted(ENTER_DB - 1)
+    assert gate.trust is Trust.WITHDRAWN
+
+
+@pytest.mark.parametrize(("after_s", "trust"), [(HASTE_S - 0.05, Trust.WITHDRAWN), (HASTE_S + 0.05, Trust.SHAKEN)])
+def test_a_voice_just_before_a_stumble_is_told_was_an_echo_that_moved(after_s: float, trust: Trust) -> None:
+    gate = trusting()
+    gate.interrupted(ENTER_DB + 1)
+    step(gate, after_s, ENTER_DB + 1, measuring=False)
+    gate.doubt()
+    assert gate.trust is trust
+
+
+def test_a_voice_where_none_may_interrupt_changes_nothing() -> None:
+    gate = EchoGate(present=True)
+    gate.interrupted(0.0)
+    assert gate.trust is Trust.LEARNING
+
+
+def test_a_stumble_does_not_end_a_withdrawal() -> None:
     gate = trusting()
     gate.false_alarm()
-    gate.reset()
+    gate.doubt()
     step(gate, LEARN_S + 1, ENTER_DB + 1)
     assert gate.trust is Trust.WITHDRAWN
 
@@ -296,16 +377,16 @@ def test_a_false_alarm_long_ago_is_forgiven() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(-10, 60), st.booleans(), st.integers(1, 200), st.sampled_from(["", "alarm", "reset"])))
+    st.lists(st.tuples(st.floats(-10, 60), st.booleans(), st.integers(1, 200), st.sampled_from(["", "alarm", "doubt"])))
 )
 def test_it_trusts_only_after_good_figures_and_always_comes_to_rest(events: list[tuple[float, bool, int, str]]) -> None:
     gate, good = EchoGate(present=True), 0
     for erle_db, measuring, blocks, what in events:
         if what == "alarm":
             gate.false_alarm()
-        if what == "reset":
-            gate.reset()
-            good = 0
+        if what == "doubt":
+            gate.doubt()
+            good = min(good, round((LEARN_S - RECOVER_S) / BLOCK_S))
         for _ in range(blocks):
             gate.feed(erle_db, measuring=measuring)
             good += measuring and erle_db >= ENTER_DB

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.ports import CHUNK_BYTES, MicChunk, Trust
-from hardware.sound.echo import BLOCK, PassThrough
+from hardware.ports import CHUNK_BYTES, CHUNK_S, MicChunk, Trust
+from hardware.sound.echo import BLOCK, RECOVER_S, PassThrough
 from hardware.sound.front_end import DEAD_S, FrontEnd, ModelPath, decibels, peak
 
 RATES = [48000, 44100, 32000, 16000, 96000]
@@ -159,15 +159,48 @@ def test_the_technician_is_not_measured_as_echo() -> None:
     assert figures[0] < figures[1] - 8
 
 
-def test_after_a_reset_everything_is_learnt_anew() -> None:
+def test_after_a_gap_trust_waits_for_a_second_of_echo_that_is_gone() -> None:
     end = FrontEnd(16000, 16000)
-    played = syllables(6, 16000, 1, 6000)
+    played = syllables(9, 16000, 1, 6000)
     captured = echo_of(played, 16000)
-    first = run(end, captured, played)
-    end.reset()
-    second = run(end, captured, played)
-    assert [each.trust for each in second] == [each.trust for each in first]
-    assert second[0].trust is Trust.LEARNING
+    assert run(end, captured[:600], played[:600])[-1].trusted
+    end.doubt()
+    heard = run(end, captured[600:], played[600:])
+    trusted = [each.trusted for each in heard]
+    assert heard[0].trust is Trust.SHAKEN
+    assert not any(trusted[: round(RECOVER_S / CHUNK_S)])
+    assert all(trusted[round(2 * RECOVER_S / CHUNK_S) :])
+
+
+def test_an_echo_that_a_gap_moved_out_of_reach_is_seen_through_at_last() -> None:
+    end = FrontEnd(16000, 16000)
+    played = syllables(18, 16000, 1, 6000)
+    captured = np.concatenate((echo_of(played, 16000)[:600], echo_of(played, 16000, delay_s=1.0)[600:]))
+    assert run(end, captured[:600], played[:600])[-1].trusted
+    end.doubt()
+    assert not run(end, captured[600:], played[600:])[-1].trusted
+
+
+def test_what_is_far_below_the_microphone_is_what_is_left_of_an_echo() -> None:
+    end = FrontEnd(16000, 16000)
+    played = syllables(8, 16000, 1, 6000)
+    captured = echo_of(played, 16000)
+    run(end, captured[:600], played[:600])
+    loud = [each for each in run(end, captured[600:], played[600:]) if each.level_dbfs > -45]
+    assert all(each.residue for each in loud)
+    words = syllables(8, 16000, 7, 3000)
+    heard = run(end, captured + words, played)
+    spoken, echo = ([decibels(pair) for pair in each.reshape(len(heard), -1)] for each in (words, captured))
+    over = [loud > soft for loud, soft in zip(spoken, echo, strict=True)]
+    assert sum(over) > 100
+    assert sum(not each.residue for each, loud in zip(heard, over, strict=True) if loud) > 0.5 * sum(over)
+
+
+def test_without_an_echo_nothing_is_left_of_one() -> None:
+    noise = np.random.default_rng(4).normal(0, 300, (800, 160)).astype(np.int16)
+    heard = run(FrontEnd(16000, 16000), noise, silence(8, 16000))
+    assert heard[-1].level_dbfs - decibels(np.frombuffer(heard[-1].for_endpointer, np.int16)) > 12
+    assert not any(each.residue for each in heard)
 
 
 def test_the_canceller_of_the_model_rests_while_nothing_plays() -> None:

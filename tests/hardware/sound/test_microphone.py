@@ -84,7 +84,7 @@ class Card:
         self.asked: list[object] = []
         self.dsp = SimpleNamespace(
             dropped=0,
-            speech=lambda *, on: self.asked.append(("speech", on)),
+            speech=lambda *, on, over_answer: self.asked.append(("speech", on, over_answer)),
             false_alarm=lambda: self.asked.append("false alarm"),
             close=lambda: self.asked.append("dsp closed"),
         )
@@ -179,7 +179,9 @@ async def test_a_dead_microphone_is_a_fault_and_reopened_now_and_then(caplog: py
 @on_a_loop
 async def test_what_the_ear_knows_is_passed_on_and_all_is_released() -> None:
     card = Card()
-    card.part.speech(on=True)
+    card.part.speech(on=True, over_answer=True)
+    card.part.speech(on=False)
     card.part.false_alarm()
     await card.part.aclose()
-    assert card.asked == [("speech", True), "false alarm", ("closed", True), "dsp closed"]
+    speech = [("speech", True, True), ("speech", False, False)]
+    assert card.asked == [*speech, "false alarm", ("closed", True), "dsp closed"]

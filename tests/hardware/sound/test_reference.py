@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hardware.sound import reference
-from hardware.sound.reference import AGE_BLOCKS, AGE_S, MISSING, EchoReference
+from hardware.sound.reference import AGE_BLOCKS, AGE_S, MISSING, MOST, EchoReference
 from hardware.sound.streams import BLOCK_S
 
 SETTLED_S = 2.1
@@ -157,3 +157,19 @@ def test_what_nobody_takes_is_not_kept() -> None:
         kept.put(48000, number.to_bytes(2, "big"))
     assert len(kept._blocks) == reference.MOST + 1
     assert kept.take(48000)[1] == (1000 - AGE_BLOCKS).to_bytes(2, "big")
+
+
+def test_blocks_that_were_lost_are_told_and_an_output_that_rests_is_not() -> None:
+    kept = EchoReference(lambda: 0.0)
+    for _ in range(2):
+        kept.put(48000, b"played")
+        kept.take(48000)
+    for _ in range(3 * MISSING):
+        kept.take(48000)
+    kept.put(48000, b"played")
+    kept.take(48000)
+    assert kept.slips == 0
+    for _ in range(2 * MOST):
+        kept.put(48000, b"played")
+    kept.take(48000)
+    assert kept.slips == 1
