@@ -99,12 +99,11 @@ class Rig:
         return identify.share_played(identify.answer(name), self.room.played(since))
 
     async def hiccup(self, seconds: float) -> None:
-        """Stop the sound server for a while, as a card on a bad cable stops."""
-        self.server.freeze()
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self.server.thaw()
+        """Stop the microphone for a while, as on a bad cable; what is said meanwhile is lost."""
+        for suspended in ("1", "0"):
+            done = await asyncio.to_thread(self.server.run, "pactl", "suspend-source", MICROPHONE, suspended)
+            assert done.returncode == 0, done.stderr
+            await asyncio.sleep(seconds if suspended == "1" else 0)
 
 
 @asynccontextmanager
