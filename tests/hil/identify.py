@@ -50,6 +50,12 @@ def answer(question: str) -> Samples:
     return _samples(read_answer(ASSETS, question))
 
 
+def end_of(sound: Samples) -> Samples:
+    """The last second of a sound, without the silence after it."""
+    last = int(np.flatnonzero(np.abs(sound) > 10 ** (AUDIBLE_DBFS / 40))[-1])
+    return sound[max(0, last - RATE) : last]
+
+
 def find(sound: Samples, played: Samples) -> list[float]:
     """Return the seconds at which ``sound`` (at ``RATE``) begins in ``played``, a recording at twice that rate."""
     scores = likeness(sound, played)

@@ -102,7 +102,7 @@ async def test_a_photo_and_a_fault_during_an_answer_leave_it_whole_and_are_heard
         await asyncio.sleep(3)
         assert box.share_of_answer("gauge") >= WHOLE
         assert Earcon.STILL in [told.earcon for told in box.all(notices.EarconPlayed)]  # mixed over the answer
-        voices = {"answer": identify.answer("gauge")[-identify.RATE :], "fault": identify.words(Phrase.FAULT_CODE)}
+        voices = {"answer": identify.end_of(identify.answer("gauge")), "fault": identify.words(Phrase.FAULT_CODE)}
         answer, fault = identify.voices(box.room.played(), voices)
         assert (answer.name, fault.name) == ("answer", "fault")
         assert fault.begin >= answer.end - 0.05
