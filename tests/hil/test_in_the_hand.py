@@ -12,7 +12,7 @@ from agent import notices
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
-from hardware.ports import DeviceError, Rhythm
+from hardware.ports import Rhythm
 from tests.hil import identify
 from tests.hil.rig import in_real_time, notes_kept, rig
 from tests.support.sound_server import missing
@@ -94,7 +94,7 @@ async def test_a_photo_and_a_fault_during_an_answer_leave_it_whole_and_are_heard
         await box.say("gauge")
         await box.until_phase(Phase.ANSWERING)
         await asyncio.sleep(1.5)
-        box.agent.device_watch.fault(DeviceError("button", "stuck", "free it"))
+        box.agent.device_watch.storage("the disk is gone")
         await box.button.double_tap()
         await asyncio.sleep(1)
         assert box.agent.turn.phase is Phase.ANSWERING
