@@ -149,11 +149,14 @@ class Listener:
         self._somebody = False
 
     def hear(self, now: float, heard: MicChunk, *, playing: bool, anybody: bool) -> bool:
-        """Handle a chunk; ``anybody``: somebody really speaks. Return whether barge-in by voice lost its credit."""
+        """Handle a chunk; ``anybody``: somebody really speaks. Return whether voices lose their credit."""
         deaf = playing and not heard.trusted and not self.speaking
         edge = self._edge(heard, deaf=deaf)
         if deaf:
             return False
+        if edge is Edge.START and self._ours and self._watch.noisy:
+            self._restart()  # hands-free is off
+            edge = None
         too_many = False
         if edge is Edge.START:
             self.starts.append((now, playing))
@@ -167,7 +170,7 @@ class Listener:
         self._watch_noise(now, nothing=nothing, anybody=anybody)
         if nothing and playing:
             self._restart()
-        return too_many or (nothing and playing)
+        return too_many or nothing
 
     def _edge(self, heard: MicChunk, *, deaf: bool) -> Edge | None:
         if self._ours:
