@@ -176,6 +176,6 @@ def test_what_is_heard_before_the_first_output_comes_with_silence_at_the_outputs
     card.listen(ignore)
     source = Capture(16000, 1, 1, wide=False)
     card._hear(source, bytes(320))
-    card._output = SimpleNamespace(rate=48000)  # type: ignore[assignment] # all that is asked of one
+    card._output = SimpleNamespace(rate=48000, glitches=0)  # type: ignore[assignment] # all that is asked of one
     card._hear(source, bytes(320))
     assert [(each.rate_out, len(each.played)) for each in blocks] == [(16000, 320), (48000, 960)]
