@@ -172,7 +172,7 @@ class Microphone(Protocol):
         """
 
     def false_alarm(self) -> None:
-        """Report that the last barge-in was a false alarm; voice barge-in is distrusted for a while."""
+        """Report that the last voice was none; voice barge-in is distrusted for a while."""
 
     def health(self) -> DeviceHealth:
         """Return what was lost so far."""

@@ -208,7 +208,8 @@ class CardSound:
         deliver = self._deliver
         if deliver is not None and self._dsp.alive:
             self.microphone.beat()
-            stumbles = self.glitches(self.microphone) + self.glitches(self.speaker) + self._reference.slips
+            streams = (each for each in (self._input, self._output) if each is not None)
+            stumbles = self._reference.slips + sum(each.glitches for each in streams)
             if stumbles != self._stumbles:
                 self._stumbles = stumbles
                 self._dsp.doubt()

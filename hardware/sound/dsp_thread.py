@@ -116,12 +116,12 @@ class DspThread:
             self._front.interrupted()
 
     def false_alarm(self) -> None:
-        """Report that the last barge-in was a false alarm."""
+        """Report that the last voice was a false alarm."""
         if self._front is not None:
             self._front.false_alarm()
 
     def doubt(self) -> None:
-        """Report that sound was lost; a voice over an answer then waits for a second of it without echo."""
+        """Report that sound was lost: voices over an answer are not trusted until its echo is gone again."""
         if self._front is not None:
             self._front.doubt()
 
@@ -139,7 +139,7 @@ class DspThread:
                 work()
 
     def _renew(self, rate_in: int, rate_out: int) -> None:
-        """Make a front end for these rates. If there is one, what it knows of the room is most likely still true."""
+        """Make a front end for these rates; if there is one, a card was opened again, and it need not learn anew."""
         if self._rates == (rate_in, rate_out):
             self._front.doubt()
             return

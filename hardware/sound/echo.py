@@ -225,7 +225,7 @@ class EchoGate:
             self._since_voice_s = 0.0
 
     def false_alarm(self) -> None:
-        """Withdraw trust for a while: a barge-in turned out to have been no speech."""
+        """Withdraw trust for a while: a voice turned out to have been none."""
         self._blocked_s = self._withdraw_s
         self._withdraw_s = min(2 * self._withdraw_s, WITHDRAW_MOST_S)
         self._since_alarm_s = 0.0

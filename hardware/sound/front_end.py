@@ -86,7 +86,7 @@ class FrontEnd:
         )
 
     def false_alarm(self) -> None:
-        """Report that the last barge-in was a false alarm; from any thread."""
+        """Report that the last voice was a false alarm; from any thread."""
         self._notes.append(self._gate.false_alarm)
 
     def interrupted(self) -> None:

@@ -110,20 +110,21 @@ class Corpus:
         text = str(self.rng.choice(TEXTS[language][self._half :: 2]))
         who = str(self.rng.choice(TECHNICIANS[self._half :: 2]))
         pace, pitch = int(self.rng.integers(120, 190)) // 10 * 10, int(self.rng.integers(30, 70)) // 10 * 10
-        return self._say(Spoken(f"{language}+{who}", pace, pitch), text)
+        return self.spoken(Spoken(f"{language}+{who}", pace, pitch), text)
 
     def stranger(self) -> Sound:
         """Return one thing that a technician says, in a voice that ``question`` has not."""
         texts = [text for language in ("en-gb", "en-us") for text in TEXTS[language][self._half :: 2]]
         who = str(self.rng.choice(STRANGERS[self._half :: 2]))
-        return self._say(Spoken(f"{FLITE}{who}", 0, 0), str(self.rng.choice(texts)))
+        return self.spoken(Spoken(f"{FLITE}{who}", 0, 0), str(self.rng.choice(texts)))
 
     def answer(self) -> Sound:
         """Return about 20 s of the assistant."""
         who = str(self.rng.choice(ASSISTANTS[self._half :: 2]))
-        return self._say(Spoken(who, 160, 50), ANSWER)
+        return self.spoken(Spoken(who, 160, 50), ANSWER)
 
-    def _say(self, spoken: Spoken, text: str) -> Sound:
+    def spoken(self, spoken: Spoken, text: str) -> Sound:
+        """Return ``text`` in a voice; loudest 20 ms at full scale."""
         name = hashlib.sha256(repr((spoken, text, RATE)).encode()).hexdigest()[:16]
         file = self._cache / f"{name}.npy"
         if not file.exists():
@@ -203,7 +204,7 @@ class Corpus:
 
     def _radio(self, size: int) -> Sound:
         """Somebody who reads the news over chords that change, from a small loudspeaker."""
-        news = self._say(Spoken(ASSISTANTS[self._half], 170, 40), NEWS)
+        news = self.spoken(Spoken(ASSISTANTS[self._half], 170, 40), NEWS)
         t = np.arange(size) / RATE
         chord = np.zeros(size)
         for start in range(0, size, 2 * RATE):

@@ -7,15 +7,16 @@ from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from audio_run import CHAINS, UNGATED
-from audio_scenes import PAUSES_S
-from audio_score import FOUND_S, Score, percentile
+from audio_run import ANSWERED, CHAINS, UNGATED
+from audio_scenes import DISTORTIONS, PAUSES_S
+from audio_score import FOUND_S, LATE_FOUND_S, Score, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from audio_model import Verdict
     from audio_threads import Lateness
+    from audio_words import Errors
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -25,24 +26,29 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def echo_table(scores: list[Score]) -> str:
-    """One line per chain: how much echo is left, and who interrupts."""
-    head = ["chain", "echo loss, mean / worst: normal", "all", "false barge-ins a minute: normal / all"]
-    head += ["found in 500 ms: normal / all", "voice may interrupt: normal / all"]
+    """One line per chain and kind of scene: how much echo is left, and who interrupts."""
+    head = ["chain", "scenes", "echo loss, mean / worst", "false barge-ins a minute", "found in 0.5 / 1 s"]
     rows = []
-    for chain in (*CHAINS, *UNGATED):
+    for chain in ALL_CHAINS:
         echoing = [each for each in scores if each.chain == chain and each.kind != "quiet"]
-        normal = [each for each in echoing if each.kind == "normal"]
-        if echoing:
-            rows.append(
-                [
-                    chain,
-                    *(loss([each.erle_db for each in part if each.scene not in BEYOND]) for part in (normal, echoing)),
-                    " / ".join(f"{rate(part):.2f}" for part in (normal, echoing)),
-                    " / ".join(found(part) for part in (normal, echoing)),
-                    " / ".join(f"{allowed(part):.0f} %" for part in (normal, echoing)),
-                ]
-            )
-    return table(head, rows)
+        for kind in (*dict.fromkeys(each.kind for each in echoing), *["all"][: bool(echoing)]):
+            part = [each for each in echoing if kind in (each.kind, "all")]
+            figures = [each.erle_db for each in part if each.scene not in BEYOND]
+            rows.append([chain, kind, loss(figures), f"{rate(part):.2f}", found(part), f"{allowed(part):.0f} %"])
+    return table([*head, "voice may interrupt"], rows)
+
+
+def loudspeaker_table(scores: list[Score]) -> str:
+    """One line per chain: false barge-ins and found ones by the distortion of the loudspeaker, in three rooms."""
+    rows = []
+    for chain in ALL_CHAINS:
+        cells = []
+        for share in DISTORTIONS:
+            part = [each for each in scores if each.chain == chain and each.scene.endswith(f", {share:.0%}")]
+            cells.append(f"{rate(part):.2f}; {found(part)}" if part else "-")
+        if set(cells) != {"-"}:
+            rows.append([chain, *cells])
+    return table(["chain", *(f"{share:.0%}" for share in DISTORTIONS)], rows)
 
 
 def loss(figures: list[float]) -> str:
@@ -50,6 +56,7 @@ def loss(figures: list[float]) -> str:
     return f"{fmean(figures):.0f} / {min(figures):.0f} dB"
 
 
+ALL_CHAINS = (*CHAINS, ANSWERED, *UNGATED)
 BEYOND = {"headphones", "700 ms away"}
 """Scenes with no echo to lose, or that no canceller reaches: left out of the mean and the worst."""
 
@@ -60,9 +67,12 @@ def rate(scores: list[Score]) -> float:
 
 
 def found(scores: list[Score]) -> str:
-    """Return the share of barge-ins found in time."""
+    """Return the share of barge-ins found in time, and of those found late."""
     latencies = [latency for each in scores for latency in each.barge_ins]
-    return f"{100 * sum(each <= FOUND_S for each in latencies) / len(latencies):.0f} % of {len(latencies)}"
+    shares = [
+        f"{100 * sum(each <= limit for each in latencies) / len(latencies):.0f}" for limit in (FOUND_S, LATE_FOUND_S)
+    ]
+    return f"{' / '.join(shares)} % of {len(latencies)}"
 
 
 def allowed(scores: list[Score]) -> float:
@@ -113,7 +123,16 @@ def milliseconds(seconds: float) -> str:
 
 def scene_table(scores: list[Score], chain: str) -> str:
     """One line per scene of one chain."""
-    head = ["scene", "echo loss", "to the model", "allowed", "false barge-ins", "found", "false starts", "noisy"]
+    head = [
+        "scene",
+        "echo loss",
+        "to the model",
+        "allowed",
+        "false barge-ins",
+        "found",
+        "false starts",
+        "asks for the button",
+    ]
     rows = []
     for scene in dict.fromkeys((each.kind, each.scene) for each in scores):
         own = [each for each in scores if (each.kind, each.scene) == scene and each.chain == chain]
@@ -130,7 +149,7 @@ def scene_table(scores: list[Score], chain: str) -> str:
                 str(sum(each.false_barge_ins for each in own)) if echoing else "-",
                 found(own) if echoing else "-",
                 str(sum(each.false_starts for each in own)),
-                f"{sum(math.isfinite(each.noisy_after_s) for each in own)} of {len(own)}",
+                f"{max(each.asked for each in own)} at most",
             ]
         )
     return table(head, rows)
@@ -172,3 +191,14 @@ def model_table(verdicts: list[Verdict]) -> str:
         cells = [f"{own[name].distance_db:.1f} dB ({own[name].removed_db:.0f})" for name in processors]
         rows.append([f"{noise} {snr} dB", *cells])
     return table(["noise", *processors], rows)
+
+
+def words_table(errors: list[Errors]) -> str:
+    """Share of units that were heard wrong, by judge and processor."""
+    processors = list(dict.fromkeys(each.processor for each in errors))
+    rows = []
+    for judge, noise in dict.fromkeys((each.judge, each.noise) for each in errors):
+        own = [each for each in errors if (each.judge, each.noise) == (judge, noise)]
+        cells = [f"{each.wrong} ({100 * each.wrong / each.units:.0f} %)" for each in own]
+        rows.append([f"{judge}, of {own[0].units}", noise, *cells])
+    return table(["judge", "noise", *processors], sorted(rows))

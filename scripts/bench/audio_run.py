@@ -149,11 +149,14 @@ class Listener:
         self._somebody = False
 
     def hear(self, now: float, heard: MicChunk, *, playing: bool, anybody: bool) -> bool:
-        """Handle a chunk; ``anybody``: somebody really speaks. Return whether barge-in by voice lost its credit."""
+        """Handle a chunk; ``anybody``: somebody really speaks. Return whether voices lose their credit."""
         deaf = playing and not heard.trusted and not self.speaking
         edge = self._edge(heard, deaf=deaf)
         if deaf:
             return False
+        if edge is Edge.START and self._ours and self._watch.noisy:
+            self._restart()  # hands-free is off
+            edge = None
         too_many = False
         if edge is Edge.START:
             self.starts.append((now, playing))
@@ -164,10 +167,10 @@ class Listener:
             self.ends.append(now)
         self._somebody |= anybody
         nothing = self._nothing(now, ended=edge is Edge.END)
-        self._watch_noise(now, nothing=nothing, anybody=anybody)
+        self._watch_noise(now, nothing=nothing, playing=playing)
         if nothing and playing:
             self._restart()
-        return too_many or (nothing and playing)
+        return too_many or nothing
 
     def _edge(self, heard: MicChunk, *, deaf: bool) -> Edge | None:
         if self._ours:
@@ -188,13 +191,12 @@ class Listener:
         self._judged = True
         return not self._somebody and not self._answered
 
-    def _watch_noise(self, now: float, *, nothing: bool, anybody: bool) -> None:
+    def _watch_noise(self, now: float, *, nothing: bool, playing: bool) -> None:
         was_noisy = self._watch.noisy
-        self._watch.frame(now, voiced=self._ear.voiced if self._ours else self._endpointer.voiced)
+        if not playing:
+            self._watch.frame(now, voiced=self._ear.voiced if self._ours else self._endpointer.voiced)
         if nothing:
-            self._watch.false_start(now)
-        elif anybody and self.speaking:
-            self._watch.confirmed(now)
+            self._watch.false_start(now, now - self._since)
         if self._watch.noisy:
             self.noisy_after_s = min(self.noisy_after_s, now)
             self.asked += not was_noisy

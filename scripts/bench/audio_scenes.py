@@ -53,10 +53,11 @@ class Setting:
     distortion: float | None = None  # of the loudspeaker, or what ``drive`` gives
 
 
+DISTORTIONS = (0.0, 0.03, 0.08, 0.13, 0.18)
 HAND = [
     Setting(f"{place}, {share:.0%}", "hand", place=place, distortion=share, ser=ser, delay_ms=delay_ms, drift_ppm=ppm)
     for place, ser, delay_ms, ppm in (("cabin", -6, 25, 0), ("office", -10, 45, 20), ("workshop", -3, 80, 60))
-    for share in (0.0, 0.03, 0.08, 0.13, 0.18)
+    for share in DISTORTIONS
 ] + [
     Setting("office, 8%, hiccups", "hand", place="office", distortion=0.08, ser=-6, change="hiccup"),
     Setting("office, 13%, delay jumps", "hand", place="office", distortion=0.13, ser=-6, change="delay"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FRAME_S = 0.020
 FRAME = 320
 FOUND_S = 0.5
+LATE_FOUND_S = 1.0
 EARLY_S, LATE_S = 0.05, 0.5
 """A start this much before or after somebody's words is still theirs."""
 LATEST_S = 3.0
