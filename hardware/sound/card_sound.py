@@ -208,8 +208,7 @@ class CardSound:
         deliver = self._deliver
         if deliver is not None and self._dsp.alive:
             self.microphone.beat()
-            streams = (each for each in (self._input, self._output) if each is not None)
-            stumbles = self._reference.slips + sum(each.glitches for each in streams)
+            stumbles = self.glitches(self.microphone) + self.glitches(self.speaker) + self._reference.slips
             if stumbles != self._stumbles:
                 self._stumbles = stumbles
                 self._dsp.doubt()
