@@ -31,15 +31,12 @@ class Topic(Enum):
     SAVED = auto()  # a question that cannot be sent is kept
     NO_ANSWER = auto()  # a question was sent, and not answered
     CUT = auto()  # the rest of an answer did not come
-    ONE_WAY = auto()  # no voice can interrupt an answer
+    ONE_WAY = auto()  # no voice could interrupt the answer that is over; now the box hears again
     CONNECTED = auto()  # after the box had said that nothing could be sent
 
 
-SELDOM = {
-    Topic.NOISE: (NOISE_AGAIN_S, Phrase.TOO_LOUD_HOLD_BUTTON),
-    Topic.ONE_WAY: (ONE_WAY_AGAIN_S, Phrase.HOLD_TO_INTERRUPT),
-}
-"""What is not said again for so many seconds, and its words."""
+SELDOM_S = {Topic.NOISE: NOISE_AGAIN_S, Topic.ONE_WAY: ONE_WAY_AGAIN_S}
+"""Words that are not said again for so long."""
 
 
 class News:
@@ -49,7 +46,7 @@ class News:
         """Begin with nothing to say; ``condition`` tells what is still true."""
         self._condition = condition
         self._topics: dict[tuple[Topic, str], None] = {}  # in order, each once
-        self._said_at = dict.fromkeys(SELDOM, -inf)
+        self._said_at = dict.fromkeys(SELDOM_S, -inf)
         self.told_away = False
         """Whether the technician was told, in effect, that there is no connection."""
 
@@ -77,9 +74,10 @@ class News:
             case Topic.REFUSAL:
                 return None if condition.refusal is None else _fault(condition.refusal)
             case Topic.NOISE:
-                return self._seldom(topic, now) if condition.noisy else None
+                said = condition.noisy and self._due_again(topic, now)
+                return effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,)) if said else None
             case Topic.ONE_WAY:
-                return None if condition.trusted else self._seldom(topic, now)
+                return None if condition.trusted else self._hears_again(now)
             case Topic.SAVED:
                 return self._saved() if condition.notes else None
             case Topic.NO_ANSWER:
@@ -100,12 +98,15 @@ class News:
     def _told_why(self) -> None:
         self.told_away = self._condition.link is not LinkState.UP
 
-    def _seldom(self, topic: Topic, now: float) -> effects.Play | None:
-        again_s, phrase = SELDOM[topic]
-        if now - self._said_at[topic] < again_s:
-            return None
-        self._said_at[topic] = now
-        return effects.Play(Earcon.HOLD_TO_TALK, (phrase,))
+    def _hears_again(self, now: float) -> effects.Play:
+        words = (Phrase.HOLD_TO_INTERRUPT,) if self._due_again(Topic.ONE_WAY, now) else ()
+        return effects.Play(Earcon.LISTENING, words)
+
+    def _due_again(self, topic: Topic, now: float) -> bool:
+        due = now - self._said_at[topic] >= SELDOM_S[topic]
+        if due:
+            self._said_at[topic] = now
+        return due
 
     def _counted(self, phrase: Phrase) -> Words:
         notes = self._condition.notes

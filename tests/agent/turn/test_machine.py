@@ -1229,10 +1229,10 @@ def test_an_answer_that_no_voice_can_stop_looks_different() -> None:
     assert box.turn.rhythm is Rhythm.ANSWERING
 
 
-def test_that_no_voice_can_stop_it_is_told_after_an_answer_once() -> None:
+def test_when_the_box_hears_again_is_told_after_each_answer_that_no_voice_could_stop_and_why_once() -> None:
     box = awake()
     box.send(TrustChanged(trusted=False))
-    for told in ([Play(Earcon.HOLD_TO_TALK, (Phrase.HOLD_TO_INTERRUPT,))], []):
+    for told in ([Play(Earcon.LISTENING, (Phrase.HOLD_TO_INTERRUPT,))], [Play(Earcon.LISTENING)]):
         box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
         assert box.send(Drained()) == told
 

@@ -84,7 +84,7 @@ def test_that_no_voice_can_interrupt_is_said_if_it_is_so_and_not_again_for_a_whi
         box.condition.trusted = trusted
         box.news.add(Topic.ONE_WAY)
         said.append(box.says(now))
-    assert said == [[], [(Phrase.HOLD_TO_INTERRUPT,)], [], [(Phrase.HOLD_TO_INTERRUPT,)]]
+    assert said == [[], [(Phrase.HOLD_TO_INTERRUPT,)], [()], [(Phrase.HOLD_TO_INTERRUPT,)]]
 
 
 @pytest.mark.parametrize("topic", [Topic.SAVED, Topic.CUT])
