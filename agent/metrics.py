@@ -170,6 +170,7 @@ class Counters:
     frames_dropped: Counter[str] = field(default_factory=Counter)  # by reason
     stills: int = 0
     unreadable: int = 0
+    missed: int = 0  # answers of which nothing could be heard
     refused_s: float = 0.0  # answer audio that came after its answer was cut
     unanswered: int = 0  # utterances that failed on several connections, kept as notes
     notes: int = 0  # utterances saved as notes because they could not be sent or were not answered

@@ -55,6 +55,7 @@ class Totals:
     notes_saved: int
     unanswered: int  # utterances that the service would not answer, kept as notes
     unreadable: int  # messages of the service
+    missed: int  # answers of which nothing could be heard
     refused_s: float  # answer audio that came after its answer was cut
     trimmed_s: float  # pauses left out of live streams
     skipped_s: float  # speech left out of live streams
@@ -128,6 +129,7 @@ def _totals(conversation: Conversation, counters: Counters) -> Totals:
         notes_saved=counters.notes,
         unanswered=counters.unanswered,
         unreadable=counters.unreadable,
+        missed=counters.missed,
         refused_s=counters.refused_s,
         trimmed_s=ledger.trimmed_s,
         skipped_s=ledger.skipped_s,
@@ -161,8 +163,8 @@ def tally(now: Snapshot) -> str:
         f"{sum(totals.frames_dropped.values())} dropped, {totals.stills} stills, {totals.tool_calls} tool calls, "
         f"{totals.notes_saved} notes saved, {totals.unanswered} questions refused, "
         f"{totals.trimmed_s:.1f} s of pauses and {totals.skipped_s:.1f} s of speech left out, "
-        f"{totals.refused_s:.1f} s of answers refused, {totals.unreadable} messages unreadable; "
-        f"{_losses(now.devices)}"
+        f"{totals.refused_s:.1f} s of answers refused, {totals.unreadable} messages unreadable, "
+        f"{totals.missed} answers without a sound; {_losses(now.devices)}"
     )
 
 

@@ -290,6 +290,7 @@ class Dialogue:
         if self._playing is not None and self._playing.record is answer.record:
             self._playing = None
             self._speaker.flush()
+        self._counters.missed += 1
         self._turn_log.unheard(answer.record)
         return [events.AnswerMissing(reason)]
 

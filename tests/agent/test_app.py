@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent import notices, status
+from agent import config, notices, status
+from agent.app import Agent
 from agent.errors import Refused, Unreachable
 from agent.faults import Fault
 from agent.link.state import LinkState
@@ -18,8 +19,10 @@ from agent.simulator import Scenario, SimulatorSettings, Style, parse, shipped
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
+from agent.voice.recordings import Recordings
 from agent.wire.events import Interrupted
 from hardware.ports import DeviceError, Rhythm
+from hardware.simulated.box import SimulatedBox
 from tests.support.stage import ASSETS, play, question, stage
 
 if TYPE_CHECKING:
@@ -550,6 +553,22 @@ def test_the_last_piece_of_a_slow_answer_is_still_played() -> None:
             (record,) = s.turns
             assert record.played_s == pytest.approx(record.answer_s, abs=0.001)
             assert s.box.speaker.buffer.underruns > 0
+
+    play(scene())
+
+
+@pytest.mark.parametrize("greet", [False, True])
+def test_a_box_that_is_switched_on_says_that_it_is_ready(*, greet: bool) -> None:
+    async def scene() -> None:
+        box = SimulatedBox.build(asyncio.get_running_loop())
+        nowhere: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}}
+        agent = Agent(config.override(config.Settings(), nowhere, where="test"), box.devices, lambda: "key")
+        task = asyncio.create_task(agent.run(keep_trying=True, greet=greet))
+        await asyncio.sleep(3)
+        assert (Recordings("en").say(Phrase.READY) in box.speaker.pcm) is greet
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await box.devices.aclose()
 
     play(scene())
 

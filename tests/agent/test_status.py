@@ -25,6 +25,7 @@ TOTALS = Totals(
     notes_saved=0,
     unanswered=0,
     unreadable=0,
+    missed=0,
     refused_s=1.5,
     trimmed_s=0.5,
     skipped_s=0.0,

@@ -273,7 +273,7 @@ def test_a_question_that_is_answered_with_nothing_is_missed_and_stays_owed(
     assert rig.feed(*answer) == [AnswerMissing(reason)]
     assert [entry.number for entry in rig.ledger.over] == [number]
     assert not rig.dialogue.pending
-    assert rig.records == []
+    assert (rig.records, rig.counters.missed) == ([], 1)
     rig.break_line()
     rig.deliver()
     rig.feed(heard(" What now?"), audio(1.0), said(" This."), GenerationComplete(), DONE)
