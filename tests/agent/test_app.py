@@ -565,7 +565,9 @@ def test_a_box_that_is_switched_on_says_that_it_is_ready(*, greet: bool) -> None
         agent = Agent(config.override(config.Settings(), nowhere, where="test"), box.devices, lambda: "key")
         task = asyncio.create_task(agent.run(keep_trying=True, greet=greet))
         await asyncio.sleep(3)
-        assert (Recordings("en").say(Phrase.READY) in box.speaker.pcm) is greet
+        words = Recordings("en").say(Phrase.READY)
+        middle = words[len(words) // 4 * 2 :][:2000]
+        assert (middle in box.speaker.pcm) is greet
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await box.devices.aclose()
