@@ -69,6 +69,8 @@ class MicPath:
         edge = self.ear.feed(heard, deaf=sounding and self._deaf(heard))
         learn = not sounding and self._turn.phase is not Phase.TALKING
         self.acoustics.chunk(heard, now, voiced=self.ear.voiced, learn=learn)
+        if self.ear.voiced and learn:
+            self._turn.voiced(now)
         if edge is not None:
             self._microphone.speech(on=edge is Edge.START, over_answer=self._turn.phase is Phase.ANSWERING)
         if self._conversation.recording is not None:

@@ -38,6 +38,8 @@ CUT_GRACE_S = 3.0
 network, and the technician sits in silence."""
 OFFER_S = 1.5
 """The silence after which waiting answers begin: whoever woke the box to ask something has begun by then."""
+OFFER_MOST_S = 6.0
+"""How long a voice from which no question comes, as in a loud place, may keep waiting answers from beginning."""
 
 
 class _Timer(Enum):
@@ -64,6 +66,7 @@ class Turn:
         self._news = News(self.condition)
         self._origin = Phase.ASLEEP  # the phase in which the present series of taps began
         self._pressed = False
+        self._offer_until = 0.0  # when waiting answers begin at the latest
         self._declined = False  # the technician silenced an answer: those that wait do not begin by themselves
         self._delivered = False
         self._retried = False
@@ -411,8 +414,16 @@ class Turn:
 
     def _offer_answers(self, now: float) -> None:
         """Play the answers that wait after some silence: who presses to ask something goes first."""
-        if not self._declined:
-            self._timers.setdefault(_Timer.OFFER, now + OFFER_S)
+        if not self._declined and _Timer.OFFER not in self._timers:
+            self._timers[_Timer.OFFER], self._offer_until = now + OFFER_S, now + OFFER_MOST_S
+
+    def voiced(self, now: float) -> None:
+        """Push back the beginning of waiting answers: there is a voice, from which a question may come.
+
+        Called for every such chunk while the box listens. It is no event, because nothing else changes.
+        """
+        if _Timer.OFFER in self._timers:
+            self._timers[_Timer.OFFER] = min(now + OFFER_S, self._offer_until)
 
     def _play_answers(self, phase: Phase, now: float) -> list[effects.Effect]:
         self._enter(phase, {_Timer.ANSWER_CAP: now + self.condition.answers * self._settings.max_answer_s})

@@ -87,6 +87,7 @@ class Box:
         self.heard: list[tuple[bytes, bool]] = []
         self.ends: list[tuple[float, bool]] = []
         self.watched: list[float] = []
+        self.voices: list[float] = []
         self.path = MicPath(
             settings, cast("Devices", self), cast("Turn", self), cast("Conversation", self), self.dispatch
         )
@@ -110,6 +111,9 @@ class Box:
     def end_utterance(self, speech_ended_at: float, *, listening: bool) -> None:
         self.ends.append((speech_ended_at, listening))
         self.recording = None
+
+    def voiced(self, now: float) -> None:
+        self.voices.append(now)
 
     def watch_playback(self, now: float) -> None:
         self.watched.append(now)
@@ -303,6 +307,21 @@ def test_every_chunk_tells_of_the_place_and_of_what_has_been_played() -> None:
         assert box.acoustics.chunks == [(True, True), (False, False)]  # voiced, to learn from: not while it is held
         now = asyncio.get_running_loop().time()
         assert box.watched == pytest.approx([now - CHUNK_S, now])
+
+    at_a_box(scene)
+
+
+def test_a_voice_is_told_from_its_first_chunk_on_unless_it_is_the_boxs_own() -> None:
+    async def scene() -> None:
+        box = Box()
+        box.audible = True
+        await box.hears(VOICE, 3)
+        box.audible = False
+        await asyncio.sleep(ECHO_S)
+        await box.hears(SILENCE)
+        assert box.voices == []
+        await box.hears(VOICE)
+        assert box.voices == [asyncio.get_running_loop().time()]
 
     at_a_box(scene)
 

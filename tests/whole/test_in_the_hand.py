@@ -97,7 +97,7 @@ def test_its_own_long_answers_are_no_noise_to_a_box_without_a_canceller() -> Non
     play(scene())
 
 
-@pytest.mark.parametrize("after_s", [0.3, 0.8, 1.3])
+@pytest.mark.parametrize("after_s", [0.3, 0.8, 1.2])
 def test_what_is_asked_after_a_tap_that_wakes_goes_before_the_answer_that_waits(tmp_path: Path, after_s: float) -> None:
     async def scene() -> None:
         await leave_a_note(tmp_path, "gauge")

@@ -57,7 +57,7 @@ from agent.turn.events import (
     Typed,
 )
 from agent.turn.gestures import HOLD_S, Down, Gesture, Gestures, Hold, HoldEnd, Settled, Tap
-from agent.turn.machine import AWAY_GRACE_S, CUT_GRACE_S, HOLD_PRE_ROLL_S, OFFER_S, RELEASE_TAIL_S, Turn
+from agent.turn.machine import AWAY_GRACE_S, CUT_GRACE_S, HOLD_PRE_ROLL_S, OFFER_MOST_S, OFFER_S, RELEASE_TAIL_S, Turn
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
@@ -694,6 +694,25 @@ def test_a_question_goes_before_the_answers_that_wait_and_they_follow_its_answer
     box.send(SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
     assert box.send(Drained()) == []
     assert box.wait(OFFER_S) == [PlayAnswers()]
+
+
+def test_a_voice_that_may_become_a_question_holds_waiting_answers_back_for_a_while() -> None:
+    box = Box()
+    box.turn.voiced(box.now)  # nothing to hold back
+    box.send(NotesChanged(0, 1))
+    box.tap()
+    box.wait(OFFER_S - 0.2)
+    box.turn.voiced(box.now)
+    assert box.wait(OFFER_S - 0.1) == []
+    assert box.wait(0.2) == [PlayAnswers()]
+    box = Box()
+    box.send(NotesChanged(0, 1))
+    box.tap()
+    for _ in range(round(OFFER_MOST_S)):
+        assert PlayAnswers() not in box.effects
+        box.wait(1)
+        box.turn.voiced(box.now)
+    assert PlayAnswers() in box.wait(0.1) + box.effects
 
 
 def test_speech_silences_answers_that_wait_and_what_was_not_heard_is_offered_again() -> None:
