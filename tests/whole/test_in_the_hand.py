@@ -176,7 +176,7 @@ def test_what_happens_during_an_answer_is_said_after_it_and_only_if_it_is_still_
             await asyncio.sleep(1)
             assert not said(s, Phrase.FAULT_CODE)
             await s.rest()
-            await asyncio.sleep(3)
+            await asyncio.sleep(8)
             assert (said(s, Phrase.FAULT_CODE), said(s, Phrase.CAMERA_FAULT)) == (1, 0)
             (turn,) = s.turns
             assert turn.played_s == pytest.approx(turn.answer_s)
@@ -216,6 +216,24 @@ def test_the_box_falls_silent_when_somebody_presses_to_speak(tmp_path: Path) -> 
             await asyncio.sleep(0.25)
             assert len(s.box.speaker.pcm) == before
             s.box.button.release()
+
+    play(scene())
+
+
+def test_the_box_falls_silent_when_somebody_speaks_over_its_words(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with stage(**NOWHERE, paths={"state": str(tmp_path)}) as s:
+            await asyncio.sleep(0.5)
+            await s.wake()
+            await s.say("gauge")
+            await s.until_told(notices.NoteKept)
+            s.box.room.say(question("valve"))
+            await s.until(Phase.HEARING)
+            await asyncio.sleep(0.1)
+            before = len(s.box.speaker.pcm)
+            await asyncio.sleep(1)
+            assert len(s.box.speaker.pcm) == before
+            assert not said(s, Phrase.SAVED_NOT_SENT)
 
     play(scene())
 
