@@ -229,7 +229,7 @@ def test_the_box_falls_silent_when_somebody_speaks_over_its_words(tmp_path: Path
             await s.until_told(notices.NoteKept)
             s.box.room.say(question("valve"))
             await s.until(Phase.HEARING)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.4)  # the earcon plays out
             before = len(s.box.speaker.pcm)
             await asyncio.sleep(1)
             assert len(s.box.speaker.pcm) == before
