@@ -21,6 +21,7 @@ from tests.support.stage import question
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.hil.rig import Rig
     from tests.support.sound_server import SoundServer
 
 pytestmark = [
@@ -33,6 +34,9 @@ pytestmark = [
 ]
 WHOLE = 0.85
 """Share of an answer's half seconds that are found: one holds the sound of a photo, or a gap of a busy sound server."""
+
+FIVE_MINUTES_S = 300.0
+HICCUP_EVERY_S = 12.0
 
 
 @in_real_time
@@ -162,3 +166,31 @@ async def test_pressing_holding_and_letting_go_are_heard(server: SoundServer, tm
         await box.button.tap()
         await asyncio.sleep(1)
         assert box.sounded(Earcon.ASLEEP) == 1
+
+
+@pytest.mark.skipif(not os.environ.get("FIELD_AGENT_SOAK"), reason="five minutes of real time: FIELD_AGENT_SOAK=1")
+@in_real_time
+async def test_five_minutes_of_answers_with_hiccups_and_the_box_never_interrupts_itself(
+    server: SoundServer, tmp_path: Path
+) -> None:
+    async with rig(server, tmp_path, echo_db=-6.0) as box:
+        await box.wake()
+        hiccups = asyncio.create_task(stumbling(box))
+        while box.room.now < FIVE_MINUTES_S:
+            box.agent.ask("What now?")
+            await box.until_phase(Phase.ANSWERING)
+            await box.rest()
+        hiccups.cancel()
+        await asyncio.gather(hiccups, return_exceptions=True)
+        interrupted = [each.number for each in box.simulator.utterances if each.outcome != "complete"]
+        assert (len(box.all(notices.AnswerSilenced)), interrupted) == (0, [])
+        assert len(box.simulator.utterances) >= FIVE_MINUTES_S / 20
+
+
+async def stumbling(box: Rig) -> None:
+    """Let the whole sound path stop for a moment, again and again, at any point of an answer."""
+    for number in range(1000):
+        await asyncio.sleep(HICCUP_EVERY_S + 1.7 * (number % 5))
+        box.server.freeze()
+        await asyncio.sleep(0.05 * (1 + number % 8))
+        box.server.thaw()
