@@ -24,8 +24,8 @@ Samples = npt.NDArray[np.int16]
 
 BOUND = 50
 """Blocks that may wait (500 ms) before the oldest is dropped. Loading the canceller takes 0.2 s, on a Pi Zero 1 s."""
-GAP_S = 0.1
-"""A card that calls back this late has lost sound, whether or not its driver says so: it buffers 20 ms."""
+GAP_S = 0.05
+"""A card that calls back this late has lost sound, whether or not its driver says so: it is asked to buffer 20 ms."""
 CLOSE_S = 1.0
 """How long to wait for the thread to end; a block takes a millisecond."""
 

@@ -162,8 +162,8 @@ LEAVE_S = 0.3
 """Seconds of echo; the figure is already smoothed."""
 RECOVER_S = 2.0
 """Seconds of echo. After a gap AEC3 begins afresh, and 2 of 150 echoes that gaps moved interrupted their answer. If it
-goes on instead, it takes it a second to see that the echo has moved, in which nothing comes through and all looks well:
-27 of 90 interrupted when trusted after 1 s, 13 of 150 after 2 s, 3 of 150 after 3 s."""
+goes on instead, it takes a second to see that the echo has moved, in which nothing comes through and all looks well:
+13 interrupted their answer, and 59 if trusted after 1 s (docs/audio.md)."""
 HASTE_S = 1.0
 """A voice this shortly before a gap is reported was the echo that the gap moved."""
 WITHDRAW_S = 30.0

@@ -14,6 +14,7 @@ from audio_score import FOUND_S, LATE_FOUND_S, Score, percentile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from audio_hiccups import Outcome
     from audio_model import Verdict
     from audio_threads import Lateness
     from audio_words import Errors
@@ -191,6 +192,12 @@ def model_table(verdicts: list[Verdict]) -> str:
         cells = [f"{own[name].distance_db:.1f} dB ({own[name].removed_db:.0f})" for name in processors]
         rows.append([f"{noise} {snr} dB", *cells])
     return table(["noise", *processors], rows)
+
+
+def hiccup_table(outcomes: list[Outcome]) -> str:
+    """Interruptions by way."""
+    head = ["the canceller, good echo", "interrupted", "voice may interrupt"]
+    return table(head, ([o.way, f"{o.cuts} of {o.hiccups}", f"{100 * o.trusted:.0f} %"] for o in outcomes))
 
 
 def words_table(errors: list[Errors]) -> str:
