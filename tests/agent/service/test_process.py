@@ -22,11 +22,13 @@ def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> 
         end_once(loop, loop.stop)
         return installed
 
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    given = {signal.SIGHUP: signal.SIG_IGN, signal.SIGINT: signal.SIG_DFL}  # as nohup does
+    before = {number: signal.signal(number, handler) for number, handler in given.items()}
     try:
         assert asyncio.run(asked()) == [signal.SIGTERM, signal.SIGINT]
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_the_first_signal_ends_the_work_and_the_second_does_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import json
 import math
 import os
@@ -599,7 +600,8 @@ async def test_a_frozen_card_is_fatal_within_a_few_seconds(
             server.thaw()
     tell(fatal_after_s=took)
     faults = box.out if either else box.into  # nothing plays, so of two streams only one runs
-    assert [fault.problem for fault in faults] == ["stopped delivering", "its driver hangs"]
+    problems = [problem for problem, _ in itertools.groupby(fault.problem for fault in faults)]
+    assert problems == ["stopped delivering", "its driver hangs"]  # a busy machine may have missed a beat before
     await asyncio.sleep(0.5)
     cards.rescan()  # what was left behind goes
 
