@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -28,6 +29,8 @@ BYTES = 2 * BLOCK
 DECAY_S = 0.030
 """Of a workshop's small reverberation: 60 dB down after 0.2 s."""
 LENGTH_S = 0.12
+LATE_S = 0.05
+"""What the microphone's sink holds: less is made up for."""
 NOISE_DBFS = -64.0
 VOICE_RATE = 16_000
 
@@ -110,7 +113,16 @@ class Room:
         ears, mouth = self._ears.stdout, self._mouth.stdin
         assert ears is not None
         assert mouth is not None
+        surplus = 0
+        began = time.monotonic()
         while len(block := ears.read(BYTES)) == BYTES:
+            # Sound that a sound server holds back for a while must not come back that much later for ever.
+            late = time.monotonic() - began - LATE_S
+            surplus = max(surplus, round(100 * late)) if late > 0 else surplus
+            began = time.monotonic()
+            if surplus:
+                surplus -= 1
+                continue
             sound = self._mix(_samples([block]))
             heard = (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
             self._played.append(block)
