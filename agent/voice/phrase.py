@@ -1,6 +1,6 @@
 """PURE: the vocabulary of the box: every phrase that it can say, and how one is put together with numbers.
 
-Tested with its recordings: tests/agent/voice/test_recordings.py.
+That each phrase is recorded is tested in tests/agent/voice/test_recordings.py.
 """
 
 from __future__ import annotations

@@ -56,6 +56,13 @@ def test_answers_come_in_the_order_of_the_questions(answers: Owed) -> None:
     assert answers.turn_complete(DONE)[0] == 2
 
 
+def test_an_answer_that_is_dropped_is_no_longer_owed_and_acknowledges_nothing(answers: Owed) -> None:
+    first, second = answers.expect(1, 0.0, Use.ALOUD), answers.expect(2, 0.1, Use.ALOUD)
+    assert answers.drop() is first
+    assert answers.current is second
+    assert answers.lost == []
+
+
 def test_the_newest_answer_is_that_to_the_last_question(answers: Owed) -> None:
     assert answers.newest is None
     first = answers.expect(1, 0.0, Use.ALOUD)

@@ -884,6 +884,17 @@ def test_in_push_to_talk_speech_alone_does_nothing_and_a_tap_is_corrected() -> N
     assert box.wait(1) == [Play(Earcon.HOLD_TO_TALK), Sensors(on=False)]
 
 
+def test_in_push_to_talk_a_tap_that_silences_an_answer_is_corrected_and_the_box_sleeps() -> None:
+    box = Box(mode="push-to-talk")
+    box.press()
+    box.wait(2)
+    box.release()
+    box.wait(0.2)
+    box.send(Delivered(), AnswerBegan())
+    box.tap()
+    assert box.wait(1) == [CutAnswer(), CancelCatchUp(), Play(Earcon.HOLD_TO_TALK), Sensors(on=False)]
+
+
 def test_in_push_to_talk_the_box_sleeps_after_the_answer() -> None:
     box = Box(mode="push-to-talk")
     box.press()
