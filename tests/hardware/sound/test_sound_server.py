@@ -20,7 +20,7 @@ from agent.hearing.endpointer import Edge, Endpointer, Timings
 from agent.hearing.vad import webrtc_detector
 from hardware.ports import CHUNK_BYTES, SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
-from hardware.sound import card_sound, cards, microphone, streams, supervisor
+from hardware.sound import card_sound, cards, microphone, reference, streams, supervisor
 from hardware.sound.card_sound import CardSound
 from hardware.sound.dsp_thread import DspThread
 from hardware.sound.echo import ENTER_DB
@@ -440,6 +440,8 @@ class Tape:
         return 1000 * (at - ahead) / self.rate if likeliest > 0.3 else math.nan
 
 
+PAIRED_S = (reference.NEW_WINDOWS * reference.WINDOW + 50) * streams.BLOCK_S
+"""Until then a new pair of streams may still be moved by a block, and the echo with it."""
 NEAREST_MS, FARTHEST_MS = 1.0, 60.0
 """The canceller finds an echo right after its reference, not one that comes with it; the driver buffers little."""
 
@@ -514,11 +516,11 @@ async def settled(tape: Tape) -> float:
 
 
 async def playing(box: Box, monkeypatch: pytest.MonkeyPatch) -> Tape:
-    """Listen, and play for 30 s; return what is captured and its reference."""
+    """Listen, and play for 30 s; return what is captured and its reference, once they are paired for good."""
     tape = Tape(box, monkeypatch)
     await box.listen()
     box.speaker.write(bytes_of(speech(24000, 30.0)))
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(PAIRED_S)
     tape.clear()
     return tape
 
