@@ -49,6 +49,8 @@ class Room:
         self._voice: Samples = np.zeros(0, dtype=np.float32)
         self._tail: Samples = np.zeros(0, dtype=np.float32)
         self._blocks = 0
+        self.missed = 0
+        """Blocks that the microphone was not given, because this room itself was late."""
         self._played: list[bytes] = []
         self._heard: list[bytes] = []
         self._ears: subprocess.Popen[bytes] | None = None
@@ -120,14 +122,16 @@ class Room:
             late = time.monotonic() - began - LATE_S
             surplus = max(surplus, round(100 * late)) if late > 0 else surplus
             began = time.monotonic()
+            self._played.append(block)
+            self._blocks += 1
             if surplus:
                 surplus -= 1
+                self.missed += 1
+                self._heard.append(b"")
                 continue
             sound = self._mix(_samples([block]))
             heard = (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
-            self._played.append(block)
             self._heard.append(heard)
-            self._blocks += 1
             try:
                 mouth.write(heard)
                 mouth.flush()
