@@ -114,6 +114,11 @@ _FIXES = {
     sqlite3.SQLITE_CORRUPT: "start the agent anew, which sets a damaged journal aside",
     sqlite3.SQLITE_NOTADB: "start the agent anew, which sets a damaged journal aside",
 }
+_PASSING = {
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
+}
+"""SQLite's codes for a disk that may take later what it refuses now."""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a file that it cannot read; SQLITE_ERROR if it does not know the format or the schema."""
 
@@ -126,7 +131,9 @@ class _Damaged(Exception):
 
 def described(path: Path, error: sqlite3.Error) -> StorageError:
     """Return SQLite's ``error`` about the file at ``path`` as a StorageError that says what to do about it."""
-    return StorageError(path, f"the journal: {error}", _FIXES.get(_code(error), "see the log, and report it"))
+    code = _code(error)
+    fix = _FIXES.get(code, "see the log, and report it")
+    return StorageError(path, f"the journal: {error}", fix, passing=code in _PASSING)
 
 
 def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:

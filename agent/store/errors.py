@@ -41,7 +41,7 @@ class StorageError(AgentError):
 
     exit_code = ExitCode.UNUSABLE
 
-    def __init__(self, path: Path, problem: str, fix: str) -> None:
-        """Make a message of the file, the problem and what to do about it."""
+    def __init__(self, path: Path, problem: str, fix: str, *, passing: bool = False) -> None:
+        """Make a message of the file, the problem and what to do about it; ``passing``: it may be over in a moment."""
         super().__init__(f"{path}: {problem} ({fix})")
-        self.path, self.problem, self.fix = path, problem, fix
+        self.path, self.problem, self.fix, self.passing = path, problem, fix, passing

@@ -16,7 +16,7 @@ from agent.store.database import described, open_read_only, open_writable
 from agent.store.rows import CallRow, ConversationRow, EventRow, Json, StillRow, TurnRow, decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 Row = TypeVar("Row")
@@ -52,6 +52,11 @@ class Journal:
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._database.close()
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Let a write wait this long for another process that writes, before it fails."""
+        with self._described():
+            self._database.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+
     def begin_conversation(self, model: str, at: float) -> int:
         """Add a new conversation; return its number."""
         return self._insert("INSERT INTO conversation (model, began_at, last_at) VALUES (?, ?, ?)", model, at, at)
@@ -80,19 +85,25 @@ class Journal:
         """Return the newest ``limit`` conversations (None: all), newest first."""
         return self._all(ConversationRow, "SELECT * FROM conversation ORDER BY number DESC LIMIT ?", _most(limit))
 
-    def begin_turn(  # noqa: PLR0913 - a turn begins with as much
-        self, number: int, conversation: int, kind: str, at: float, *, audio: str = "", text: str = ""
-    ) -> None:
-        """Add a turn of this ``kind``: "spoken" (state "recording"), "typed" ("waiting") or "unasked" ("answered")."""
-        self._write(
-            "INSERT INTO turn (number, conversation, kind, state, began_at, audio, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            *(number, conversation, kind, FIRST_STATES[kind], at, audio, text),
-        )
+    def begin_turn(self, number: int, conversation: int, kind: str, at: float, **columns: object) -> None:
+        """Add a turn of this ``kind``: "spoken" (state "recording"), "typed" ("waiting") or "unasked" ("answered").
+
+        ``columns`` are set as :meth:`update_turn` does. Its conversation has something happen ``at`` that time.
+        """
+        values = {"state": FIRST_STATES[kind], "conversation": conversation, "kind": kind, "began_at": at} | columns
+        _check(values)
+        with self._described(), self._transaction():
+            self._database.execute(
+                f"INSERT INTO turn (number, {', '.join(values)}) VALUES (?{', ?' * len(values)})",  # noqa: S608 - the names were checked
+                [number, *(encoded(value) for value in values.values())],
+            )
+            self._database.execute(
+                "UPDATE conversation SET last_at = max(last_at, ?) WHERE number = ?", [at, conversation]
+            )
 
     def update_turn(self, number: int, **columns: object) -> None:
         """Set these columns of a turn. Raises ValueError for an unknown column, LookupError for an unknown turn."""
-        if not columns or not columns.keys() <= TURN_COLUMNS:
-            raise ValueError(f"no columns of a turn: {sorted(columns.keys() - TURN_COLUMNS)}")
+        _check(columns)
         changes = ", ".join(f"{name} = ?" for name in columns)
         changed = self._write(f"UPDATE turn SET {changes} WHERE number = ?", *columns.values(), number)  # noqa: S608 - the names were checked
         if not changed:
@@ -225,6 +236,11 @@ class Journal:
 
     def _one(self, kind: type[Row], sql: str, *values: object) -> Row | None:
         return next(iter(self._all(kind, sql, *values)), None)
+
+
+def _check(columns: Collection[str]) -> None:
+    if not columns or not TURN_COLUMNS.issuperset(columns):
+        raise ValueError(f"no columns of a turn: {sorted(set(columns) - TURN_COLUMNS)}")
 
 
 def _most(limit: int | None) -> int:

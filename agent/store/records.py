@@ -18,15 +18,23 @@ from agent.store.layout import answer_name, picture_name, recording_name
 from agent.store.recovery import recover
 from agent.store.rows import KeptAnswer
 from agent.store.spool import Spool
+from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agent.store.layout import Layout
     from agent.store.rows import TurnRow
 
 log = logging.getLogger(__name__)
 
 FAILURES = (StorageError, OSError, LookupError, sqlite3.IntegrityError)
-"""What any method may raise if the disk fails, or if a row is missing because it failed before."""
+"""What any method may raise if the disk fails, or if a row is missing because it failed before.
+
+A method that raised a StorageError which is ``passing`` may be called again; then it does what is still to be done.
+"""
+BUSY_S = 0.25
+"""How long a write waits for another process before it is put off: speech must reach the disk meanwhile."""
 ROOM_BYTES = 4_000_000
 """The longest utterance."""
 
@@ -48,7 +56,9 @@ class Records:
             self._opened = opened.pop_all()
         self.warning = ""
         """What is wrong with the storage for notes though everything has been written; '' if nothing is."""
+        self._calls: dict[int, int] = {}  # the rows of the calls under way
         self._conversation = self.past.number
+        self._journal.wait_at_most(BUSY_S)
 
     def close(self) -> None:
         """Close the journal and unlock the folder."""
@@ -86,25 +96,38 @@ class Records:
 
     # questions
 
-    def begin(self, number: int, at: float, *, typed: str = "") -> None:
-        """Begin a question: a typed question is complete, a spoken question is an open recording."""
-        if typed:
-            self._journal.begin_turn(number, self._conversation, "typed", at, text=typed)
-        else:
+    def record(self, number: int) -> None:
+        """Begin a recording. Where there is no room it gives way, and the question is in the journal alone."""
+        if not self._spool.recording(number):
             self._make_room()
             self._spool.open(number)
-            self._journal.begin_turn(number, self._conversation, "spoken", at, audio=recording_name(number))
-        self._journal.touch(self._conversation, at)
 
     def append(self, number: int, pcm: bytes) -> None:
-        """Add audio to an open recording (16 kHz mono s16le)."""
-        self._spool.append(number, pcm)
-        self._spool.sync(number)
+        """Add audio to a recording (16 kHz mono s16le), if there is one."""
+        if self._spool.recording(number):
+            self._spool.append(number, pcm)
+            self._spool.sync(number)
+
+    def complete(self, number: int) -> None:
+        """End a recording."""
+        self._spool.close(number)
+
+    def begin(self, number: int, at: float, *, typed: str = "") -> None:
+        """Begin a question: a typed question is complete, a spoken question goes on."""
+        kind = "typed" if typed else "spoken"
+        audio = "" if typed else recording_name(number)
+        self._journal.begin_turn(number, self._conversation, kind, at, audio=audio, text=typed)
 
     def end(self, number: int, audio_s: float, at: float) -> None:
-        """End a recording of ``audio_s`` seconds."""
-        self._spool.close(number)
+        """Note that a question of ``audio_s`` seconds is over."""
         self._journal.update_turn(number, state="waiting", ended_at=at, audio_s=audio_s)
+
+    def save(self, number: int, at: float) -> None:
+        """Mark a question that is over as a note. Raises LookupError if its recording is not whole."""
+        row = self._journal.turn(number)
+        if row is not None and row.audio and self._spool.size(number) < MICROPHONE_FORMAT.bytes_in(row.audio_s):
+            raise LookupError(f"the recording of turn {number} is not whole")
+        self._journal.update_turn(number, saved_at=at)
 
     def update(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - the columns of agent.store.rows.TurnRow
         """Set columns of a turn."""
@@ -129,8 +152,7 @@ class Records:
 
     def unasked(self, number: int, at: float, **columns: Any) -> None:  # noqa: ANN401 - as above
         """Store a turn that nobody asked for: the service spoke of its own accord."""
-        self._journal.begin_turn(number, self._conversation, "unasked", at)
-        self._journal.update_turn(number, **columns)
+        self._journal.begin_turn(number, self._conversation, "unasked", at, **columns)
 
     def settle(self, number: int, state: str, at: float) -> None:
         """Note that a question is no longer owed; ``state`` is the final state of its turn."""
@@ -145,9 +167,12 @@ class Records:
         self._journal.update_turn(number, state="answered", answered_at=at, answer_audio=file, **columns)
         self._settle_recording(number)
 
-    def load_answer(self, at: float) -> KeptAnswer | None:
-        """Return the oldest answer not played yet, if any; one that cannot be read counts as played from now on."""
-        for row in self._journal.unplayed():
+    def load_answer(self, at: float, played: Collection[int] = ()) -> KeptAnswer | None:
+        """Return the oldest answer not played yet, if any; one that cannot be read counts as played from now on.
+
+        ``played``: those of which the journal may not know it yet.
+        """
+        for row in (each for each in self._journal.unplayed() if each.number not in played):
             try:
                 return KeptAnswer(row.number, row.began_at, self._spool.read_answer(row.number))
             except StorageError as error:
@@ -167,13 +192,17 @@ class Records:
         write_whole(self._layout.still(name), jpeg)
         self._journal.add_still(self._conversation, self._known(turn), at, name, len(jpeg))
 
-    def begin_call(self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], at: float) -> int:
-        """Store a function call before it is made; return its number."""
-        return self._journal.begin_call(self._conversation, self._known(turn), call_id, name, arguments, at)
+    def begin_call(  # noqa: PLR0913, PLR0917 - a call begins with as much
+        self, ticket: int, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], at: float
+    ) -> None:
+        """Store a function call before it is made; ``ticket`` is a number of the caller's, for :meth:`end_call`."""
+        row = self._journal.begin_call(self._conversation, self._known(turn), call_id, name, arguments, at)
+        self._calls[ticket] = row
 
-    def end_call(self, number: int, result: dict[str, Any], at: float) -> None:
-        """Store the result of a function call."""
-        self._journal.end_call(number, result, at)
+    def end_call(self, ticket: int, result: dict[str, Any], at: float) -> None:
+        """Store the result of a function call. Raises LookupError if its beginning was not stored."""
+        self._journal.end_call(self._calls[ticket], result, at)
+        del self._calls[ticket]
 
     def _known(self, turn: int | None) -> int | None:
         """Return ``turn`` if the journal has it, else None: it was not written if the storage was full."""
@@ -184,9 +213,14 @@ class Records:
         if row is not None and row.audio:  # a typed question has no recording
             self._spool.sent(number)
 
+    def _unplayed(self) -> list[int] | None:
+        try:
+            return [row.number for row in self._journal.unplayed()]
+        except StorageError:  # what is said is recorded all the same
+            return None
+
     def _make_room(self) -> None:
-        unplayed = [row.number for row in self._journal.unplayed()]
-        if not self._spool.make_room(ROOM_BYTES, unplayed):
+        if not self._spool.make_room(ROOM_BYTES, self._unplayed()):
             full = StorageError(self._layout.folder, FULL, "bring the box to a network")
             self.warning = str(full)
             raise full

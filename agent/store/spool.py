@@ -33,6 +33,8 @@ NEARLY_BYTES = 20_000_000
 """A warning comes this much above the reserve: ten minutes of speech before the disk is full."""
 NEARLY_FULL = 0.9
 """A warning comes when recordings still owed take more than this share of the limit."""
+PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM}
+"""Errors of a disk that may take later what it refuses now. A bad sector (EIO) stays one."""
 log = logging.getLogger(__name__)
 
 
@@ -83,6 +85,16 @@ class Spool:
                 raise
             self._open[number] = recording
 
+    def recording(self, number: int) -> bool:
+        """Whether a recording is open."""
+        return number in self._open
+
+    def size(self, number: int) -> int:
+        """Return how many bytes of samples a recording has; 0 if there is none."""
+        path = self._layout.recording(number)
+        with _described(path):
+            return max(0, path.stat().st_size - HEADER.size) if path.exists() else 0
+
     def append(self, number: int, pcm: bytes) -> None:
         """Add audio; what does not fit is left out as a whole, so that the samples after it stay in step."""
         recording = self._open[number]
@@ -118,11 +130,11 @@ class Spool:
         return _samples(self._layout.recording(number))
 
     def sent(self, number: int) -> None:
-        """Move a recording that is no longer owed; does nothing if it was moved before."""
+        """Move a recording that is no longer owed; does nothing if it was moved before, or was never made."""
         self.close(number)
         source, target = self._layout.unsent_recording(number), self._layout.sent_recording(number)
         with _described(source):
-            if not source.exists() and target.exists():
+            if not source.exists():
                 return
             os.replace(source, target)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
             sync_folder(self._sent)
@@ -185,8 +197,10 @@ class Spool:
         owed = sum(each.size for each in _stored(self._unsent))
         return owed > NEARLY_FULL * self._limit or free < RESERVE_BYTES + NEARLY_BYTES
 
-    def make_room(self, needed: int, keep: Collection[int] = ()) -> bool:
+    def make_room(self, needed: int, keep: Collection[int] | None = ()) -> bool:
         """Delete the oldest files until ``needed`` bytes fit, but none that is owed and no answer in ``keep``.
+
+        ``keep`` is None if nobody knows: then no answer is deleted.
 
         Return whether they fit.
         """
@@ -194,7 +208,7 @@ class Spool:
             for each in sorted(_stored(self._sent)):
                 if self._fits(needed):
                     return True
-                if not (each.answer and each.number in keep):
+                if not (each.answer and (keep is None or each.number in keep)):
                     each.path.unlink(missing_ok=True)
             return self._fits(needed)
 
@@ -273,4 +287,4 @@ def _described(path: Path) -> Iterator[None]:
             errno.EEXIST: "it is in the way: move it, and number turns from above the highest",
         }
         fix = fixes.get(error.errno or 0, "check its folder and its disk")
-        raise StorageError(path, str(error.strerror or error), fix) from error
+        raise StorageError(path, str(error.strerror or error), fix, passing=error.errno in PASSING) from error

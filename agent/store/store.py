@@ -8,13 +8,15 @@ is still being written.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from agent.store.backlog import Lane, nothing
 from agent.store.layout import Layout
 from agent.store.records import FAILURES, Records
-from agent.store.writer import Writer, nothing
+from agent.store.writer import Writer
 from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Store:
         self.past = records.past
         self._writer = Writer(FAILURES, warning=lambda: records.warning, on_problem=on_problem)
         self._speech: dict[int, bytearray] = {}  # not yet handed to the thread
+        self._played: set[int] = set()  # in this run: the journal may not know it yet
+        self._tickets = itertools.count(1)
 
     async def aclose(self) -> None:
         """Write what waits to be written, and release the folder. Idempotent."""
@@ -66,7 +70,7 @@ class Store:
     def begin_conversation(self, model: str) -> None:
         """Begin a new conversation; everything that follows belongs to it."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.begin_conversation(model, at))
+        self._writer.keep(lambda: self._records.begin_conversation(model, at))
 
     def forget(self, days: int) -> None:
         """Delete conversations older than ``days``, with their recordings and photos; 0: delete nothing."""
@@ -81,27 +85,28 @@ class Store:
 
     def greeted(self) -> None:
         """Note that the initial message was sent."""
-        self._writer.submit(self._records.greeted)
+        self._writer.keep(self._records.greeted)
 
     def keep_handle(self, handle: str) -> None:
         """Store the handle with which this conversation is resumed; '' deletes it."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.keep_handle(handle, at))
+        self._writer.keep(lambda: self._records.keep_handle(handle, at))
 
     def event(self, kind: str, text: str) -> None:
         """Add an event, such as an outage."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.event(kind, text, at))
+        self._writer.keep(lambda: self._records.event(kind, text, at))
 
     # questions
 
     def begin(self, number: int, pre_roll: bytes = b"", *, typed: str = "") -> None:
         """Begin an utterance: ``typed``, or a recording that begins with ``pre_roll`` (16 kHz mono s16le)."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.begin(number, at, typed=typed))
         if not typed:
+            self._writer.keep(lambda: self._records.record(number), lane=Lane.SPEECH)
             self._speech[number] = bytearray()
             self.hear(number, pre_roll)
+        self._writer.keep(lambda: self._records.begin(number, at, typed=typed))
 
     def hear(self, number: int, pcm: bytes) -> None:
         """Add audio to an open utterance (16 kHz mono s16le)."""
@@ -117,25 +122,29 @@ class Store:
             at = self._wall()
             self._flush(number)
             del self._speech[number]
-            self._writer.submit(lambda: self._records.end(number, audio_s, at))
+            self._writer.keep(lambda: self._records.complete(number), lane=Lane.SPEECH)
+            self._writer.keep(lambda: self._records.end(number, audio_s, at))
 
     def _flush(self, number: int) -> None:
         pcm = bytes(self._speech[number])
         self._speech[number].clear()
-        self._writer.submit(lambda: self._records.append(number, pcm))
+        self._writer.keep(lambda: self._records.append(number, pcm), lane=Lane.SPEECH, size=len(pcm))
 
     def update(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - the columns of agent.store.rows.TurnRow
         """Set columns of a turn."""
-        self._writer.submit(lambda: self._records.update(number, **columns))
+        self._writer.keep(lambda: self._records.update(number, **columns))
 
     def save(self, number: int, then: Callable[[], None], otherwise: Callable[[], None] = nothing) -> None:
-        """Mark an utterance that is over as a note; ``then`` is called when that is on disk."""
+        """Mark an utterance that is over as a note.
+
+        ``then`` is called when that and all of its speech are on disk; ``otherwise`` if the recording is not whole.
+        """
         at = self._wall()
-        self._writer.submit(lambda: self._records.update(number, saved_at=at), lambda _: then(), otherwise)
+        self._writer.keep(lambda: self._records.save(number, at), lambda _: then(), otherwise, after=Lane.SPEECH)
 
     def picture(self, number: int, jpeg: bytes) -> None:
         """Store the picture (JPEG) that belongs to an utterance."""
-        self._writer.submit(lambda: self._records.picture(number, jpeg))
+        self._writer.keep(lambda: self._records.picture(number, jpeg), size=len(jpeg))
 
     def load(
         self, number: int, then: Callable[[TurnRow, bytes, bytes], None], otherwise: Callable[[], None] = nothing
@@ -148,12 +157,12 @@ class Store:
     def unasked(self, number: int, **columns: Any) -> None:  # noqa: ANN401 - as above
         """Store a turn that nobody asked for: the service spoke of its own accord."""
         at = self._wall() - columns.get("answer_s", 0.0)
-        self._writer.submit(lambda: self._records.unasked(number, at, **columns))
+        self._writer.keep(lambda: self._records.unasked(number, at, **columns))
 
     def settled(self, number: int, state: str) -> None:
         """Note that an utterance is no longer owed; ``state`` is the final state of its turn."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.settle(number, state, at))
+        self._writer.keep(lambda: self._records.settle(number, state, at))
 
     def keep_answer(
         self,
@@ -163,43 +172,50 @@ class Store:
         otherwise: Callable[[], None] = nothing,
         **columns: Any,  # noqa: ANN401 - as above
     ) -> None:
-        """Store the answer to a note (24 kHz mono s16le) until it can be played."""
-        at = self._wall()
-        self._writer.submit(lambda: self._records.keep_answer(number, pcm, at, **columns), lambda _: then(), otherwise)
+        """Store the answer to a note (24 kHz mono s16le) until it can be played.
+
+        ``then`` is called when it is on disk, ``otherwise`` if it never will be.
+        """
+        at, size = self._wall(), len(pcm)
+        self._writer.keep(
+            lambda: self._records.keep_answer(number, pcm, at, **columns), lambda _: then(), otherwise, size=size
+        )
 
     def load_answer(self, then: Callable[[KeptAnswer | None], None]) -> None:
         """Read the oldest answer that was not played yet; ``then`` is called in any case, with None if there is none.
 
         An answer that cannot be read counts as played from now on.
         """
-        at = self._wall()
-        self._writer.submit(lambda: self._records.load_answer(at), then, lambda: then(None))
+        at, played = self._wall(), frozenset(self._played)
+        self._writer.submit(lambda: self._records.load_answer(at, played), then, lambda: then(None))
 
     def played(self, number: int) -> None:
         """Note that this answer was played."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.played(number, at))
+        self._played.add(number)
+        self._writer.keep(lambda: self._records.played(number, at))
 
     # photos and function calls
 
     def still(self, turn: int | None, name: str, jpeg: bytes, then: Callable[[], None]) -> None:
         """Store a photo of the job (JPEG); ``then`` is called when it is on disk."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.still(turn, name, jpeg, at), lambda _: then())
+        self._writer.keep(lambda: self._records.still(turn, name, jpeg, at), lambda _: then(), size=len(jpeg))
 
     def call(
-        self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], then: Callable[[int | None], None]
-    ) -> None:
-        """Store a function call before it is made; ``then`` gets its number, for :meth:`call_ended`.
+        self, turn: int | None, call_id: str, name: str, arguments: dict[str, Any], then: Callable[[], None]
+    ) -> int:
+        """Store a function call before it is made; return its ticket, for :meth:`call_ended`.
 
-        ``then`` gets None if the disk fails: the model waits for a response all the same.
+        ``then`` is called when it is on disk, or the disk refuses it: the model waits for a response all the same.
         """
         at = self._wall()
-        self._writer.submit(
-            lambda: self._records.begin_call(turn, call_id, name, arguments, at), then, lambda: then(None)
-        )
+        ticket = next(self._tickets)
+        self._writer.keep(lambda: self._records.begin_call(ticket, turn, call_id, name, arguments, at))
+        self._writer.submit(nothing, lambda _: then(), then)
+        return ticket
 
-    def call_ended(self, number: int, result: dict[str, Any]) -> None:
+    def call_ended(self, ticket: int, result: dict[str, Any]) -> None:
         """Store the result of a function call."""
         at = self._wall()
-        self._writer.submit(lambda: self._records.end_call(number, result, at))
+        self._writer.keep(lambda: self._records.end_call(ticket, result, at))

@@ -23,6 +23,8 @@ class _Awaited:
     """A call that is being written to disk, and will then be made."""
 
     call: FunctionCall
+    ticket: int = 0
+    """The store's, with which its result is stored."""
     dropped: str = ""
     """Why the call is no longer to be made; empty while it is."""
 
@@ -53,15 +55,15 @@ class ToolCalls:
         for call in event.calls:
             awaited = _Awaited(call)
             self._awaited.append(awaited)
-            self._store.call(turn, call.id, call.name, call.args, partial(self._on_disk, awaited))
+            then = partial(self._on_disk, awaited)
+            awaited.ticket = self._store.call(turn, call.id, call.name, call.args, then)
 
-    def _on_disk(self, awaited: _Awaited, number: int | None) -> None:
-        """Make and answer a call, unless it was dropped; ``number`` is its row, None if the disk failed."""
+    def _on_disk(self, awaited: _Awaited) -> None:
+        """Make and answer a call, unless it was dropped."""
         self._awaited.remove(awaited)
         dropped = {"response": {"error": awaited.dropped}}
         response = dropped if awaited.dropped else self._made(awaited.call)
-        if number is not None:
-            self._store.call_ended(number, response["response"])
+        self._store.call_ended(awaited.ticket, response["response"])
         if not awaited.dropped:
             self._send(protocol.tool_response([response]))
 

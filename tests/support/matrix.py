@@ -24,6 +24,7 @@ from agent.simulator.scenario import AT_OPENING
 from agent.simulator.voice import ASSETS, read_answer, read_script
 from agent.store.journal import Journal
 from agent.turn.phase import Phase
+from tests.support.moody_disk import Mood, moody
 from tests.support.stage import play, question, stage
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from agent.simulator.memory import Utterance
     from agent.store.rows import TurnRow
+    from tests.support.moody_disk import MoodyDisk
     from tests.support.stage import Stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -44,6 +46,8 @@ FASTER: dict[str, Any] = {"turn": {"follow_up_s": 2.0}, "video": {"fps": 0.0}}
 RESET = Fault("reset", at_s=0.0)
 GO_AWAY = Fault("go_away", at_s=0.0, options={"time_left_s": 10.0, "abort": True})
 SETTLE_S = 1800.0
+MOOD_S = 6.0
+"""How long the disk has its mood: longer than any single write waits."""
 MEMORY = Path("/dev/shm")
 """A disk that need not be waited for, where there is one."""
 
@@ -66,13 +70,13 @@ THIN = {"slow_read"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One scenario, striking at one phase."""
+    """One scenario, or mood of the disk, striking at one phase."""
 
     scenario: str
     phase: str
 
     def __str__(self) -> str:
-        return f"{self.scenario}-{self.phase.replace(' ', '_')}"
+        return f"{self.scenario}-{self.phase}".replace(" ", "_")
 
 
 @dataclass(slots=True)
@@ -104,6 +108,12 @@ class Run:
 # what goes wrong
 
 
+def upset(disk: MoodyDisk, mood: Mood) -> None:
+    """Put the disk into a mood for a while."""
+    disk.mood = mood
+    asyncio.get_running_loop().call_later(MOOD_S, setattr, disk, "mood", Mood.FINE)
+
+
 def faults_of(name: str) -> list[Fault]:
     """The faults of a scenario, without their triggers; a style has none, and the line breaks instead."""
     return [
@@ -114,7 +124,7 @@ def faults_of(name: str) -> list[Fault]:
 
 def run_of(cell: Cell) -> Scenario:
     """The scenario without its faults, and with what it does to a turn done to the struck one."""
-    whole = shipped(cell.scenario)
+    whole = Scenario() if cell.scenario in MOODS else shipped(cell.scenario)
     struck = STRUCK + (STRUCK - missed_turn(cell))  # a question that is asked again counts as a turn
     calls = tuple(replace(call, turn=struck) for call in whole.calls)
     if cell.phase == "tool pending" and not calls:
@@ -130,6 +140,10 @@ def missed_turn(cell: Cell) -> int:
 
 def strike(s: Stage, cell: Cell) -> None:
     """Trigger the fault now. A fault of opening a connection needs the present connection to break."""
+    if cell.scenario in MOODS:
+        assert s.disk is not None
+        upset(s.disk, MOODS[cell.scenario])
+        return
     faults = faults_of(cell.scenario)
     if all(fault.kind in AT_OPENING for fault in faults):
         faults.append(RESET)
@@ -219,7 +233,9 @@ PHASES = {
     "tool pending": at_moment("tool_call"),
     "at goAway": at_go_away,
 }
-CELLS = [Cell(scenario, phase) for scenario in names() for phase in PHASES]
+MOODS = {mood.value: mood for mood in Mood if mood is not Mood.FINE}
+ROWS = [*names(), *MOODS]
+CELLS = [Cell(row, phase) for row in ROWS for phase in PHASES]
 
 
 async def awake(s: Stage) -> None:
@@ -253,16 +269,23 @@ def run(cell: Cell) -> Run:
         return play(scene(cell, Path(state)))
 
 
+async def three_questions(s: Stage, cell: Cell) -> None:
+    """Ask three questions, and something goes wrong at the second."""
+    await s.until_link(LinkState.UP)
+    await ask(s, QUESTIONS[0])
+    await PHASES[cell.phase](s, cell)
+    await ask(s, QUESTIONS[2])
+    await settle(s)
+    await recall(s)
+
+
 async def scene(cell: Cell, state: Path) -> Run:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
     troubles: list[dict[str, Any]] = []
-    async with stage(run_of(cell), paths={"state": str(state)}, **FASTER) as s:
-        await s.until_link(LinkState.UP)
-        await ask(s, QUESTIONS[0])
-        await PHASES[cell.phase](s, cell)
-        await ask(s, QUESTIONS[2])
-        await settle(s)
-        await recall(s)
+    with moody(state) as disk:
+        async with stage(run_of(cell), paths={"state": str(state)}, **FASTER) as s:
+            s.disk = disk
+            await three_questions(s, cell)
     assert not troubles, troubles
     journal = Journal(state / "journal.db", read_only=True)
     rows = [row for each in reversed(journal.conversations()) for row in journal.turns(each.number)]
@@ -305,8 +328,10 @@ def check(outcome: Run) -> None:
     check_log(outcome)
     check_speaker(outcome)
     check_memory(outcome)
-    faults = outcome.stage.all(notices.FaultBegan)
-    assert not faults, faults
+    began = [each.part for each in outcome.stage.all(notices.FaultBegan)]
+    ended = [each.part for each in outcome.stage.all(notices.FaultEnded)]
+    assert began == ended
+    assert set(began) <= ({"storage", "storage full"} if outcome.cell.scenario in MOODS else set())
 
 
 def check_deliveries(outcome: Run) -> None:
@@ -414,7 +439,7 @@ def samples(name: str) -> list[bytes]:
 def table(signs: dict[Cell, str]) -> str:
     head = ["scenario", *PHASES]
     lines = [head, ["---"] * len(head)]
-    lines += [[f"`{name}`", *(signs[Cell(name, phase)] for phase in PHASES)] for name in names()]
+    lines += [[f"`{name}`", *(signs[Cell(name, phase)] for phase in PHASES)] for name in ROWS]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -41,8 +41,10 @@ def turn(folder: Path, number: int) -> TurnRow:
 
 
 def spoken(store: Records, number: int, at: float = 101.0, pcm: bytes = SPEECH) -> None:
-    store.begin(number, at)
+    store.record(number)
     store.append(number, pcm)
+    store.begin(number, at)
+    store.complete(number)
     store.end(number, len(pcm) / 32_000, at + 1)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import time
 import wave
+from array import array
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from agent import config, notices
 from agent.app import Agent
 from agent.simulator import Scenario, Simulator, SimulatorSettings, shipped
 from agent.turn.phase import Phase
+from agent.voice.recordings import Recordings
+from hardware.ports import SPEAKER_FORMAT
 from hardware.simulated.box import SimulatedBox
 from hardware.simulated.clock import run_virtual
 
@@ -26,10 +29,13 @@ if TYPE_CHECKING:
     from agent.metrics import TurnSummary
     from agent.notices import Notice
     from agent.voice.earcons import Earcon
+    from agent.voice.phrase import Phrase
     from hardware.ports import Rhythm
+    from tests.support.moody_disk import MoodyDisk
 
 T = TypeVar("T")
 ASSETS = Path(config.__file__).parent / "simulator" / "assets"
+PIECE = SPEAKER_FORMAT.bytes_in(0.05)
 LIMIT_S = 900.0
 """Virtual seconds that no scene needs."""
 
@@ -51,6 +57,17 @@ def play(coroutine: Coroutine[Any, Any, T]) -> T:
     return run_virtual(watched())
 
 
+def sounded(s: Stage, sound: bytes) -> int:
+    """How often a sound's loudest piece was played as it is, with nothing else over it."""
+    pieces = [sound[at : at + PIECE] for at in range(0, len(sound) - PIECE, PIECE)]
+    return s.box.speaker.pcm.count(max(pieces, key=lambda piece: sum(map(abs, array("h", piece)))))
+
+
+def said(s: Stage, phrase: Phrase) -> int:
+    """How often the box said a phrase."""
+    return sounded(s, Recordings("en").say(phrase))
+
+
 def question(name: str) -> bytes:
     """One of the shipped questions, 16 kHz s16le."""
     with wave.open(str(ASSETS / "questions" / f"{name}.wav"), "rb") as wav:
@@ -66,6 +83,8 @@ class Stage:
     agent: Agent
     task: asyncio.Task[None]
     told: list[tuple[float, Notice]] = field(default_factory=list)
+    disk: MoodyDisk | None = None
+    """Where the disk has moods, the disk."""
 
     @property
     def turns(self) -> list[TurnSummary]:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.simulator import Fault, names
 from tests.support import matrix
-from tests.support.matrix import CELLS, PHASES, QUESTIONS, RESET, SIGNS, Cell, Run
+from tests.support.matrix import CELLS, MOODS, PHASES, QUESTIONS, RESET, SIGNS, Cell, Run
 from tests.support.stage import play, stage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_the_page_has_every_scenario_and_every_phase() -> None:
     told = matrix.on_page()
     assert list(told) == CELLS
     assert {sign for signs in told.values() for sign in signs} == set(SIGNS)
-    assert len({cell.scenario for cell in told}) == len(names())
+    assert {cell.scenario for cell in told} == {*names(), *MOODS}
     assert len({cell.phase for cell in told}) == len(PHASES)
 
 

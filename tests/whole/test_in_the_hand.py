@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +14,8 @@ from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon, pcm
 from agent.voice.phrase import Phrase
 from agent.voice.recordings import Recordings
-from hardware.ports import SPEAKER_FORMAT, DeviceError, Rhythm
-from tests.support.stage import play, question, stage
+from hardware.ports import DeviceError, Rhythm
+from tests.support.stage import PIECE, play, question, said, sounded, stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,17 +25,6 @@ if TYPE_CHECKING:
 NOWHERE: dict[str, Any] = {"service": {"url": "ws://127.0.0.1:1"}}
 AWAY = Fault("handshake", at_s=0.0, times=0, options={"status": 503})
 WORDS = Recordings("en")
-PIECE = SPEAKER_FORMAT.bytes_in(0.05)
-
-
-def sounded(s: Stage, sound: bytes) -> int:
-    """How often a sound's loudest piece was played as it is, with nothing else over it."""
-    pieces = [sound[at : at + PIECE] for at in range(0, len(sound) - PIECE, PIECE)]
-    return s.box.speaker.pcm.count(max(pieces, key=lambda piece: sum(map(abs, array("h", piece)))))
-
-
-def said(s: Stage, phrase: Phrase) -> int:
-    return sounded(s, WORDS.say(phrase))
 
 
 async def leave_a_note(state: Path, *names: str) -> None:

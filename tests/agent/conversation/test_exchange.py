@@ -98,7 +98,7 @@ class Around:
         # the outbox
         self.empty = True
         # the store
-        self.on_disk: list[Callable[[int | None], None]] = []
+        self.on_disk: list[Callable[[], None]] = []
 
     # the continuity and its session
 
@@ -172,11 +172,12 @@ class Around:
     def event(self, kind: str, text: str) -> None:
         pass
 
-    def call(self, turn: int | None, _: str, name: str, __: Any, then: Callable[[int | None], None]) -> None:
+    def call(self, turn: int | None, _: str, name: str, __: Any, then: Callable[[], None]) -> int:
         self.asked.append(("call", turn, name))
         self.on_disk.append(then)
+        return len(self.on_disk)
 
-    def call_ended(self, number: int, result: dict[str, Any]) -> None:
+    def call_ended(self, ticket: int, result: dict[str, Any]) -> None:
         pass
 
 
@@ -323,7 +324,7 @@ def test_a_call_is_noted_with_the_turn_that_it_came_in_and_answered_when_it_is_o
         assert p.hear(LOOK) == [("call", 7, "look")]
         assert p.counters.tool_calls == 2
         p.around.asked.clear()
-        p.around.on_disk[1](1)
+        p.around.on_disk[1]()
         (response,) = map(json.loads, p.around.asked)
         assert response["toolResponse"]["functionResponses"][0]["id"] == "1"
         assert p.line.pumped == 1
@@ -336,7 +337,7 @@ def test_a_call_that_the_service_cancels_is_not_answered() -> None:
         p = Played()
         p.hear(LOOK, ToolCallCancellation(("1",)))
         p.around.asked.clear()
-        p.around.on_disk[0](1)
+        p.around.on_disk[0]()
         assert p.around.asked == []
 
     alone(scene)
@@ -348,7 +349,7 @@ def test_the_last_answer_is_repeated_where_that_was_declared(*, declared: bool) 
         p = Played(session={"repeat": declared})
         p.hear(ToolCall((FunctionCall("1", "repeat_last_answer", {}),)))
         p.around.asked.clear()
-        p.around.on_disk[0](1)
+        p.around.on_disk[0]()
         (response,) = json.loads(p.around.asked[0])["toolResponse"]["functionResponses"]
         assert ("playing 5 s again" in str(response)) is declared
         assert list(p.host.events) == ([AnswerBegan(), AnswerGenerated()] if declared else [])
@@ -423,7 +424,7 @@ def test_a_lost_connection_reaches_dialogue_outbox_delivery_and_calls() -> None:
         assert p.change(DOWN) == ["lost", "lost", "rewind"]  # the dialogue, the outbox, the delivery
         assert p.host.order == [AnswerGenerated(), LinkChanged(LinkState.OFFLINE)]
         p.around.asked.clear()
-        p.around.on_disk[0](1)
+        p.around.on_disk[0]()
         assert p.around.asked == []  # the call went down with it
 
     alone(scene)

@@ -54,11 +54,13 @@ def test_a_folder_that_could_not_be_opened_is_let_go_of(
 
 def test_a_question_is_open_until_it_ends_and_then_it_waits(tmp_path: Path) -> None:
     with talking(tmp_path) as store:
+        store.record(1)
         store.begin(1, 101.0)
         store.append(1, SPEECH[:100])
         assert Layout(tmp_path).unsent_recording(1).read_bytes().endswith(SPEECH[:100])
         assert turn(tmp_path, 1).state == "recording"
         store.append(1, SPEECH[100:])
+        store.complete(1)
         store.end(1, 1.0, 102.5)
         row = turn(tmp_path, 1)
         assert (row.kind, row.state, row.began_at, row.ended_at, row.audio_s) == ("spoken", "waiting", 101.0, 102.5, 1)
@@ -109,13 +111,13 @@ def test_a_full_memory_is_told_and_no_note_is_deleted_for_it(tmp_path: Path) -> 
         spoken(store, 1, pcm=SPEECH * 60)
         assert store.warning == ""
         with pytest.raises(FAILURES, match="storage for notes is full"):
-            store.begin(2, 101.0)
+            store.record(2)
         assert "storage for notes is full" in store.warning
         store.begin(3, 101.0, typed="How hot?")  # which needs no room, and makes none
         assert "storage for notes is full" in store.warning
         assert len(unsent(tmp_path)) == 1
         store.settle(1, "answered", 102.0)
-        store.begin(4, 103.0)
+        store.record(4)
         assert store.warning == ""
 
 
@@ -125,10 +127,10 @@ def test_a_memory_that_is_nearly_full_is_told_while_there_is_still_room(
     monkeypatch.setattr(records, "ROOM_BYTES", 1000)
     with talking(tmp_path, limit_bytes=100_000) as store:
         spoken(store, 1, pcm=SPEECH * 3)
-        store.begin(2, 103.0)
+        store.record(2)
         assert "nearly full (bring the box to a network)" in store.warning
         store.settle(1, "answered", 102.0)
-        store.begin(3, 104.0)
+        store.record(3)
         assert store.warning == ""
 
 
@@ -204,9 +206,9 @@ def test_a_photo_is_kept(tmp_path: Path) -> None:
 
 def test_a_call_and_a_photo_of_a_turn_that_could_not_be_written_are_kept_all_the_same(tmp_path: Path) -> None:
     with talking(tmp_path) as store:
-        number = store.begin_call(99, "id", "look", {}, 101.0)
+        store.begin_call(7, 99, "id", "look", {}, 101.0)
         store.still(99, "photo.jpg", b"jpeg", 102.0)
-        store.end_call(number, {"seen": True}, 103.0)
+        store.end_call(7, {"seen": True}, 103.0)
     with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
         assert [(call.turn, call.result, call.ended_at) for call in journal.calls(1)] == [(None, {"seen": True}, 103.0)]
         assert [(still.turn, still.size) for still in journal.stills(1)] == [(None, 4)]

@@ -22,6 +22,7 @@ def lose_journal(folder: Path) -> None:
 
 def test_what_was_being_said_when_the_power_went_is_owed_at_the_next_start(tmp_path: Path) -> None:
     with talking(tmp_path) as store:
+        store.record(1)
         store.begin(1, 101.0)
         store.append(1, SPEECH)
         store.begin(2, 102.0, typed="How hot?")
@@ -83,6 +84,7 @@ def test_a_recording_that_cannot_be_read_now_is_owed_all_the_same(
         raise StorageError(tmp_path / str(number), "Input/output error", "see dmesg")
 
     with talking(tmp_path) as store:
+        store.record(1)
         store.begin(1, 101.0)
         store.append(1, SPEECH)
     monkeypatch.setattr(Spool, "read", unreadable)
@@ -95,7 +97,8 @@ def test_what_was_found_tells_what_can_be_told_again(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         assert (store.past.conversation, store.past.number, store.past.next_turn) == (None, 0, 1)
         store.begin_conversation("model", 100.0)
-        store.end_call(store.begin_call(None, "id", "look", {}, 101.0), {"seen": True}, 102.0)
+        store.begin_call(1, None, "id", "look", {}, 101.0)
+        store.end_call(1, {"seen": True}, 102.0)
         spoken(store, 1)
         store.update(1, saved_at=103.0)
         store.keep_answer(1, bytes(100), 104.0)

@@ -7,10 +7,12 @@ import threading
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.store.errors import FULL, NEARLY_FULL
-from agent.store.writer import Writer
+from agent.store import backlog
+from agent.store.errors import FULL, NEARLY_FULL, StorageError
+from agent.store.writer import RETRY_S, Writer
 from tests.support.stage import play
 
 if TYPE_CHECKING:
@@ -180,5 +182,51 @@ def test_anything_else_that_a_job_raises_is_a_bug_and_shown_as_one() -> None:
             assert made.told == ["not done"]
             assert made.problems == []
         assert [type(error) for error in shown] == [ZeroDivisionError]
+
+    play(scene())
+
+
+def test_what_the_disk_refuses_is_kept_told_of_once_and_repeated_by_itself() -> None:
+    async def scene() -> None:
+        made, asleep = Rig(), [True]
+
+        def job() -> str:
+            if asleep[0]:
+                raise StorageError(Path("journal.db"), "locked", "wait", passing=True)
+            return "written"
+
+        made.writer.keep(job, made.told.append, lambda: made.told.append("given up"))
+        made.works("something else")
+        await asyncio.sleep(3 * RETRY_S)
+        assert made.told == ["something else"]
+        assert made.problems == ["journal.db: locked (wait)"]
+        asleep[0] = False
+        await asyncio.sleep(1.5 * RETRY_S)
+        assert made.told == ["something else", "written"]
+        assert made.problems[1:] == [""]
+        asleep[0] = True
+        made.writer.keep(job, made.told.append)
+        await made.done()
+        asleep[0] = False
+        await made.writer.aclose(lambda: made.told.append("last"))
+        assert made.told[2:] == ["written", "last"]
+
+    play(scene())
+
+
+def test_too_much_that_waits_is_given_up_and_told_as_the_trouble_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "MOST_JOBS", 1)
+    monkeypatch.setattr(backlog, "END_S", 0.0)
+
+    def job() -> str:
+        raise StorageError(Path("journal.db"), "locked", "wait", passing=True)
+
+    async def scene() -> None:
+        async with rig() as made:
+            made.writer.keep(job)
+            made.writer.keep(job, otherwise=lambda: made.told.append("given up"))
+            await made.done()
+            assert made.told == ["given up"]
+            assert made.problems == ["journal.db: locked (wait)"]
 
     play(scene())

@@ -20,14 +20,15 @@ class SlowStore:
     """A disk that is done when the test says so."""
 
     def __init__(self) -> None:
-        self.begun: list[tuple[str, Callable[[int | None], None]]] = []
+        self.begun: list[Callable[[], None]] = []
         self.ended: list[tuple[int, dict[str, Any]]] = []
 
-    def call(self, _: int | None, __: str, name: str, ___: dict[str, Any], then: Callable[[int | None], None]) -> None:
-        self.begun.append((name, then))
+    def call(self, _: int | None, __: str, ___: str, ____: dict[str, Any], then: Callable[[], None]) -> int:
+        self.begun.append(then)
+        return 6 + len(self.begun)
 
-    def call_ended(self, number: int, result: dict[str, Any]) -> None:
-        self.ended.append((number, result))
+    def call_ended(self, ticket: int, result: dict[str, Any]) -> None:
+        self.ended.append((ticket, result))
 
 
 class Rig:
@@ -47,7 +48,7 @@ def test_a_call_is_made_when_it_is_on_disk_and_its_result_is_kept() -> None:
     rig = Rig()
     rig.calls.answer(ToolCall((LOOK,)), turn=3)
     assert rig.sent == []
-    rig.store.begun[0][1](7)
+    rig.store.begun[0]()
     assert rig.sent == [{"id": "1", "name": "look", "response": {"output": "a valve"}}]
     assert rig.store.ended == [(7, {"output": "a valve"})]
 
@@ -55,22 +56,25 @@ def test_a_call_is_made_when_it_is_on_disk_and_its_result_is_kept() -> None:
 def test_an_unknown_function_is_answered_too_since_silence_would_mute_the_model() -> None:
     rig = Rig()
     rig.calls.answer(ToolCall((LOOK, POINT)), turn=None)
-    for _, then in rig.store.begun:
-        then(None)  # the disk fails
+    for then in rig.store.begun:
+        then()
     assert [response["id"] for response in rig.sent] == ["1", "2"]
     assert rig.sent[1]["response"] == {"error": "no tool named point", "retryable": False}
-    assert rig.store.ended == []
+    assert [(ticket, set(result)) for ticket, result in rig.store.ended] == [
+        (7, {"output"}),
+        (8, {"error", "retryable"}),
+    ]
 
 
 def test_a_call_goes_down_with_its_connection() -> None:
     rig = Rig()
     rig.calls.answer(ToolCall((LOOK,)), turn=3)
     rig.calls.connection_lost()
-    rig.store.begun[0][1](7)
+    rig.store.begun[0]()
     assert rig.sent == []
     assert rig.store.ended == [(7, {"error": "the connection was lost"})]
     rig.calls.answer(ToolCall((POINT,)), turn=3)
-    rig.store.begun[1][1](8)
+    rig.store.begun[1]()
     assert [response["id"] for response in rig.sent] == ["2"]
 
 
@@ -78,8 +82,8 @@ def test_a_call_that_is_cancelled_is_neither_made_nor_answered() -> None:
     rig = Rig()
     rig.calls.answer(ToolCall((LOOK, POINT)), turn=3)
     rig.calls.cancel(ToolCallCancellation(("1", "of nobody")))
-    rig.store.begun[0][1](7)
-    rig.store.begun[1][1](8)
+    rig.store.begun[0]()
+    rig.store.begun[1]()
     assert [response["id"] for response in rig.sent] == ["2"]
     assert rig.store.ended[0] == (7, {"error": "cancelled by the service"})
 
@@ -87,6 +91,6 @@ def test_a_call_that_is_cancelled_is_neither_made_nor_answered() -> None:
 def test_a_call_that_was_answered_is_not_cancelled() -> None:
     rig = Rig()
     rig.calls.answer(ToolCall((LOOK,)), turn=3)
-    rig.store.begun[0][1](7)
+    rig.store.begun[0]()
     rig.calls.cancel(ToolCallCancellation(("1",)))
     assert rig.store.ended == [(7, {"output": "a valve"})]
