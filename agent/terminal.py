@@ -55,7 +55,7 @@ def shortened(text: str, columns: int) -> str:
     """Return ``text`` in at most ``columns`` columns of a terminal, ending between words if that costs little."""
     if _columns(text) <= columns:
         return text
-    short = text
+    short = text[: 2 * columns]  # no character but a combining mark takes none
     while _columns(short) >= columns:
         short = short[:-1]
     whole = short.rpartition(" ")[0]

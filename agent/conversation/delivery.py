@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.conversation.note_answers import NoteAnswers
-from agent.conversation.notes import Notes, label, rest_wanted
+from agent.conversation.notes import LONGEST_AGE_S, Notes, label, rest_wanted
 from agent.turn import events
 from agent.uplink.ledger import Ledger
 from agent.uplink.utterance import Kind, Stage, Utterance, Wants
@@ -243,8 +243,9 @@ class Delivery:
         self.ledger.known, self.ledger.preface = known, preface
 
     def _restored(self, row: TurnRow, pcm: bytes, picture: bytes) -> Utterance:
-        said = time.strftime("%H:%M", time.localtime(row.began_at))
-        remark = label(said, self._wall() - row.began_at)
+        age_s = self._wall() - row.began_at
+        said = time.strftime("%H:%M", time.localtime(row.began_at)) if 0 <= age_s <= LONGEST_AGE_S else ""
+        remark = label(said, age_s)
         remark += f" {rest_wanted(row.answer)}" if row.answer else ""
         return Utterance(
             row.number,

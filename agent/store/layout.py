@@ -18,6 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+LONGEST_NAME = 255
+"""Bytes in a name, on every file system that a box may have."""
+NO_NAME = "-"
+"""Stands for a name that no file can have; none has this one."""
 _SOUND = re.compile(r"(\d{6,})(-answer)?\.wav")
 
 
@@ -93,11 +97,17 @@ class Layout:
 
     def picture(self, name: str) -> Path:
         """Return where the picture of a note is; never outside the spool, whatever ``name`` is."""
-        return self.spool / Path(name).name
+        return _inside(self.spool, name)
 
     def still(self, name: str) -> Path:
         """Return where a photo is; never outside the folder of photos, whatever ``name`` is."""
-        return self.stills / Path(name).name
+        return _inside(self.stills, name)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    last = Path(name).name
+    possible = last != ".." and "\0" not in last and len(last.encode("utf-8", "replace")) <= LONGEST_NAME
+    return folder / (last if possible else NO_NAME)
 
 
 def recording_name(number: int) -> str:

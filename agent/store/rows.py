@@ -6,6 +6,7 @@ Tested with the journal that returns them: tests/agent/store/test_journal.py.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Row = TypeVar("Row")
+GREATEST = 2**63 - 1
+"""The greatest number that SQLite stores."""
+FARTHEST = 1e15
+"""Seconds: no row has a moment or a length beyond it, so that whoever reads it can count with it."""
+DEEPEST = 64
+"""Levels of a call's arguments or result. Python's own limit depends on who asks; a function has few parameters."""
+READABLE = 1000
+"""Characters kept of what cannot be read."""
 SETTLED = ("answered", "cut", "unanswered")
 """The states of a turn that is no longer owed to the service."""
 
@@ -115,26 +124,51 @@ class EventRow:
 
 def decoded(kind: type[Row], stored: sqlite3.Row) -> Row:
     """Return a stored row as ``kind``, whose fields are named like the columns."""
-    return kind(**{name: _DECODERS.get(name, _as_it_is)(stored[name]) for name in stored.keys()})  # noqa: SIM118 - iterating a sqlite3.Row gives its values
+    return kind(**{name: _DECODERS.get(name, _bounded)(stored[name]) for name in stored.keys()})  # noqa: SIM118 - iterating a sqlite3.Row gives its values
 
 
 def encoded(value: object) -> object:
-    """Return what SQLite can store: objects as JSON, text without lone surrogates, which a transcript may hold."""
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    """Return what SQLite can store, so that no figure of the service's costs a whole row.
+
+    Objects become JSON, text loses the lone surrogates that a transcript may hold, numbers the limits of 64 bits.
+    """
+    match value:
+        case dict():
+            return json.dumps(_shallow(value), ensure_ascii=True, separators=(",", ":"))
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case int():
+            return max(-GREATEST - 1, min(value, GREATEST))
+        case float() if math.isnan(value):
+            return 0.0  # SQLite would make it NULL
+        case _:
+            return value
 
 
-def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives
-    return value
+def _bounded(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives
+    return max(-FARTHEST, min(value, FARTHEST)) if isinstance(value, float) else value
 
 
 def _object(text: str) -> Json:
     """Return ``text`` decoded from JSON, or ``{"unreadable": text}`` if a failing card damaged it."""
     try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError):
-        return {"unreadable": text}
+        return _shallow(dict(json.loads(text)))
+    except (ValueError, TypeError, RecursionError):
+        return _unreadable(text)
+
+
+def _shallow(value: Json) -> Json:
+    """Return ``value``, or a note in its place if it is nested too deep for whoever reads it."""
+    level: list[Any] = [value]
+    depth = 0
+    while level and depth <= DEEPEST:
+        inner = (part for each in level for part in (each.values() if isinstance(each, dict) else each))
+        level, depth = [part for part in inner if isinstance(part, dict | list)], depth + 1
+    return _unreadable("nested too deep") if level else value
+
+
+def _unreadable(text: str) -> Json:
+    return {"unreadable": text[:READABLE]}
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {

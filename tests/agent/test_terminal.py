@@ -68,3 +68,7 @@ def test_a_number_is_in_its_range() -> None:
         positive("0")
     with pytest.raises(argparse.ArgumentTypeError, match="-1 is less than 0"):
         not_negative("-1")
+
+
+def test_a_text_of_any_length_is_shortened_at_once() -> None:
+    assert shortened("x" * 10_000_000, 20) == "x" * 19 + "…"

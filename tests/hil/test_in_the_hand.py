@@ -103,6 +103,7 @@ async def test_a_photo_and_a_fault_during_an_answer_leave_it_whole_and_are_heard
         await asyncio.sleep(1)
         assert box.agent.turn.phase is Phase.ANSWERING
         await box.rest()
+        await box.until(lambda: any(Phrase.FAULT_CODE in told.words for told in box.all(notices.EarconPlayed)))
         await asyncio.sleep(3)
         assert box.share_of_answer("gauge") >= WHOLE
         assert Earcon.STILL in [told.earcon for told in box.all(notices.EarconPlayed)]  # mixed over the answer

@@ -317,21 +317,24 @@ async def test_its_own_voice_does_not_start_an_utterance_and_somebody_elses_does
 ) -> None:
     del either
     answer = samples(b"".join(bytes_of(read_wav(ASSETS / "answers" / f"{name}.wav")) for name in ("report", "gauge")))
-    async with Box((ROOM, ROOM)) as box:
-        await box.listen()
-        box.speaker.write(bytes_of(answer))
-        trusted = await until(lambda: box.chunks[-1][1].trusted, 12)
-        began = len(box.chunks)
-        await asyncio.sleep(2.5)
-        assert box.speaker.audible
-        own = starts(box, began, len(box.chunks))
-        began = len(box.chunks)
-        player = server.play(ASSETS / "questions" / "gauge.wav", "room")
-        await asyncio.sleep(2.5)
-        other = starts(box, began, len(box.chunks))
-        box.speaker.flush()
-        await asyncio.to_thread(player.wait)
-    tell(trusted_after_s=trusted, erle_db=box.chunks[-1][1].erle_db)
+    for _ in range(TRIES):
+        async with Box((ROOM, ROOM)) as box:
+            await box.listen()
+            box.speaker.write(bytes_of(answer))
+            trusted = await until(lambda: box.chunks[-1][1].trusted, 12)
+            began, glitches = len(box.chunks), box.glitches
+            await asyncio.sleep(2.5)
+            assert box.speaker.audible
+            own = starts(box, began, len(box.chunks))
+            began = len(box.chunks)
+            player = server.play(ASSETS / "questions" / "gauge.wav", "room")
+            await asyncio.sleep(2.5)
+            other = starts(box, began, len(box.chunks))
+            box.speaker.flush()
+            await asyncio.to_thread(player.wait)
+        tell(trusted_after_s=trusted, erle_db=box.chunks[-1][1].erle_db)
+        if box.glitches == glitches:  # else the server lost sound, and the echo is not where it was
+            break
     assert own == 0
     assert other >= 1
 
