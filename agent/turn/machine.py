@@ -76,10 +76,15 @@ class Turn:
         """
         self._answering.progress(now)
 
+    @property
+    def offering(self) -> bool:
+        """Whether waiting answers are about to begin."""
+        return self._box.offer.open
+
     def voiced(self, now: float) -> None:
         """Push back the beginning of waiting answers: there is a voice, from which a question may come.
 
-        Called for every such chunk while the box listens. It is no event, because nothing else changes.
+        Called for every such chunk while :attr:`offering`. It is no event, because nothing else changes.
         """
         self._box.offer.voiced(now)
 

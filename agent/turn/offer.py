@@ -24,14 +24,19 @@ class Offer:
         self._until = 0.0  # when they begin at the latest
         self._declined = False
 
+    @property
+    def open(self) -> bool:
+        """Whether the silence is being waited for in which they begin."""
+        return Timer.OFFER in self._timers
+
     def begin(self, now: float) -> None:
         """Play the answers that wait after some silence: who presses to ask something goes first."""
-        if not self._declined and Timer.OFFER not in self._timers:
+        if not self._declined and not self.open:
             self._timers[Timer.OFFER], self._until = now + OFFER_S, now + OFFER_MOST_S
 
     def voiced(self, now: float) -> None:
         """Push back the beginning: there is a voice, from which a question may come."""
-        if Timer.OFFER in self._timers:
+        if self.open:
             self._timers[Timer.OFFER] = min(now + OFFER_S, self._until)
 
     def decline(self) -> None:

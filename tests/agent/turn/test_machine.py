@@ -703,11 +703,14 @@ def test_a_voice_that_may_become_a_question_holds_waiting_answers_back_for_a_whi
     box = Box()
     box.turn.voiced(box.now)  # nothing to hold back
     box.send(NotesChanged(0, 1))
+    assert not box.turn.offering
     box.tap()
+    assert box.turn.offering
     box.wait(OFFER_S - 0.2)
     box.turn.voiced(box.now)
     assert box.wait(OFFER_S - 0.1) == []
     assert box.wait(0.2) == [PlayAnswers()]
+    assert not box.turn.offering
     box = Box()
     box.send(NotesChanged(0, 1))
     box.tap()
