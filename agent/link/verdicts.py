@@ -177,6 +177,15 @@ def judge_unreachable(problem: str, fix: str = "", reach: Reach = Reach.SERVICE)
     return Verdict(Next.RESUME, problem, fix, reach=reach)
 
 
+def judge_unknown_host() -> Verdict:
+    """Return the verdict on a host that the name servers do not know, while they know others.
+
+    A person must act, unless it is a host of a network that is not there yet: so it is tried again as any other.
+    """
+    told, fix = "host name not found, though others are", "check service.url, and the proxy if there is one"
+    return Verdict(Next.RESUME, told, fix, fault=Fault.ADDRESS, reach=Reach.NETWORK)
+
+
 def judge_certificate(code: int, problem: str, now: float) -> Verdict:
     """Return the verdict on a certificate refused with OpenSSL's ``code``, by a clock that says ``now`` (Unix time).
 
