@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from agent import notices, status
+from agent.control import Control
 from agent.conversation.conversation import Conversation
 from agent.device_watch import DeviceWatch
 from agent.metrics import Counters
@@ -22,7 +22,6 @@ from agent.noticing import of_move
 from agent.store.folder import folder_of
 from agent.store.store import Store
 from agent.turn import effects, events
-from agent.turn.gestures import Gestures
 from agent.turn.machine import Turn
 from agent.uplink.utterance import Kind
 from agent.vision.pictures import Pictures
@@ -61,7 +60,7 @@ class Agent:
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._announcer = Announcer(settings.voice, devices.speaker)
-        self._control = _Control()
+        self._control = Control(self._handle, self._show, self._deadlines, self._on_time)
         self.counters = Counters()
         self.turn = Turn(settings.turn, answers_at_once=settings.notes.answers == "at-once")
         self.store = Store(
@@ -145,18 +144,7 @@ class Agent:
 
     def dispatch(self, event: events.Event) -> None:
         """Handle one event completely; one that an effect causes waits for its turn."""
-        control = self._control
-        control.waiting.append(event)
-        if control.busy:
-            return
-        control.busy = True
-        try:
-            while control.waiting:
-                self._handle(control.waiting.popleft())
-        finally:
-            control.busy = False
-        self._show()
-        self._set_timer()
+        self._control.dispatch(event)
 
     def _handle(self, event: events.Event) -> None:
         before = self.turn.phase
@@ -166,6 +154,12 @@ class Agent:
             self._perform(effect)
         if self.turn.phase is not before:
             self.tell(notices.PhaseChanged(self.turn.phase))
+
+    def _deadlines(self) -> tuple[float | None, ...]:
+        return self.turn.deadline, self.conversation.change_over_at
+
+    def _on_time(self) -> None:
+        self.conversation.exchange.change_over_if_due()
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
@@ -290,9 +284,7 @@ class Agent:
 
     def _on_button(self, down: bool) -> None:  # noqa: FBT001 - the shape of hardware.ports.Button
         self.tell(notices.ButtonMoved(down))
-        for gesture in self._control.gestures.edge(down=down, now=self._loop.time()):
-            self.dispatch(gesture)
-        self._set_timer()
+        self._control.button(down=down)
 
     def _on_drained(self) -> None:
         self.device_watch.works("speaker")
@@ -316,41 +308,3 @@ class Agent:
         self._announcer.say(status.words(now))
         log.info("status: %s", status.line(now))
         log.info("so far: %s", status.tally(now))
-
-    # the clock
-
-    def _set_timer(self) -> None:
-        """Keep one timer for whatever is due next."""
-        due = (self.turn.deadline, self._control.gestures.deadline, self.conversation.change_over_at)
-        self._control.wake_at(min((at for at in due if at is not None), default=None), self._on_time)
-
-    def _on_time(self) -> None:
-        self._control.timer = None
-        for gesture in self._control.gestures.tick(self._loop.time()):
-            self.dispatch(gesture)
-        self.conversation.exchange.change_over_if_due()
-        self.dispatch(events.Tick())
-
-
-class _Control:
-    """What the control plane keeps between two events: those that wait, the button's state, one timer."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[events.Event] = deque()
-        self.busy = False
-        self.gestures = Gestures()
-        self.timer: asyncio.TimerHandle | None = None
-
-    def wake_at(self, due: float | None, call: Callable[[], None]) -> None:
-        """Arm the timer for ``due``, unless it fires sooner anyway: then it is armed anew when it does."""
-        if due is not None and self.timer is not None and self.timer.when() <= due:
-            return
-        self.stop()
-        if due is not None:
-            self.timer = asyncio.get_running_loop().call_at(due, call)
-
-    def stop(self) -> None:
-        """Cancel the timer."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None

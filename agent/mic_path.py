@@ -69,7 +69,7 @@ class MicPath:
         edge = self.ear.feed(heard, deaf=sounding and self._deaf(heard))
         learn = not sounding and self._turn.phase is not Phase.TALKING
         self.acoustics.chunk(heard, now, voiced=self.ear.voiced, learn=learn)
-        if self.ear.voiced and learn:
+        if learn and self._turn.offering and self.ear.voiced:
             self._turn.voiced(now)
         if edge is not None:
             self._microphone.speech(on=edge is Edge.START, over_answer=self._turn.phase is Phase.ANSWERING)

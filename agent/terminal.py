@@ -84,12 +84,19 @@ def start_log(level: str) -> None:
 
 
 def fix_streams() -> None:
-    """Make printing never fail: closed streams discard it, and characters that the encoding lacks become ``?``."""
+    """Make printing never fail: closed streams discard it, and characters that the encoding lacks become ``?``.
+
+    What goes to standard error gets a descriptor of its own, since PortAudio mutes number 2 while it lists the cards:
+    without one, an error or a line of the log that is written meanwhile is lost.
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program
             atexit.register(nowhere.close)
             setattr(sys, name, nowhere)
+    if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        own, encoding = os.dup(sys.stderr.fileno()), sys.stderr.encoding
+        sys.stderr = open(own, "w", 1, encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115 - as above
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 

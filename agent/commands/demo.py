@@ -22,7 +22,7 @@ from agent.screen.lines import Lines, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.panel import Panel, can_be_drawn_on
 from agent.screen.plot import Diary, Look
-from agent.service.process import soon_over, to_the_end, until_first
+from agent.service.process import card_away, soon_over, to_the_end, until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
 from agent.terminal import fail, positive, printable, shortened, start_log
@@ -45,7 +45,8 @@ QUEUE_S = 0.15
 LOOK_S = 0.1
 """The plot's resolution."""
 PATIENCE_S = 2.5
-"""How long a sound card may be away. A hiccup is over by then: a card that comes back is opened again within 2 s."""
+"""How long a sound card may be away: a demo that nobody hears is over. A hiccup is shorter: a card that comes back is
+opened again within 2 s."""
 READ_BYTES = 4096
 LEAST_COLUMN, MOST_COLUMN = 12, 46
 """Bounds for the width of the table's column of questions, which depends on the terminal."""
@@ -135,7 +136,7 @@ class Demo:
         if isinstance(view, Panel):
             jobs.append(view.run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
-        ends = [agent.run(keep_trying=True), self.observers.left.wait(), _cards_fail(devices)]
+        ends = [agent.run(keep_trying=True), self.observers.left.wait(), card_away(devices, PATIENCE_S)]
         try:
             await until_first(self._act(box, devices), ends)
         finally:
@@ -271,16 +272,6 @@ def _typed(loop: asyncio.AbstractEventLoop) -> asyncio.Queue[bytes]:
         while read():
             pass
     return typed
-
-
-async def _cards_fail(devices: Devices) -> None:
-    """Raise the DeviceError of a sound card that stays away: a demo that nobody hears is over."""
-    away_s = 0.0
-    while away_s < PATIENCE_S:
-        await asyncio.sleep(LOOK_S)
-        faults = [getattr(part, "fault", None) for part in (devices.microphone, devices.speaker)]
-        away_s = away_s + LOOK_S if any(faults) else 0.0
-    raise next(filter(None, faults))
 
 
 def summary(turns: list[TurnSummary], report: dict[str, Any], width: int = 80) -> str:

@@ -15,7 +15,7 @@ from agent.auth import api_key
 from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
-from agent.service.process import to_the_end, until_first
+from agent.service.process import card_away, to_the_end, until_first
 from agent.terminal import config_option, fail, not_negative, positive, start_log
 from hardware.panel.keyboard import KeyboardButton
 
@@ -36,6 +36,8 @@ LAST_ANSWER_S = 2.0
 """How long after the end of a WAV its last question may still be found to have ended."""
 LAST_RECORD_S = 3.0
 """How long the service has at the end to begin an answer that it owes, or to close the last turn."""
+CARDS_OPEN_S = 2.0
+"""A card that is not there or busy is known within this time. It is told then, and not at the first press."""
 KEYS = "Enter taps, Space (where the terminal can) or Tab holds; type a line to ask in writing; Ctrl-C ends."
 EPILOG = f"""In a terminal: {KEYS} Lines from a pipe are asked one after another; the program ends after the last
 answer. The API key is read from GEMINI_API_KEY, or from the file that [service] key_file in the configuration names; a
@@ -148,6 +150,7 @@ async def _converse(
     patience = _Patience(agent)
     observers.add("the ends", patience.observe)
     ends = [quit_asked.wait(), observers.left.wait(), _end_of_wav(devices.microphone, patience)]
+    ends.append(card_away(devices, at_first_s=CARDS_OPEN_S))
     last = not (terminal or arguments.listen or arguments.seconds is not None)
     ends.append(_ask(agent, patience, lines, last=last))
     if arguments.seconds is not None:

@@ -6,10 +6,10 @@ the technician may stop an answer that the service has long finished sending.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.conversation.answers import Answer, Answers, Arrival, Use
+from agent.conversation.playing import Playing
 from agent.turn import events
 from agent.uplink.utterance import Kind, Wants
 from agent.wire.events import (
@@ -40,15 +40,6 @@ NEEDS_MORE = "NEED_MORE_INPUT"
 """The turnCompleteReason of a service that waits for the question to go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Playing:
-    """The answer that is on the speaker."""
-
-    record: TurnRecord
-    epoch: int  # the speaker's epoch when the answer began to play
-    played_before_s: float  # seconds of it that were played before, if this is the rest after a break
-
-
 class Dialogue:
     """The answering half of the conversation."""
 
@@ -59,7 +50,7 @@ class Dialogue:
         self._turn_log = turn_log
         self._counters = counters
         self._answers = Answers(self._lost)
-        self._playing: _Playing | None = None
+        self._playing = Playing(speaker, self._settle)
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # an answer that broke off, and whose rest has been asked for
         self._seam = ""  # goes between the words of an answer that broke off and those of its rest
@@ -82,7 +73,7 @@ class Dialogue:
     @property
     def playing(self) -> bool:
         """Whether an answer is on the speaker."""
-        return self._playing is not None
+        return self._playing.record is not None
 
     @property
     def latest(self) -> TurnRecord | None:
@@ -141,7 +132,7 @@ class Dialogue:
         self._delivery.cut()
         self.give_up_rest()
         self._delivery.answers.played(played_s)
-        self._speaker_done(played_s, interrupted=True)
+        self._playing.over(played_s, interrupted=True)
 
     def drop_deferred(self) -> None:
         """Discard the answer being collected for a note: a new question comes first."""
@@ -152,7 +143,7 @@ class Dialogue:
         """Handle the speaker's report that the answer has been played."""
         self.watch_playback(now)
         self._delivery.answers.played()
-        self._speaker_done(self._speaker.played_s)
+        self._playing.over(self._speaker.played_s)
         return [events.Drained()]
 
     def repeat(self) -> tuple[float, list[events.Event]]:
@@ -176,9 +167,7 @@ class Dialogue:
 
     def watch_playback(self, now: float) -> None:
         """Note when the present answer's first sample was handed to the sound card. Cheap; called every chunk."""
-        playing = self._playing
-        if playing is not None and playing.record.first_sample_at is None and self._speaker.played_s > 0:
-            playing.record.first_sample_at = now - self._speaker.played_s
+        self._playing.watch(now)
 
     def give_up_rest(self) -> None:
         """Stop expecting the rest of an answer that broke off: its turn is over with what was received."""
@@ -223,7 +212,7 @@ class Dialogue:
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
-        if self._speaker.write(event.pcm, self._speaker_for(answer.record).epoch):
+        if self._playing.write(answer.record, event.pcm):
             answer.record.answer.add_audio(seconds)
         else:
             self._counters.refused_s += seconds
@@ -236,16 +225,6 @@ class Dialogue:
         if answer is not None and news and answer.utterance is None:
             answer.record.question_text, self._unclaimed = self._unclaimed, ""
         return answer, news
-
-    def _speaker_for(self, record: TurnRecord) -> _Playing:
-        """Return ``record`` as the answer on the speaker; an earlier answer plays on, and counts as played."""
-        playing = self._playing
-        if playing is None or playing.record is not record:
-            if playing is not None:
-                self._speaker_done(playing.record.answer.audio_s)
-            record.speaker_done = False
-            playing = self._playing = _Playing(record, self._speaker.epoch, record.played_s)
-        return playing
 
     # the ends of a turn
 
@@ -287,9 +266,7 @@ class Dialogue:
     def _give_up_missing(self, reason: str) -> list[events.Event]:
         """Drop an answer that cannot be heard; its question stays unacknowledged."""
         answer = self._answers.drop()
-        if self._playing is not None and self._playing.record is answer.record:
-            self._playing = None
-            self._speaker.flush()
+        self._playing.withdraw(answer.record)
         self._counters.missed += 1
         self._turn_log.unheard(answer.record)
         return [events.AnswerMissing(reason)]
@@ -301,20 +278,12 @@ class Dialogue:
             answer.record.reason = "" if answer.generated else "connection lost"
             self._service_done(answer.record)
 
-    def _speaker_done(self, played_s: float, *, interrupted: bool = False) -> None:
-        playing, self._playing = self._playing, None
-        if playing is not None:
-            record = playing.record
-            record.played_s, record.interrupted = playing.played_before_s + played_s, interrupted
-            record.speaker_done = True
-            self._settle(record)
-
     def _service_done(self, record: TurnRecord) -> None:
         if record is self._broken:
             self._broken = None
         self._last = record
         record.service_done = True
-        if self._playing is None or record is not self._playing.record:
+        if record is not self._playing.record:
             record.speaker_done = True
         self._settle(record)
 

@@ -18,11 +18,13 @@ class Backoff:
 
     failures: int = 0
 
+    def in_a_row(self, lived_s: float) -> int:
+        """Return what ``failures`` will be with a connection that ended after ``lived_s`` seconds, 0 for an attempt."""
+        return 1 if lived_s >= STABLE_S else self.failures + 1
+
     def failed(self, lived_s: float) -> None:
         """Note that a connection ended after ``lived_s`` seconds, 0 for an attempt that failed."""
-        if lived_s >= STABLE_S:
-            self.failures = 0
-        self.failures += 1
+        self.failures = self.in_a_row(lived_s)
 
     def wait(self, at_least_s: float, jitter: float) -> float:
         """Return the seconds to wait now; ``jitter`` is a random number from 0 to 1.

@@ -24,10 +24,19 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidPro
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from agent.config import ServiceSettings
 from agent.errors import ConfigError
 from agent.link import tcp_info
-from agent.link.network import has_route
-from agent.link.verdicts import Reach, Verdict, judge_certificate, judge_key, judge_status, judge_unreachable
+from agent.link.network import has_name, has_route
+from agent.link.verdicts import (
+    Reach,
+    Verdict,
+    judge_certificate,
+    judge_key,
+    judge_status,
+    judge_unknown_host,
+    judge_unreachable,
+)
 from agent.uplink.bandwidth import Pipe
 
 if TYPE_CHECKING:
@@ -38,6 +47,10 @@ if TYPE_CHECKING:
 CLOSE_S = 1.0
 """A closing handshake that takes longer is not worth a technician's time."""
 
+SERVICE_HOST = urlsplit(ServiceSettings().url).hostname or ""
+"""A host that is known wherever there is an internet: that of the service, unless the configuration names another."""
+NO_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+"""The errors of name servers that answer."""
 NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, None)
 """The errors of a network that leads nowhere. None: asyncio sums up several addresses, each with its own error."""
 
@@ -49,7 +62,11 @@ class BadAddressError(Exception):
     """The value of service.url, or of a proxy variable in the environment, is not an address."""
 
 
-FAILURES = (ConfigError, OSError, InvalidHandshake, InvalidURI, InvalidProxy, BadAddressError)
+class NoSuchHostError(Exception):
+    """The name servers know other hosts, and not the one to connect to."""
+
+
+FAILURES = (ConfigError, OSError, InvalidHandshake, InvalidURI, InvalidProxy, BadAddressError, NoSuchHostError)
 """The exceptions of a failed attempt: ConfigError for the key, and what :func:`open_connection` raises (TimeoutError is
 an OSError). :func:`judge_failure` handles each."""
 
@@ -189,6 +206,10 @@ async def open_connection(settings: Settings, key: str, on_answer: Callable[[], 
     except ssl.SSLCertVerificationError:
         _trust.cache_clear()  # a repaired file is enough
         raise
+    except socket.gaierror as error:
+        if await _is_wrong(address, error):
+            raise NoSuchHostError from error
+        raise
     except OSError:  # some OSErrors are ValueErrors, too
         raise
     except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
@@ -196,6 +217,12 @@ async def open_connection(settings: Settings, key: str, on_answer: Callable[[], 
     assert isinstance(connection, Connection)
     tcp_info.tune(connection.transport.get_extra_info("socket"))
     return connection
+
+
+async def _is_wrong(address: str, error: socket.gaierror) -> bool:
+    """Return whether name servers that do not know the host of ``address`` know the service's own."""
+    theirs = error.errno in NO_NAME and urlsplit(address).hostname != SERVICE_HOST
+    return theirs and has_route() and await has_name(SERVICE_HOST)
 
 
 def endpoint(settings: Settings) -> str:
@@ -220,9 +247,8 @@ def judge_failure(error: Exception, *, answered: bool = False) -> Verdict:
             return judge_unreachable("the service did not answer in time")
         case ConnectionError() | ssl.SSLError():
             return judge_unreachable(*_described(error))
-        case socket.gaierror() if error.errno == socket.EAI_NONAME and has_route():
-            # A name server says so: that of a network without internet, unless service.url is wrong.
-            return judge_unreachable("host name not found", "check the network and service.url", Reach.NETWORK)
+        case NoSuchHostError():
+            return judge_unknown_host()
         case socket.gaierror() | TimeoutError():
             return _nobody(error)
         case OSError() if error.errno in NO_WAY:
@@ -241,6 +267,9 @@ def _nobody(error: OSError) -> Verdict:
             what = f"no connection: {error.strerror or type(error).__name__}"
     if not has_route():
         return judge_unreachable(f"{what}: no network", "check Wi-Fi, cable or modem", Reach.NOWHERE)
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
+        # A name server says so, which may know no other name either: that of a network without internet.
+        return judge_unreachable(what, "check the network and service.url", Reach.NETWORK)
     fix = "check its way to the internet, and service.url"
     return judge_unreachable(f"{what}: a network, but no internet", fix, Reach.NETWORK)
 

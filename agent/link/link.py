@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
+    from agent.faults import Fault
     from agent.uplink.outbox import Outbox, Outgoing
     from agent.wire.events import ServerEvent
     from agent.wire.session import Session
@@ -80,6 +81,7 @@ class Link:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._backoff = Backoff()
+        self._blamed: Fault | None = None  # what the connections before this one, that failed in a row, died of
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
         self._connection: Connection | None = None
@@ -175,7 +177,7 @@ class Link:
         drop = verdict is not None and verdict.next is Next.FRESH
         self._session.closed(now, drop_handle=drop, failed=verdict is not None)
         if self._wanted.is_set() and verdict is not None:
-            self._backoff.failed(0.0 if self._up_at is None else now - self._up_at)
+            self._backoff.failed(self._lived_s)
             await self._wait(verdict)
 
     async def _attempt(self) -> Verdict | None:
@@ -190,13 +192,23 @@ class Link:
                 await self._set_up(self._connection)
             return await self._converse(self._connection)
         except ConnectionEnded as ended:
-            failures = self._backoff.failures + 1
-            parting = self.phase is LinkPhase.PARTING
-            return None if parting else judge_close(ended.code, ended.reason, resumed=resumed, failures=failures)
+            return None if self.phase is LinkPhase.PARTING else self._judge_end(ended, resumed=resumed)
         except FAILURES as error:
             return judge_failure(error, answered=self._answered)
         finally:
             await self._dispose()
+
+    def _judge_end(self, ended: ConnectionEnded, *, resumed: bool) -> Verdict:
+        failures = self._backoff.in_a_row(self._lived_s)
+        blamed = self._blamed if failures > 1 else None
+        verdict = judge_close(ended.code, ended.reason, resumed=resumed, failures=failures, blamed=blamed)
+        self._blamed = verdict.fault or blamed
+        return verdict
+
+    @property
+    def _lived_s(self) -> float:
+        """Seconds since the present connection became ready, 0 if it has not."""
+        return 0.0 if self._up_at is None else self._loop.time() - self._up_at
 
     async def _open(self) -> Connection:
         """Connect; after a dead line by parallel attempts, since the line may be back any moment."""

@@ -6,6 +6,7 @@ network by the next attempt.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import socket
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ READ_BYTES = 65536
 OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that are nobody's (RFC 5737, RFC 3849), so that only a default route leads there."""
 RESOLVER = Path("/etc/resolv.conf")
+NAME_S = 3.0
+"""How long name servers may take for a name: they have just answered for another one."""
 
 
 class NetworkWatch:
@@ -115,6 +117,16 @@ def has_route() -> bool:
             probe.connect((address, 9))  # of a datagram socket: chooses a route, and sends nothing
             return True
     return False
+
+
+async def has_name(host: str) -> bool:
+    """Return whether the name servers know ``host``. Asks them one question, and waits ``NAME_S`` at most."""
+    try:
+        async with asyncio.timeout(NAME_S):
+            await asyncio.get_running_loop().getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    except OSError:  # a TimeoutError is one, too
+        return False
+    return True
 
 
 def resolver_stamp() -> object:

@@ -46,7 +46,7 @@ class Verdict:
     fault: Fault | None = None
     """The fault that the box announces, if a person must act."""
     quiet: bool = False
-    """Whether the fault is only told when somebody asks: the next connection may well last, or it was announced."""
+    """Whether the fault is only told when somebody asks, because it was announced before."""
     reach: Reach | None = Reach.SERVICE
     """None: a connection that had been made was lost, and nothing else is known."""
 
@@ -63,8 +63,6 @@ RELEASED_AT = 1_793_491_200.0
 """1 November 2026: no clock that is right shows an earlier time to this version."""
 LIFE_S = 20 * 365.25 * 86_400
 """Nobody runs this version for longer."""
-SECOND = 2
-"""The failure in a row by which a quota proves to be used up and not just tight."""
 QUOTA_WAIT_S = 60.0
 """Quota windows are a minute long; earlier retries only use up more quota."""
 REFUSED_WAIT_S = 60.0
@@ -122,13 +120,14 @@ _STATUSES = (
 )
 
 
-def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verdict:
+def judge_close(code: int, reason: str, *, resumed: bool, failures: int, blamed: Fault | None = None) -> Verdict:
     """Return the verdict on a close frame (1006: none came).
 
     ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
-    included, ended before they were stable. A second service fault in a row drops the handle, since a handle that the
-    server cannot process would fail for ever. A quota that ends one connection may leave room for the next. A request
-    that is refused even on a fresh session is ours to fix.
+    included, ended before they were stable. ``blamed``: the fault that was announced for one before it in the row.
+    A second service fault in a row drops the handle, since a handle that the server cannot process would fail for ever.
+    A quota is announced at once, since the next attempt is a minute away. A request that is refused even on a fresh
+    session is ours to fix.
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
@@ -141,7 +140,16 @@ def judge_close(code: int, reason: str, *, resumed: bool, failures: int) -> Verd
     # A refused handle is dropped, so that this cannot go round in a circle.
     at_once = row.at_once and (failures <= 1 or (row.next is Next.FRESH and resumed))
     reach = None if code == NO_FRAME else Reach.SERVICE
-    return Verdict(step, problem, row.fix, row.wait_s, at_once, row.fault, quiet=failures != SECOND, reach=reach)
+    return Verdict(
+        step,
+        problem,
+        row.fix,
+        row.wait_s,
+        at_once,
+        row.fault,
+        quiet=blamed is not None and row.fault is blamed,
+        reach=reach,
+    )
 
 
 def judge_status(status: int) -> Verdict:
@@ -167,6 +175,15 @@ def judge_key(problem: str) -> Verdict:
 def judge_unreachable(problem: str, fix: str = "", reach: Reach = Reach.SERVICE) -> Verdict:
     """Return the verdict on an attempt that made no connection."""
     return Verdict(Next.RESUME, problem, fix, reach=reach)
+
+
+def judge_unknown_host() -> Verdict:
+    """Return the verdict on a host that the name servers do not know, while they know others.
+
+    A person must act, unless it is a host of a network that is not there yet: so it is tried again as any other.
+    """
+    told, fix = "host name not found, though others are", "check service.url, and the proxy if there is one"
+    return Verdict(Next.RESUME, told, fix, fault=Fault.ADDRESS, reach=Reach.NETWORK)
 
 
 def judge_certificate(code: int, problem: str, now: float) -> Verdict:

@@ -1,10 +1,11 @@
-"""How a run ends as a process: signals, whichever task ends first, drivers that hang."""
+"""How a run ends as a process: signals, whichever task ends first, cards that stay away, drivers that hang."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import sys
@@ -19,11 +20,15 @@ from hardware.ports import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from hardware.ports import Devices
+
 T = TypeVar("T")
 
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that end us. SIGQUIT is left alone, to kill a process that does not end."""
 
+LOOK_S = 0.1
+"""How often sound cards are looked at."""
 PATIENCE_S = 2.0
 """How long an orderly end may take after Ctrl-C at a terminal: closing a card whose driver hangs takes several times
 as long."""
@@ -82,6 +87,23 @@ def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None
 
     for number in asked:
         loop.add_signal_handler(number, ended)
+
+
+async def card_away(devices: Devices, patience_s: float = 0.0, *, at_first_s: float = math.inf) -> None:
+    """Raise the DeviceError of a sound card that is away for longer than ``patience_s``, even if nobody uses it yet.
+
+    Looks for it in the first ``at_first_s`` seconds alone, and never returns.
+    """
+    away_s = watched_s = 0.0
+    while watched_s < at_first_s:
+        await asyncio.sleep(LOOK_S)
+        watched_s += LOOK_S
+        parts = (devices.microphone, devices.speaker)
+        fault = next((fault for part in parts if (fault := getattr(part, "fault", None)) is not None), None)
+        away_s = away_s + LOOK_S if fault is not None else 0.0
+        if fault is not None and away_s > patience_s:
+            raise fault
+    await asyncio.Event().wait()
 
 
 async def until_first(main: Coroutine[Any, Any, None], ends: list[Coroutine[Any, Any, Any]]) -> None:

@@ -74,9 +74,8 @@ class CardSound:
         self._deliver: Callable[[MicChunk], None] | None = None
         self._hears = False
         self._on_drained: Callable[[int], None] = ignore
-        self._reference = EchoReference()
+        self._reference = EchoReference(slipped=self._stumbled)
         self._held = b""  # what a microphone's own stream captured last
-        self._stumbles = 0
         self._output: CardStream | None = None
         self._audible_at = time.monotonic() if audio.keep_alive_s else -math.inf
         self.speaker = SupervisedStream(f"speaker '{audio.speaker}'", self._open_output, self._plays)
@@ -131,6 +130,7 @@ class CardSound:
         stream = self._open_duplex(side) or open_stream(None, side)
         renderer = Renderer(self.buffer, stream.rate, self.volume, self._on_drained)
         renderer.awake = self.audio.keep_alive_s > 0
+        stream.stumbled = self._stumbled
         stream.block = (
             partial(self._both, capture(stream), renderer) if stream.duplex else partial(self._play, renderer)
         )
@@ -156,6 +156,7 @@ class CardSound:
             self._dsp.prepare(self._output.rate, self._output.rate)
             return SharedStream(self.speaker)
         stream = open_stream(self._input_side(), None)
+        stream.stumbled = self._stumbled
         stream.block = partial(self._hear, capture(stream))
         self._held = b""
         self._dsp.prepare(stream.rate, self._output.rate if self._output else stream.rate)
@@ -208,11 +209,12 @@ class CardSound:
         deliver = self._deliver
         if deliver is not None and self._dsp.alive:
             self.microphone.beat()
-            stumbles = self.glitches(self.microphone) + self.glitches(self.speaker) + self._reference.slips
-            if stumbles != self._stumbles:
-                self._stumbles = stumbles
-                self._dsp.doubt()
             self._dsp.feed(Block(source, captured, rate_out, played, deliver))
+
+    def _stumbled(self) -> None:
+        """Sound was lost or displaced. While nobody listens nothing is measured; who begins to is doubted anyway."""
+        if self._deliver is not None:
+            self._dsp.doubt()
 
 
 class SharedStream:

@@ -1,7 +1,7 @@
 """The thread between the sound card and the loop: makes chunks for the agent from captured and played blocks.
 
 In the card's own thread, this work would lose blocks whenever Python is busy elsewhere. On the loop, it would hold up
-the loop. In a thread of its own, it may be half a second late and still lose nothing.
+the loop. In a thread of its own, it may be two seconds late and still lose nothing, if it catches up.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 Samples = npt.NDArray[np.int16]
 
+BURST = 220
+"""Blocks that may wait (2.2 s) before the oldest is dropped: what a card held back in a hiccup of 2 s comes at once. A
+laptop processes it 64 times faster than it was captured. Loading the canceller takes 0.2 s, on a Pi Zero 1 s. At most
+1.1 MB, of a stereo card with 32 bits."""
 BOUND = 50
-"""Blocks that may wait (500 ms) before the oldest is dropped. Loading the canceller takes 0.2 s, on a Pi Zero 1 s."""
+"""Blocks that may wait (500 ms) for longer than CATCH_UP_S: a slow processor need not be 2 s late for ever."""
+CATCH_UP_S = 3.0
+"""How long catching up may take: enough if blocks are processed one and a half times faster than they are captured."""
 GAP_S = 0.05
 """A card that calls back this late has lost sound, whether or not its driver says so: it is asked to buffer 20 ms."""
 CLOSE_S = 1.0
@@ -78,8 +84,9 @@ class DspThread:
         self._rates = (0, 0)
         self._speaking = False
         self._fed_at = -math.inf
+        self._kept_up_at = -math.inf
         self.dropped = 0
-        """Blocks lost because the processor was busy elsewhere for half a second."""
+        """Blocks lost because the processor was busy elsewhere for too long."""
 
     @property
     def alive(self) -> bool:
@@ -99,15 +106,26 @@ class DspThread:
         if now - self._fed_at > GAP_S:
             self.doubt()
         self._fed_at = now
-        if self._work.qsize() >= BOUND:
-            try:
-                self._work.get_nowait()
-            except Empty:
-                pass
-            else:
-                self.dropped += 1
-                self.doubt()
+        if self._work.qsize() < BOUND:
+            self._kept_up_at = now
+        else:
+            self._shed(BURST if now - self._kept_up_at < CATCH_UP_S else BOUND)
         self._work.put(block)
+
+    def _shed(self, most: int) -> None:
+        """Drop the oldest blocks, so that with the next one ``most`` of them wait."""
+        before = self.dropped
+        for _ in range(self._work.qsize() + 1 - most):
+            try:
+                work = self._work.get_nowait()
+            except Empty:
+                break
+            if isinstance(work, Block):
+                self.dropped += 1
+            else:
+                self._work.put(work)  # nothing but sound may be lost
+        if self.dropped > before:
+            self.doubt()
 
     def speech(self, *, on: bool, over_answer: bool = False) -> None:
         """Tell the front end whether the technician is speaking, so that their speech is not measured as echo."""

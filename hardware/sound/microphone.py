@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from hardware.sound.card_sound import CardSound
     from hardware.sound.dsp_thread import DspThread
 
-INLET_CHUNKS = round(0.5 / CHUNK_S)
-"""If the loop stalls longer, the oldest chunks are dropped."""
+INLET_CHUNKS = round(2.2 / CHUNK_S)
+"""If the loop stalls longer, the oldest chunks are dropped. It holds what a card kept back in a hiccup of 2 s, which
+``sound-dsp`` makes faster than the loop takes it; 150 kB."""
 PATIENCE_S = 10.0
 """How long zeros may follow sound: some microphones have a gate that closes in silence. A microphone that has never
 delivered sound is dead at once."""

@@ -5,7 +5,7 @@
     any --flush--> EMPTY
 
 One voice at a time: the box's own words and an answer never sound together, whichever comes second waits. Only a chime,
-which is short and no voice, is mixed over either.
+which is short and no voice, is mixed over either, which is softer meanwhile.
 
 Time is counted in pulled audio, so the buffer needs no clock and behaves the same in real and virtual time.
 """
@@ -16,7 +16,8 @@ from enum import Enum, auto
 from threading import Lock
 
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
-from hardware.sound.pcm import fade_out, mix
+from hardware.sound.chimes import Chime, Chimes
+from hardware.sound.pcm import fade_out
 
 CAPACITY_S = 120.0
 """The service sends at up to 1.7 times real time for 20 s; two minutes of backlog mean that something is broken."""
@@ -44,8 +45,9 @@ class PlaybackPhase(Enum):
 class PlaybackBuffer:
     """Passes 24 kHz mono s16le on at the sound card's pace; it inserts silence, and never alters or loses audio.
 
-    There are two exceptions: ``flush`` discards, and beyond ``CAPACITY_S`` the oldest audio is dropped (``dropped_s``),
-    because the end of an answer is worth more than its middle. Safe to call from any thread.
+    There are three exceptions: ``flush`` discards, beyond ``CAPACITY_S`` the oldest audio is dropped (``dropped_s``),
+    because the end of an answer is worth more than its middle, and what a chime sounds over is softer meanwhile, so
+    that both together never clip. Safe to call from any thread.
     """
 
     def __init__(self, prebuffer_s: float = 0.1, max_prebuffer_s: float = 0.4) -> None:
@@ -57,7 +59,7 @@ class PlaybackBuffer:
         self._phase = PlaybackPhase.EMPTY
         self._pcm = bytearray()
         self._fading = b""
-        self._chimes: list[bytearray] = []
+        self._chimes = Chimes()
         self._words = bytearray()
         self._saying = False  # some of the words were pulled
         self._held = False  # the answer waits for resume
@@ -107,7 +109,7 @@ class PlaybackBuffer:
 
         An answer that is paused does not count.
         """
-        own = self._chimes or self._words or self._fading
+        own = self._chimes.sounding or self._words or self._fading
         return bool(own or (not self._held and (self._pcm or self._finishing)))
 
     @property
@@ -196,9 +198,10 @@ class PlaybackBuffer:
             self._saying = False
 
     def chime(self, pcm: bytes) -> None:
-        """Mix ``pcm`` over whatever plays, from the next pull on."""
+        """Mix ``pcm`` over whatever plays: from the next pull on, or, over a voice, 10 ms later."""
+        chime = Chime(pcm)
         with self._lock:
-            self._chimes.append(bytearray(pcm))
+            self._chimes.add(chime, over_voice=self._voiced)
 
     def pull(self, size: int) -> tuple[bytes, int]:
         """Return exactly ``size`` bytes to play, and the number of the answer that ends with them (once), else 0."""
@@ -207,13 +210,11 @@ class PlaybackBuffer:
             self._fading = b""
             if len(sound) < size:
                 sound += bytes(size - len(sound))
-            for chime in self._chimes:
-                sound = _overlay(sound, chime)
-            self._chimes = [chime for chime in self._chimes if chime]
+            sound = self._chimes.over(sound[:size])
             drained = self._finishing and not self._pcm and not self._held
             if drained:
                 self._end()
-            return sound[:size], self.answer if drained else 0
+            return sound, self.answer if drained else 0
 
     def _append(self, pcm: bytes) -> None:
         if self.over:
@@ -233,6 +234,12 @@ class PlaybackBuffer:
     def _answering(self) -> bool:
         """Whether an answer has begun to sound and may go on any moment."""
         return self._played > 0 and not self.over and not self._held
+
+    @property
+    def _voiced(self) -> bool:
+        """Whether a voice sounds, or has just done so."""
+        playing = self._phase is PlaybackPhase.PLAYING and not self._held
+        return bool(self._fading) or self._saying or playing
 
     def _fade_answer(self) -> None:
         if self._phase is PlaybackPhase.PLAYING and not self._held:
@@ -286,10 +293,3 @@ class PlaybackBuffer:
         if len(piece) < size:
             self._phase = PlaybackPhase.DRY
         return piece
-
-
-def _overlay(sound: bytes, chime: bytearray) -> bytes:
-    """Return ``sound`` with the head of ``chime`` mixed over it, and remove that head from ``chime``."""
-    head = bytes(chime[: len(sound)])
-    del chime[: len(sound)]
-    return mix(sound[: len(head)], head) + sound[len(head) :]

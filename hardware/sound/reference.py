@@ -44,9 +44,15 @@ class Played(NamedTuple):
 class EchoReference:
     """Blocks that were played, to be taken by the input. One thread puts, another takes; neither ever waits."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with nothing played."""
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, slipped: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin with nothing played.
+
+        ``slipped`` is called when the echo's delay may have changed by more than a block, because blocks were lost.
+        """
         self._clock = clock
+        self._slipped = slipped
         self._blocks: dict[int, Played] = {}
         self._newest = 0  # written by put() alone, all below by take()
         self._taken = 0
@@ -55,8 +61,6 @@ class EchoReference:
         self._ages: list[float] = []
         self._windows = 0
         self._silence: tuple[int, bytes] | None = None
-        self.slips = 0
-        """How often the echo's delay may have changed by more than a block, because blocks were lost."""
 
     def put(self, rate: int, pcm: bytes) -> None:
         """Add a block that is handed to the driver now."""
@@ -74,7 +78,8 @@ class EchoReference:
         if newest == self._stopped:
             return self._silent(otherwise)
         if self._stopped is not None or newest - self._taken > MOST:
-            self.slips += self._stopped is None
+            if self._stopped is None:
+                self._slipped()
             self._begin(newest)
         self._taken += 1
         block = self._blocks.get(self._taken) if self._taken > self._before else None

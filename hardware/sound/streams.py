@@ -53,7 +53,7 @@ class CardStream:
     """A stream in one or both directions of a card; satisfies :class:`hardware.sound.supervisor.Stream`.
 
     ``block`` is called in PortAudio's thread with the captured samples in the card's layout (empty for an output). It
-    returns mono s16le to play (ignored for an input).
+    returns mono s16le to play (ignored for an input). ``stumbled`` is called before it if sound was lost or displaced.
     """
 
     def __init__(self, into: Side | None, out: Side | None, rate: int, shape: tuple[int, int], depth: str) -> None:
@@ -64,6 +64,7 @@ class CardStream:
         self.into, self.out, self.rate, self.depth = into, out, rate, depth
         self.channels = shape
         self.block: Callable[[bytes], bytes] = lambda _: b""
+        self.stumbled: Callable[[], None] = lambda: None
         self.glitches = 0
         """How often sound was lost or displaced: the driver says so, or a callback was late, or its thread spins."""
         self._watch = SpinWatch()
@@ -145,7 +146,9 @@ class CardStream:
     def _count(self, status: Any) -> None:  # noqa: ANN401 - untyped library
         now, spun = time.monotonic(), self._watch.spinning
         self._watch.block()
-        self.glitches += bool(status) or now > self._late_at or self._watch.spinning > spun
+        if status or now > self._late_at or self._watch.spinning > spun:
+            self.glitches += 1
+            self.stumbled()
         self._late_at = now + LATE_S
 
     def _fill(self, data: Any, pcm: bytes) -> None:  # noqa: ANN401 - untyped library

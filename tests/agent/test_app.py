@@ -424,14 +424,11 @@ times = {times}
 
 
 @pytest.mark.parametrize(
-    ("scenario", "announced"),
-    [
-        (shipped("handshake_429"), 1),
-        (parse(USED_UP.format(times=1), "test"), 0),  # there is room for the next connection: only who asks is told
-        (parse(USED_UP.format(times=3), "test"), 1),
-    ],
+    "scenario",
+    [shipped("handshake_429"), parse(USED_UP.format(times=1), "test"), parse(USED_UP.format(times=3), "test")],
+    ids=["handshake", "once", "in a row"],
 )
-def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scenario: Scenario, announced: int) -> None:
+def test_a_quota_that_is_used_up_is_said_at_once_and_once_and_not_as_a_missing_network(scenario: Scenario) -> None:
     async def scene() -> None:
         async with stage(scenario, turn={"linger_s": 540.0}) as s:
             await s.until_link(LinkState.OFFLINE)
@@ -439,11 +436,12 @@ def test_a_quota_that_is_used_up_is_said_once_and_not_as_a_missing_network(scena
             assert said[: len(Fault.QUOTA.words)] == Fault.QUOTA.words
             assert said.count(Phrase.QUOTA_USED_UP) == 1
             assert Phrase.NO_NETWORK not in said
+            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == 1
             await s.until_link(LinkState.CONNECTING, 200)
             assert Phrase.QUOTA_USED_UP in status.words(s.agent.snapshot())
             await asyncio.sleep(400)
             assert s.agent.turn.link is LinkState.UP
-            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == announced
+            assert [each.words for each in s.all(notices.EarconPlayed)].count(Fault.QUOTA.words) == 1
 
     play(scene())
 

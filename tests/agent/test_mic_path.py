@@ -87,6 +87,7 @@ class Box:
         self.heard: list[tuple[bytes, bool]] = []
         self.ends: list[tuple[float, bool]] = []
         self.watched: list[float] = []
+        self.offering = True
         self.voices: list[float] = []
         self.path = MicPath(
             settings, cast("Devices", self), cast("Turn", self), cast("Conversation", self), self.dispatch
@@ -322,6 +323,9 @@ def test_a_voice_is_told_from_its_first_chunk_on_unless_it_is_the_boxs_own() -> 
         assert box.voices == []
         await box.hears(VOICE)
         assert box.voices == [asyncio.get_running_loop().time()]
+        box.offering = False
+        await box.hears(VOICE)
+        assert len(box.voices) == 1  # no answer is about to begin: nobody waits for the next word
 
     at_a_box(scene)
 

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import subprocess
+import sys
 import unicodedata
 from html import escape, unescape
 
@@ -17,6 +19,26 @@ def test_what_a_terminal_obeys_is_left_out_and_what_people_read_stays() -> None:
 def test_an_error_that_quotes_the_service_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert fail("closed: \x1b]0;owned\x07", 69) == 69
     assert capsys.readouterr().err == "field-agent: closed: ]0;owned\n"
+
+
+MUTED = """
+import os
+from agent.terminal import fail, fix_streams
+fix_streams()
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+raise SystemExit(fail("no such card", 74))
+"""
+
+
+def test_an_error_is_seen_while_a_driver_has_muted_the_process() -> None:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", MUTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (74, "field-agent: no such card\n")
+
+
+def test_standard_error_may_be_closed() -> None:
+    program = "from agent.terminal import fail, fix_streams; fix_streams(); raise SystemExit(fail('x', 74))"
+    shell = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program]
+    assert subprocess.run(shell, check=False).returncode == 74
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from agent.voice.phrase import Phrase
 from hardware.ports import Rhythm
 from tests.hil import identify
 from tests.hil.rig import in_real_time, notes_kept, rig
-from tests.support.sound_server import missing
+from tests.support.sound_server import needs_a_sound_server
 from tests.support.stage import question
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     from tests.hil.rig import Rig
     from tests.support.sound_server import SoundServer
 
-pytestmark = [
-    pytest.mark.sound,
-    pytest.mark.real_time,
-    pytest.mark.skipif(
-        bool(missing()) and not os.environ.get("CI"),
-        reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
-    ),
-]
+pytestmark = [pytest.mark.sound, pytest.mark.real_time, needs_a_sound_server]
 WHOLE = 0.85
 """Share of an answer's half seconds that are found: one holds the sound of a photo, or a gap of a busy sound server."""
 

@@ -72,9 +72,11 @@ ROOMS = {
     "agent.status": Room(
         "agent.conversation agent.link agent.metrics agent.mic_path agent.turn agent.voice hardware.ports"
     ),
+    "agent.control": Room("agent.turn"),
     "agent.app": Room(
-        "agent.config agent.conversation agent.device_watch agent.errors agent.metrics agent.mic_path agent.notices "
-        "agent.noticing agent.status agent.store agent.turn agent.uplink agent.vision agent.voice hardware.ports"
+        "agent.config agent.control agent.conversation agent.device_watch agent.errors agent.metrics agent.mic_path "
+        "agent.notices agent.noticing agent.status agent.store agent.turn agent.uplink agent.vision agent.voice "
+        "hardware.ports"
     ),
     # around the box
     "agent.tuning": Room("agent.config agent.store hardware.tuning"),

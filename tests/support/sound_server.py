@@ -17,6 +17,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
@@ -56,6 +58,12 @@ pcm.!default {{ type asym playback.pcm "usbspk" capture.pcm "usbmic" }}
 def missing() -> str:
     """Return the programs that are not installed, or an empty string."""
     return ", ".join(name for name in ("pulseaudio", "pactl", "paplay", "parec") if shutil.which(name) is None)
+
+
+needs_a_sound_server = pytest.mark.skipif(
+    bool(missing()) and not os.environ.get("CI"),
+    reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
+)
 
 
 class SoundServer:

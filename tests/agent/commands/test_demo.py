@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import time
@@ -16,7 +15,7 @@ from agent.commands.demo import faults, summary
 from agent.metrics import TurnRecord
 from hardware.sound.alsa import alsa_cards
 from tests.support.command import PATIENCE_S, field_agent, started, typed_into
-from tests.support.sound_server import MICROPHONE, SPEAKER, SoundServer, missing
+from tests.support.sound_server import MICROPHONE, SPEAKER, SoundServer, needs_a_sound_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
 AT_ONCE_S = 5.0
 """How long an end may take, whatever the driver does: far less than its own time limits add up to."""
-
-needs_a_sound_server = pytest.mark.skipif(
-    bool(missing()) and not os.environ.get("CI"),
-    reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
-)
 
 
 @pytest.fixture

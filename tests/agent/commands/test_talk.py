@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent import notices
-from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating, started
+from hardware.sound.alsa import alsa_cards
+from tests.support.command import (
+    NO_DEVICES,
+    PATIENCE_S,
+    PROGRAM,
+    environment,
+    field_agent,
+    simulating,
+    started,
+    typed_into,
+)
 from tests.support.stage import ASSETS, question
 
 if TYPE_CHECKING:
@@ -102,6 +112,18 @@ def test_the_time_given_is_the_time_taken(service: str) -> None:
     done = field_agent("talk", *NO_DEVICES, "--url", service, "--for", "1")
     assert (done.returncode, done.stderr) == (0, "")
     assert 1 < time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("name", ["no such card", "default"])
+def test_a_microphone_that_is_missing_is_told_at_the_start_and_not_at_the_first_press(service: str, name: str) -> None:
+    if name == "default" and alsa_cards():
+        pytest.skip("this machine has a sound card")
+    with typed_into("talk", "--mic", name, "--speaker", "none", "--url", service) as process:
+        code = process.wait(PATIENCE_S)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert (code, said.count("\n")) == (74, 1), said
+    assert said.startswith(f"field-agent: microphone '{name}': not found (plug it in, or choose one of: ")
 
 
 def test_the_first_words_may_be_the_boxes_own(service: str) -> None:

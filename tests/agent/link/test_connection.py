@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from websockets.http11 import Response
 
 from agent import config
 from agent.faults import Fault
-from agent.link import connection
-from agent.link.connection import ConnectionEnded, endpoint, judge_failure, open_connection
+from agent.link import connection, network
+from agent.link.connection import FAILURES, SERVICE_HOST, ConnectionEnded, endpoint, judge_failure, open_connection
 from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
 from agent.link.verdicts import Next, Reach, Verdict
 from agent.simulator import Simulator, parse
@@ -102,6 +103,76 @@ def test_no_network_is_told_from_a_network_without_internet(monkeypatch: pytest.
         verdict = judge_failure(error)
         assert (verdict.next, verdict.fault, verdict.reach) == (Next.RESUME, None, reach)
         assert ("no network (" in str(verdict)) is not route
+
+
+def names(monkeypatch: pytest.MonkeyPatch, known: dict[str, bool], *, route: bool = True) -> list[str]:
+    """Let the name servers know these names (False: they do not answer), and write down what they are asked."""
+    asked: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        if known.get(host):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
+        raise socket.gaierror(socket.EAI_AGAIN if host in known else socket.EAI_NONAME, "x")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(connection, "has_route", lambda: route)
+    return asked
+
+
+async def attempt(url: str) -> Verdict:
+    try:
+        await open_connection(settings_for(url), "key")
+    except FAILURES as error:
+        return judge_failure(error)
+    raise AssertionError
+
+
+def test_a_wrong_host_name_is_told_from_a_network_without_internet(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = names(monkeypatch, {SERVICE_HOST: True})
+    verdict = asyncio.run(attempt("ws://nobody.invalid"))
+    assert (verdict.next, verdict.fault, verdict.reach) == (Next.RESUME, Fault.ADDRESS, Reach.NETWORK)
+    assert str(verdict) == "host name not found, though others are (check service.url, and the proxy if there is one)"
+    assert asked == ["nobody.invalid", SERVICE_HOST], "one question more"
+
+
+@pytest.mark.parametrize(
+    ("url", "known", "route", "questions"),
+    [
+        ("ws://nobody.invalid", {}, True, 2),  # nor is any other name known
+        ("ws://nobody.invalid", {SERVICE_HOST: False}, True, 2),
+        ("ws://nobody.invalid", {"nobody.invalid": False}, True, 1),  # nobody says that there is no such name
+        ("ws://nobody.invalid", {SERVICE_HOST: True}, False, 1),  # from a file on the box
+        (f"wss://{SERVICE_HOST}", {}, True, 1),
+    ],
+)
+def test_where_no_name_is_known_no_address_is_called_wrong(
+    monkeypatch: pytest.MonkeyPatch, url: str, known: dict[str, bool], questions: int, *, route: bool
+) -> None:
+    asked = names(monkeypatch, known, route=route)
+    verdict = asyncio.run(attempt(url))
+    assert (verdict.fault, verdict.reach) == (None, Reach.NETWORK if route else Reach.NOWHERE)
+    assert len(asked) == questions
+
+
+def test_a_name_server_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        if host == SERVICE_HOST:
+            answered.wait(10)
+        raise socket.gaierror(socket.EAI_NONAME, "x")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(connection, "has_route", lambda: True)
+    monkeypatch.setattr(network, "NAME_S", 0.05)
+
+    async def scene() -> None:
+        verdict = await attempt("ws://nobody.invalid")
+        answered.set()
+        assert (verdict.fault, verdict.reach) == (None, Reach.NETWORK)
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(111, "x"), ConnectionResetError("x"), InvalidHandshake("no")])

@@ -19,6 +19,7 @@ from websockets.utils import accept_key
 
 from agent import config
 from agent.errors import ConfigError
+from agent.faults import Fault
 from agent.link.connection import CLOSE_S, Connection
 from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, SILENCE_S, Link
 from agent.link.state import LinkPhase, LinkState
@@ -460,6 +461,41 @@ def test_only_a_connection_that_lived_long_resets_the_back_off(lives_s: float, f
                 await rig.until(LinkState.UP)
                 await rig.until(LinkState.OFFLINE)
             assert rig.link._backoff.failures == failures
+
+    play(scene())
+
+
+def closing(code: int, *connections: tuple[float, str]) -> Scenario:
+    """Close one connection after the other with ``code``, after so many seconds and for that reason."""
+    fault = '[[fault]]\nkind = "close"\nconnection = {}\nat_s = {}\ncode = {}\nreason = "{}"\n'
+    each = (fault.format(number, at_s, code, reason) for number, (at_s, reason) in enumerate(connections, start=1))
+    return parse("".join(each), "test")
+
+
+def test_what_failed_before_a_connection_that_lived_long_is_no_failure_in_a_row() -> None:
+    async def scene() -> None:
+        scenario = closing(1007, (1.0, "invalid argument"), (40.0, "invalid argument"))
+        async with Simulator(None, scenario) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            for _ in range(2):
+                await rig.until(LinkState.UP)
+                await rig.until(LinkState.OFFLINE)  # and not REFUSED, as after a second failure in a row
+
+    play(scene())
+
+
+def test_a_quota_is_announced_once_in_a_row_whatever_failed_before_it() -> None:
+    async def scene() -> None:
+        scenario = closing(1011, (1.0, "Internal error"), (1.0, "quota"), (1.0, "quota"), (40.0, "quota"))
+        async with Simulator(None, scenario) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            for _ in range(4):
+                await rig.until(LinkState.UP, within_s=400)
+                await rig.until(LinkState.OFFLINE)
+            verdicts = [verdict for _, state, verdict in rig.ears.states if state is LinkState.OFFLINE]
+            told = [verdict.fault for verdict in verdicts if verdict is not None and not verdict.quiet]
+            assert [verdict.fault for verdict in verdicts if verdict is not None] == [None, *3 * [Fault.QUOTA]]
+            assert told == [None, Fault.QUOTA, Fault.QUOTA]
 
     play(scene())
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from agent.errors import ExitCode
 from agent.service import process
-from agent.service.process import end_once, soon_over, to_the_end, until_first
+from agent.service.process import card_away, end_once, soon_over, to_the_end, until_first
 from hardware.ports import DeviceError
+from hardware.simulated.clock import run_virtual
+
+if TYPE_CHECKING:
+    from hardware.ports import Devices
 
 
 def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +113,44 @@ def test_the_first_end_cancels_the_rest_and_a_failure_is_raised() -> None:
     assert left == ["main"]
     with pytest.raises(ValueError, match="of one of them"):
         asyncio.run(until_first(main(), [failing()]))
+
+
+class Card:
+    def __init__(self, faults: list[tuple[float, float]]) -> None:
+        self._faults = faults
+
+    @property
+    def fault(self) -> DeviceError | None:
+        now = asyncio.get_running_loop().time()
+        away = any(start < now < end for start, end in self._faults)
+        return DeviceError("microphone", "not found", "plug it in") if away else None
+
+
+@pytest.mark.parametrize(
+    ("away", "patience_s", "at_first_s", "told_s"),
+    [
+        ([(0.25, 99.0)], 0.0, math.inf, 0.3),
+        ([(0.25, 99.0)], 2.5, math.inf, 2.8),
+        ([(0.25, 1.0), (2.0, 99.0)], 2.5, math.inf, 4.6),
+        ([(1.5, 99.0)], 0.0, 2.0, 1.5),
+        ([(2.5, 99.0)], 0.0, 2.0, None),  # whoever uses it then is told
+        ([], 0.0, math.inf, None),
+    ],
+)
+def test_a_card_that_stays_away_is_told_whether_or_not_anybody_uses_it(
+    away: list[tuple[float, float]], patience_s: float, at_first_s: float, told_s: float | None
+) -> None:
+    async def scene() -> float | None:
+        start = asyncio.get_running_loop().time()
+        card = Card([(start + begin, start + end) for begin, end in away])
+        devices = cast("Devices", SimpleNamespace(microphone=card, speaker=object()))
+        try:
+            async with asyncio.timeout(60):
+                await card_away(devices, patience_s, at_first_s=at_first_s)
+        except DeviceError:
+            return asyncio.get_running_loop().time() - start
+        except TimeoutError:
+            return None
+        raise AssertionError
+
+    assert run_virtual(scene()) == pytest.approx(told_s, abs=2.5 * process.LOOK_S)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from agent.config import TurnSettings
 from agent.faults import Fault
 from agent.link.state import LinkState
+from agent.turn.answering import AWAY_GRACE_S, CUT_GRACE_S
+from agent.turn.button import HOLD_PRE_ROLL_S, RELEASE_TAIL_S
 from agent.turn.effects import (
     CancelCatchUp,
     Connect,
@@ -57,7 +59,8 @@ from agent.turn.events import (
     Typed,
 )
 from agent.turn.gestures import HOLD_S, Down, Gesture, Gestures, Hold, HoldEnd, Settled, Tap
-from agent.turn.machine import AWAY_GRACE_S, CUT_GRACE_S, HOLD_PRE_ROLL_S, OFFER_MOST_S, OFFER_S, RELEASE_TAIL_S, Turn
+from agent.turn.machine import Turn
+from agent.turn.offer import OFFER_MOST_S, OFFER_S
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
@@ -700,11 +703,14 @@ def test_a_voice_that_may_become_a_question_holds_waiting_answers_back_for_a_whi
     box = Box()
     box.turn.voiced(box.now)  # nothing to hold back
     box.send(NotesChanged(0, 1))
+    assert not box.turn.offering
     box.tap()
+    assert box.turn.offering
     box.wait(OFFER_S - 0.2)
     box.turn.voiced(box.now)
     assert box.wait(OFFER_S - 0.1) == []
     assert box.wait(0.2) == [PlayAnswers()]
+    assert not box.turn.offering
     box = Box()
     box.send(NotesChanged(0, 1))
     box.tap()

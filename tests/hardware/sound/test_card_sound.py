@@ -15,6 +15,7 @@ from hardware.sound.card_sound import CardSound, SharedStream, ignore
 from hardware.sound.cards import Card
 from hardware.sound.dsp_thread import Block, Capture, DspThread
 from hardware.sound.playback import PlaybackBuffer
+from hardware.sound.reference import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ class FakeStream:
         self.into, self.out, self.rate = into, out, rate
         self.running = self.closed = False
         self.block: Callable[[bytes], bytes] = lambda _: b""
+        self.stumbled: Callable[[], None] = lambda: None
 
     @property
     def duplex(self) -> bool:
@@ -210,12 +212,35 @@ def test_what_the_driver_reports_reaches_the_echo_gate(
     for _ in range(5):
         into.block(heard)
     assert not doubts
-    for stream in {id(each): each for each in (into, rack.now(into=duplex, out=True))}.values():
-        stream.glitches += 1
-        doubts.clear()
-        for _ in range(5):
-            into.block(heard)
-        assert len(doubts) == 1
+    streams = {id(each): each for each in (into, rack.now(into=duplex, out=True))}.values()
+    for count, stream in enumerate(streams, start=1):
+        stream.stumbled()
+        assert len(doubts) == count, "before the block that follows"
+        into.block(heard)
+    box.sound.listen(None)
+    for stream in streams:
+        stream.stumbled()
+    assert len(doubts) == len(streams), "nothing is measured while nobody listens"
+
+
+def test_blocks_that_were_lost_between_two_streams_reach_the_echo_gate(
+    rack: Rack, play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = play("boom", "hdmi")
+    box.listen()
+    into, out = rack.now(into=True, out=False), rack.now(into=False, out=True)
+    doubts: list[None] = []
+    monkeypatch.setattr(box.dsp, "doubt", lambda: doubts.append(None))
+    monkeypatch.setattr(box.dsp, "feed", ignore)
+    until(lambda: into.running)
+    for _ in range(3):
+        out.block(b"")
+        into.block(bytes(882))
+    assert not doubts
+    for _ in range(2 * MOST):
+        out.block(b"")
+    into.block(bytes(882))
+    assert len(doubts) == 1
 
 
 def test_a_card_that_cannot_do_both_at_once_gets_two_streams(rack: Rack, play: Callable[..., Played]) -> None:

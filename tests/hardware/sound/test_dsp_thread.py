@@ -136,12 +136,32 @@ def test_the_same_card_again_is_a_gap_and_nothing_is_learnt_anew(
     until(lambda: dsp._front is not front)
 
 
-def test_a_block_that_is_dropped_leaves_a_gap(dsp: DspThread, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = doubts(dsp, monkeypatch)
+def hold(dsp: DspThread) -> threading.Event:
+    """Keep the thread from its work until the event is set."""
     held = threading.Event()
     dsp._work.put(held.wait)  # type: ignore[arg-type] # what it returns is not looked at
     until(dsp._work.empty)
-    for _ in range(dsp_thread.BOUND):
+    return held
+
+
+def test_what_comes_in_a_burst_after_a_hiccup_of_two_seconds_is_all_heard(dsp: DspThread, listener: Listener) -> None:
+    dsp.prepare(48000, 48000)
+    until(lambda: dsp._front is not None)
+    held = hold(dsp)
+    usb = Capture(48000, 2, 1, wide=False)
+    for _ in range(200):
+        dsp.feed(block(listener, capture=usb, rate_out=48000))
+    held.set()
+    until(lambda: len(listener) == 100)
+    assert dsp.dropped == 0
+
+
+def test_of_a_longer_burst_the_oldest_blocks_are_dropped_and_leave_a_gap(
+    dsp: DspThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = doubts(dsp, monkeypatch)
+    held = hold(dsp)
+    for _ in range(dsp_thread.BURST):
         dsp.feed(block(ignore))
     before = len(told)
     dsp.feed(block(ignore))
@@ -149,8 +169,49 @@ def test_a_block_that_is_dropped_leaves_a_gap(dsp: DspThread, monkeypatch: pytes
     assert (dsp.dropped, len(told)) == (1, before + 1)
 
 
-def test_beyond_half_a_second_the_oldest_goes_and_is_counted(dsp: DspThread, listener: Listener) -> None:
-    for _ in range(dsp_thread.BOUND + 10):
+def test_a_processor_that_does_not_catch_up_is_half_a_second_late_at_most(
+    dsp: DspThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, now = doubts(dsp, monkeypatch), [100.0]
+    held = hold(dsp)
+    monkeypatch.setattr("hardware.sound.dsp_thread.time.monotonic", lambda: now[0])
+    for _ in range(dsp_thread.BURST):
+        dsp.feed(block(ignore))
+    before = len(told)
+    now[0] += dsp_thread.CATCH_UP_S - 0.01
+    dsp._work.get()  # one block in all this time
+    dsp.feed(block(ignore))
+    assert dsp.dropped == 0
+    now[0] += 0.02
+    dsp.feed(block(ignore))
+    assert dsp._work.qsize() == dsp_thread.BOUND
+    assert (dsp.dropped, len(told)) == (dsp_thread.BURST + 1 - dsp_thread.BOUND, before + 2)  # and one for the pause
+    held.set()
+    until(dsp._work.empty)
+    now[0] += 0.01
+    held = hold(dsp)
+    lost = dsp.dropped
+    for _ in range(dsp_thread.BURST):
+        dsp.feed(block(ignore))
+    held.set()
+    assert dsp.dropped == lost, "it had caught up, so the next burst may be as long"
+
+
+def test_what_is_not_sound_is_never_dropped(dsp: DspThread) -> None:
+    dsp.prepare(16000, 16000)
+    until(lambda: dsp._front is not None)
+    held = hold(dsp)
+    ran: list[bool] = []
+    dsp._work.put(lambda: ran.append(True))
+    for _ in range(dsp_thread.BURST + 10):
+        dsp.feed(block(ignore))
+    held.set()
+    until(lambda: bool(ran))
+    assert dsp.dropped == 11
+
+
+def test_before_there_is_a_thread_the_oldest_goes_and_is_counted(dsp: DspThread, listener: Listener) -> None:
+    for _ in range(dsp_thread.BURST + 10):
         dsp.feed(block(listener))
     assert dsp.dropped == 10
     assert not dsp.alive

@@ -131,6 +131,18 @@ async def test_chunks_go_to_the_start_that_they_were_captured_for() -> None:
 
 
 @on_a_loop
+async def test_what_comes_in_a_burst_after_a_hiccup_of_two_seconds_is_all_heard() -> None:
+    card = Card()
+    card.start()
+    assert card.deliver is not None
+    for _ in range(round(2.0 / CHUNK_S)):  # faster than the loop takes them
+        card.deliver(heard())
+    await asyncio.sleep(0)
+    assert len(card.chunks) == round(2.0 / CHUNK_S)
+    assert card.part.health().dropped == 0
+
+
+@on_a_loop
 async def test_what_was_dropped_is_counted_over_all_starts() -> None:
     card = Card()
     for _ in range(2):

@@ -28,7 +28,7 @@ from hardware.sound.microphone import CardMicrophone
 from hardware.sound.speaker import CardSpeaker
 from hardware.sound.streams import Side
 from tests.support.command import started
-from tests.support.sound_server import CARD, MICROPHONE, ROOM, SPEAKER, SoundServer, missing
+from tests.support.sound_server import CARD, MICROPHONE, ROOM, SPEAKER, SoundServer, needs_a_sound_server
 from tests.support.stage import ASSETS
 
 if TYPE_CHECKING:
@@ -37,14 +37,7 @@ if TYPE_CHECKING:
 
     from hardware.sound.dsp_thread import Block
 
-pytestmark = [
-    pytest.mark.sound,
-    pytest.mark.real_time,
-    pytest.mark.skipif(
-        bool(missing()) and not os.environ.get("CI"),
-        reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
-    ),
-]
+pytestmark = [pytest.mark.sound, pytest.mark.real_time, needs_a_sound_server]
 
 ONE, TWO = (CARD, CARD), (MICROPHONE, SPEAKER)
 SOAK = bool(os.environ.get("FIELD_AGENT_SOAK"))

@@ -96,9 +96,10 @@ def test_one_stream_for_both_at_the_rate_of_the_hardware(monkeypatch: pytest.Mon
         return words(1, 2)
 
     stream.block = block
+    stream.stumbled = lambda: heard.append(b"a glitch")
     out = bytearray(8)
     fake.options["callback"](words(5, 6), out, 2, None, 1)
-    assert heard == [words(5, 6)]
+    assert heard == [b"a glitch", words(5, 6)], "told before the block that it may have displaced"
     assert out == words(1, 1, 2, 2), "on all channels"
     assert stream.glitches == 1
 
