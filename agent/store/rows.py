@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agent.outside.text import cleaned
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -17,6 +19,12 @@ Json = dict[str, Any]
 Row = TypeVar("Row")
 SETTLED = ("answered", "cut", "unanswered")
 """The states of a turn that is no longer owed to the service."""
+
+
+class Opaque(str):
+    """A text of the service that only the service reads, so it is stored as it came: a resumption handle."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +127,12 @@ def decoded(kind: type[Row], stored: sqlite3.Row) -> Row:
 
 
 def encoded(value: object) -> object:
-    """Return what SQLite can store: objects as JSON, text without lone surrogates, which a transcript may hold."""
+    """Return what SQLite can store: objects as JSON, every text without invisible characters and secrets."""
+    if isinstance(value, Opaque):
+        return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        return json.dumps(cleaned(value), ensure_ascii=True, separators=(",", ":"))
+    return cleaned(value)
 
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives

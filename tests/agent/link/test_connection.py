@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -10,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidProxy, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 
 from agent import config
+from agent.errors import ConfigError
 from agent.faults import Fault
 from agent.link import connection
-from agent.link.connection import ConnectionEnded, endpoint, judge_failure, open_connection
+from agent.link.connection import BadAddressError, ConnectionEnded, endpoint, judge_failure, open_connection
 from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
 from agent.link.verdicts import Next, Reach, Verdict
+from agent.outside.text import learn
 from agent.simulator import Simulator, parse
 from agent.wire import protocol
 from tests.support.stage import play, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
@@ -87,6 +89,39 @@ def test_every_failed_attempt_has_a_verdict_with_what_to_do(
     assert verdict.next is step
     assert str(verdict).startswith(words)
     assert "\n" not in str(verdict)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidHeader("x-goog-api-key", "opensesame\u201d"),
+        InvalidProxy("http://user:opensesame@proxy", "path is meaningless"),
+        InvalidProxy("gopher://user:pw@proxy", "scheme gopher isn't supported"),
+        InvalidURI("wss://user:pw@host", "no"),
+        OSError(5, "cannot send opensesame\nERROR forged"),
+        ConfigError("opensesame"),
+    ],
+)
+def test_a_verdict_quotes_neither_key_nor_password_and_is_one_line(error: Exception) -> None:
+    learn("opensesame")
+    verdict = judge_failure(error)
+    assert "[redacted]" in verdict.problem
+    assert not [word for word in ("opensesame", "user:pw", "\n") if word in str(verdict)]
+
+
+@pytest.mark.parametrize("place", ["user:half#secret@127.0.0.1:1", "user:half/secret@127.0.0.1:1", "127.0.0.1:secret"])
+def test_a_password_in_the_wrong_place_of_a_proxy_is_not_quoted(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://{place}")
+
+    async def scene() -> str:
+        with pytest.raises((BadAddressError, InvalidProxy)) as failed:
+            await open_connection(settings_for("wss://192.0.2.1"), "key")
+        return judge_failure(failed.value).problem
+
+    problem = play(scene())
+    assert problem.startswith("not a usable address: ")
+    assert not {"half", "secret"} & set(re.findall(r"\w+", problem))
 
 
 @pytest.mark.parametrize(
@@ -182,19 +217,6 @@ def test_a_pong_tells_when_its_ping_was_sent() -> None:
             await connection.dispose()
 
     play(scene())
-
-
-@pytest.fixture
-def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
-    """A server's context whose authority is the one that is trusted."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    connection._trust.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    yield context
-    connection._trust.cache_clear()
 
 
 def test_over_tls_both_buffers_are_seen_and_the_line_can_be_cut(tls: ssl.SSLContext) -> None:
