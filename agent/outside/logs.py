@@ -48,10 +48,11 @@ def guard() -> None:
 
 
 def traceback_text(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str:
-    """Return the traceback of ``error``, without its last line break."""
+    """Return the traceback of ``error``; its lines but the first are indented, also those of what it quotes."""
     import traceback  # noqa: PLC0415 - seldom needed, one hopes
 
-    return words("".join(traceback.format_exception(kind, error, trace))).rstrip("\n")
+    first, _, rest = words("".join(traceback.format_exception(kind, error, trace))).rstrip("\n").partition("\n")
+    return f"{first}\n{_indented(rest)}" if rest else first
 
 
 def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -62,7 +62,7 @@ def test_a_traceback_in_the_log_is_indented_and_without_the_key(printed: io.Stri
     first, *rest = printed.getvalue().splitlines()
     assert first == "ERROR failed"
     assert all(line.startswith(INDENT) for line in rest)
-    assert f"{INDENT}ValueError: bad [2J{MARK}" in rest
+    assert f"{INDENT * 2}ValueError: bad [2J{MARK}" in rest
     assert KEY not in printed.getvalue()
     assert any("stack_info=True" in line for line in rest)
 
@@ -83,7 +83,7 @@ def test_a_crash_shows_where_without_the_key(capsys: pytest.CaptureFixture[str])
     sys.excepthook(type(error), error, error.__traceback__)
     told = capsys.readouterr().err
     assert "in raised" in told
-    assert f"ValueError: bad [2J{MARK}\nERROR forged line\n" in told
+    assert f"\n{INDENT}ValueError: bad [2J{MARK}\n{INDENT}ERROR forged line\n" in told
     assert KEY not in told
 
 
