@@ -300,3 +300,22 @@ def test_every_module_has_a_test_file_or_says_which_covers_it(name: str) -> None
     own = ROOT.joinpath("tests", *folders, f"test_{module}.py")
     named = [word.strip("`.,:;()") for word in (ast.get_docstring(SOURCES[name]) or "").split() if "test_" in word]
     assert own.exists() or any((ROOT / word).exists() for word in named), f"{own} is missing, or its name in {name}"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_child_is_given_an_environment_of_its_own(name: str) -> None:
+    started = {
+        "run",
+        "Popen",
+        "call",
+        "check_call",
+        "check_output",
+        "create_subprocess_exec",
+        "create_subprocess_shell",
+    }
+    for node in ast.walk(SOURCES[name]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in started:
+            of = ast.unparse(node.func.value)
+            if of == "subprocess" or node.func.attr.startswith("create_subprocess"):
+                assert "env" in {each.arg for each in node.keywords}, f"{name}:{node.lineno}"
+        assert not (isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.system", "os.popen"}), name
