@@ -303,26 +303,43 @@ def test_a_crash_that_quotes_everything(box: Box, place: str) -> None:
 # what was written before, and what others see
 
 
+def plant(journal: Path) -> None:
+    """Write into every column for a text what the program itself would no longer write."""
+    evil = f"{SENTENCES['terminal title']} {KEY} {quoted(ODD_KEY)}"
+    call = json.dumps({evil: evil})
+    with closing(sqlite3.connect(journal)) as database, database:
+        database.execute("UPDATE conversation SET model = ?", [evil])
+        database.execute("INSERT INTO conversation SELECT 2, began_at, last_at, model, 0, '', 0 FROM conversation")
+        database.execute("UPDATE turn SET text = ?, question = ?, answer = ?, played = ?, reason = ?", [evil] * 5)
+        database.execute(
+            "INSERT INTO turn (number, conversation, kind, state, began_at, answer, played)"
+            " SELECT 2, 2, 'unasked', 'answered', began_at, ?1, ?1 FROM turn",
+            [evil],
+        )
+        database.execute(
+            "INSERT INTO call (conversation, call_id, name, arguments, result, began_at, ended_at)"
+            " SELECT 1, ?1, ?1, ?2, ?2, began_at, began_at FROM turn",
+            [evil, call],
+        )
+        database.execute("INSERT INTO still (conversation, at, file, size) SELECT 1, began_at, ?1, 1 FROM turn", [evil])
+        database.execute(
+            "INSERT INTO event (at, kind, text, conversation) SELECT began_at, ?1, ?1, 1 FROM turn", [evil]
+        )
+
+
 def test_what_an_older_version_wrote_is_shown_without_it(box: Box) -> None:
     with box.service("") as url:
         box.talk(url, typed="one\n")
     journal = next(path for path in box.folder.rglob("journal.db"))
-    with closing(sqlite3.connect(journal)) as database, database:
-        evil = f"{KEY} {quoted(ODD_KEY)} {SENTENCES['terminal title']}"
-        database.execute("UPDATE turn SET question = ?, answer = ?, played = ?, reason = ?", [evil] * 4)
-        database.execute("UPDATE conversation SET model = ?", [evil])
-        database.execute(
-            "INSERT INTO event (at, kind, text, conversation) SELECT began_at, ?, ?, 1 FROM turn", [evil] * 2
-        )
-    journal.rename(box.beside / "journal.db")
+    plant(journal)
     state = box.beside / "state"
     state.mkdir(mode=0o700)
-    (box.beside / "journal.db").rename(state / "journal.db")
+    journal.rename(state / "journal.db")
     for form in ("html", "json", "zip"):
         out = ("--out", str(box.folder / f"record.{form}"))
         box.run("log", "export", "1", "--state", str(state), "--format", form, *out, key=ODD_KEY)
     assert "[redacted]" in box.run("log", "show", "1", "--state", str(state), key=ODD_KEY)
-    box.run("log", "--state", str(state), key=ODD_KEY)
+    assert "(unasked) ]0;planted" in box.run("log", "--state", str(state), key=ODD_KEY)
     box.clean()
 
 

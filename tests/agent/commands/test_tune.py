@@ -152,6 +152,15 @@ def test_an_unknown_part_of_a_simulated_room_is_named(capsys: pytest.CaptureFixt
     assert "--simulated: delay: known are" in capsys.readouterr().err
 
 
+def test_no_verdict_shows_a_secret_or_commands_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn("opensesame")
+    monkeypatch.setattr(tune, "verdict", lambda _: ["opense\u200bsame\x1b[2J"])
+    assert cli.main(["tune", "--simulated", ROOM]) == 0
+    assert capsys.readouterr().out.endswith("[redacted][2J\n")
+
+
 def test_the_name_of_a_device_commands_nothing_and_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
     learn("opensesame")
     evil = "opense\u200bsame\x1b]0;owned\x07"
