@@ -21,22 +21,24 @@ INDENT = "    "
 
 
 class CleanRecord(logging.LogRecord):
-    """A log record whose message is one line; what follows it is indented."""
+    """A log record whose message is one line; what follows it is indented. It holds nothing that was not cleaned."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - logging's own
-        """Render the exception at once, else each handler would do so by itself."""
+        """Render message and exception at once, else each handler would do so by itself."""
         super().__init__(*arguments, **options)
+        self.msg, self.args = one_line(self._message()), None
         if self.exc_info and self.exc_info[0] is not None:
             self.exc_text = _indented(traceback_text(*self.exc_info))
+        self.exc_info = None
         if self.stack_info:
             self.stack_info = _indented(words(self.stack_info))
 
-    def getMessage(self) -> str:  # noqa: N802 - logging's own name
+    def _message(self) -> str:
         """Return the message, or what is left of it if its arguments do not fit."""
         try:
-            return one_line(super().getMessage())
+            return self.getMessage()
         except Exception as error:  # noqa: BLE001 - logging would print message and arguments as they are
-            return one_line(f"{self.msg} (not formatted: {type(error).__name__})")
+            return f"{self.msg} (not formatted: {type(error).__name__})"
 
 
 def guard() -> None:

@@ -7,7 +7,7 @@ authorisation headers, ``key=`` parameters, user names and passwords in addresse
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from functools import cache
 from typing import TYPE_CHECKING
@@ -89,7 +89,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield _GAP.join(map(_character, secret))
     raw = secret.encode()
     for offset in range(3):  # base64 depends on what stands before
-        coded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
+        coded = binascii.b2a_base64(bytes(offset) + raw, newline=False).decode().rstrip("=")
         end = len(coded) - ((offset + len(raw)) % 3 > 0)  # the last character then depends on what follows
         core = coded[(0, 2, 3)[offset] : end]
         if len(core) >= LEAST_BASE64:

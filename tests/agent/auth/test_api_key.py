@@ -87,6 +87,10 @@ def test_a_file_that_others_can_reach_is_refused_with_the_command_that_mends_it(
     assert KEY not in message
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    assert refused(naming("a\0b")) == "[service] key_file: embedded null byte"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     assert refused(naming(missing)) == f"[service] key_file: {missing}: No such file or directory"

@@ -57,6 +57,24 @@ def test_the_message_of_a_third_party_is_one_line_without_the_key(printed: io.St
     assert printed.getvalue() == f"DEBUG > x-goog-api-key: {MARK} [2J{MARK} ERROR forged line\n"
 
 
+def test_a_record_holds_nothing_else_for_those_who_look_into_it() -> None:
+    records: list[logging.LogRecord] = []
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    log = logging.getLogger("third.party")
+    log.addHandler(handler := Keeper())
+    try:
+        log.error("it %s", EVIL, exc_info=raised())
+    finally:
+        log.removeHandler(handler)
+    (record,) = records
+    assert record.getMessage() == f"it {TOLD}"
+    assert KEY not in repr(vars(record))
+
+
 def test_a_traceback_in_the_log_is_indented_and_without_the_key(printed: io.StringIO) -> None:
     logging.getLogger("third.party").error("failed", exc_info=raised(), stack_info=True)
     first, *rest = printed.getvalue().splitlines()
