@@ -12,12 +12,16 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agent.auth import environment
 from agent.errors import AgentError, ExitCode
+from agent.outside import logs
+from agent.outside.text import one_line
 from agent.terminal import fail, fix_streams, silence, written
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 COMMANDS = {
     "run": "run the daemon: real devices, the real service, until stopped",
@@ -36,6 +40,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error that is not a bug prints one line on stderr."""
     fix_streams()
+    logs.guard()
+    environment.take()
     try:
         return written(outcome(sys.argv[1:] if arguments is None else arguments))
     except SystemExit:  # argparse has printed help or a mistake
@@ -70,16 +76,22 @@ def outcome(arguments: Sequence[str]) -> int:
 
 def bug() -> int:
     """Print the traceback of an unexpected exception; returns ``BUG``."""
-    import traceback  # noqa: PLC0415 - seldom needed, one hopes
-
     with suppress(OSError):
-        traceback.print_exc()
+        sys.stderr.write(f"{logs.traceback_text(*sys.exc_info())}\n")
     return fail("this is a bug, please report it with the lines above", ExitCode.BUG)
 
 
 def command(name: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - a module with options(parser) and run(options)
     """Import and return the module of one command, and nothing that only the other commands need."""
     return importlib.import_module(f"agent.commands.{name.replace('-', '_')}")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors quote what was typed in one line, without secrets."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and ``message``, and exit."""
+        super().error(one_line(message))
 
 
 class Version(argparse.Action):
@@ -95,7 +107,7 @@ class Version(argparse.Action):
 
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, with the options of the command in ``arguments``."""
-    top = argparse.ArgumentParser(prog="field-agent", description=EXIT_CODES)
+    top = Parser(prog="field-agent", description=EXIT_CODES)
     top.add_argument("--version", action=Version, nargs=0, help="show program's version number and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in COMMANDS.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from agent.errors import ConfigError
 from agent.models import refusal
 from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings, setting
 
+UNNEEDED = "none"
+"""What is sent in place of an API key over ws://, which only simulators speak."""
 DEFAULT_PATH = Path("/etc/field-agent/config.toml")
 """The file that ``field-agent run`` reads without ``--config``."""
 
@@ -27,13 +30,23 @@ class ServiceSettings:
 
     url: str = setting(
         "wss://generativelanguage.googleapis.com",
-        "Address of the service. The Live API's path is added unless the address has one. `ws://` is for simulators.",
+        "Address of the service. The Live API's path is added unless the address has one. `ws://` is for simulators on "
+        "this machine: the API key is never sent over it.",
+    )
+    allow_unencrypted: bool = setting(
+        default=False,
+        doc="Allow `ws://` to another machine. Everybody on the way can hear, see and change what is said and shown.",
     )
     api_version: str = setting("v1beta", "API version in the path.", choices=("v1beta", "v1alpha", "v1"))
     key_file: str = setting(
         "",
         "File with the API key (mode 0600: no access for others). A systemd credential or the environment comes first.",
     )
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is encrypted, and the service shows a certificate: only then is the key sent."""
+        return self.url.startswith("wss://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,15 +384,37 @@ def _check_together(settings: Settings, where: str) -> None:
     if refused is not None:
         key, fix = refused
         raise ConfigError(f"{where}: [session] {key}: {fix}")
-    if "key=" in settings.service.url:
-        raise ConfigError(f"{where}: [service] url: a key in the address ends up in logs (use GEMINI_API_KEY)")
-    scheme = settings.service.url.partition("://")[0]
-    if scheme not in ("ws", "wss"):
-        raise ConfigError(f"{where}: [service] url: {settings.service.url!r} does not start with wss:// or ws://")
-    if not _is_address(settings.service.url):
-        raise ConfigError(f"{where}: [service] url: {settings.service.url!r} has no valid host and port")
+    _check_address(settings.service, f"{where}: [service] url:")
     if settings.endpointer.start_voiced_ms > settings.endpointer.start_window_ms:
         raise ConfigError(f"{where}: [endpointer] start_voiced_ms: cannot exceed start_window_ms")
+
+
+def _check_address(service: ServiceSettings, where: str) -> None:
+    """Check the address of the service; one with a secret in it is not quoted. Raises ConfigError."""
+    url = service.url
+    secret = "a key" if "key=" in url or "token=" in url else "a user name or password" if "@" in url else ""
+    if secret:
+        raise ConfigError(f"{where} {secret} in the address ends up in logs (use GEMINI_API_KEY)")
+    if url.partition("://")[0] not in ("ws", "wss"):
+        raise ConfigError(f"{where} {url!r} does not start with wss:// or ws://")
+    if not _is_address(url):
+        raise ConfigError(f"{where} {url!r} has no valid host and port")
+    if not (service.encrypted or service.allow_unencrypted or is_loopback(url)):
+        raise ConfigError(
+            f"{where} {url!r} sends what is said and shown unencrypted to another machine (use wss://, or set "
+            "allow_unencrypted = true if everybody on the way may hear and see it)"
+        )
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether an address is this machine by its name or number; no name server is asked."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_address(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""What every command needs for a terminal: text without control sequences, one-line errors, streams, option types."""
+"""What every command needs for a terminal: text that fits it, one-line errors, streams, option types."""
 
 from __future__ import annotations
 
@@ -15,40 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ExitCode
+from agent.outside.text import one_line, words
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-C0, DEL_C1 = range(0x20), range(0x7F, 0xA0)
-"""Control characters: a terminal obeys them, and HTML forbids them."""
-KEPT = "\n\t"
-LEFT_OUT = {code: None for code in (*C0, *DEL_C1) if chr(code) not in KEPT}
 MARKUP = {ord(char): f"&{name};" for char, name in zip("&<>\"'", ("amp", "lt", "gt", "quot", "#x27"), strict=True)}
-JSON = {code: f"\\u{code:04x}" for code in DEL_C1}
 
 
 # text from elsewhere
 
 
-def printable(text: str) -> str:
-    """Return ``text`` without control characters other than line break and tab."""
-    return text.translate(LEFT_OUT)
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` in one line, without what a terminal obeys: control characters, changes of direction."""
-    spaced = "".join(" " if char.isspace() else char for char in text)
-    return " ".join("".join(char for char in spaced if char.isprintable()).split())
-
-
 def markup(text: str) -> str:
-    """Return ``text`` escaped for HTML, also for use within quotes, without control characters."""
-    return printable(text).translate(MARKUP)
-
-
-def json_text(encoded: str) -> str:
-    """Return JSON with DEL and C1 escaped: JSON may hold them, and a terminal obeys them. C0 is escaped already."""
-    return encoded.translate(JSON)
+    """Return ``text`` as :func:`words` and escaped for HTML, also for use within quotes."""
+    return words(text).translate(MARKUP)
 
 
 def shortened(text: str, columns: int) -> str:
@@ -73,7 +53,7 @@ def _columns(text: str) -> int:
 def fail(error: Exception | str, code: int) -> int:
     """Print an error as one line on stderr; return ``code``."""
     with suppress(OSError):
-        print(f"field-agent: {printable(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
+        print(f"field-agent: {one_line(error)}", file=sys.stderr)  # noqa: T201 - the command line speaks to its user
     return code
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from agent.auth import environment
 from agent.link import connection
+from agent.outside import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +35,18 @@ def no_thread_is_left_behind() -> Iterator[None]:
     while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def what_one_test_hides_the_next_one_shows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Secrets, hooks and log records belong to the process, which the tests share."""
+    for place, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(place, name, getattr(place, name))
+    factory = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(factory)
+    text.forget_all()
+    environment._taken.clear()
 
 
 @pytest.fixture(autouse=True)

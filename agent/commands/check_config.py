@@ -11,6 +11,7 @@ from agent import config
 from agent.auth import api_key
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
+from agent.outside.text import words
 from agent.store.folder import folder_of
 from agent.terminal import config_option, fail
 from agent.voice.recordings import configured
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         key = "missing"
         problems.insert(0, str(error))
-    sys.stdout.write(f"# from {path}\n# API key: {key}\n\n{config.describe(settings)}")
+    sys.stdout.write(words(f"# from {path}\n# API key: {key}\n\n{config.describe(settings)}"))
     sys.stdout.flush()
     for problem in problems:
         fail(problem, ConfigError.exit_code)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from agent import config
 from agent.errors import ConfigError, LinkError
 from agent.notices import TurnEnded
+from agent.outside.text import one_line
 from agent.screen import plot
 from agent.screen.lines import Lines, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
@@ -25,7 +26,7 @@ from agent.screen.plot import Diary, Look
 from agent.service.process import card_away, soon_over, to_the_end, until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
-from agent.terminal import fail, positive, printable, shortened, start_log
+from agent.terminal import fail, positive, shortened, start_log
 from hardware.ports import SPEAKER_FORMAT, Devices
 from hardware.simulated.technician import Technician
 
@@ -280,7 +281,7 @@ def summary(turns: list[TurnSummary], report: dict[str, Any], width: int = 80) -
     column = max(LEAST_COLUMN, min(MOST_COLUMN, width - 7 - max(map(len, right), default=0)))
     lines = [f"turn  {shortened('heard by the service', column):<{column}} figures"]
     for number, turn in enumerate(turns, 1):
-        lines.append(f"{number:>4}  {shortened(printable(turn.question_text), column):<{column}} {right[number - 1]}")
+        lines.append(f"{number:>4}  {shortened(one_line(turn.question_text), column):<{column}} {right[number - 1]}")
     spoken = sum(utterance["seconds"] for utterance in report["utterances"])
     frames = report["frames"]
     lines.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.outside.text import one_line
 from hardware import inventory
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _section(title: str, found: Found[T], line: Callable[[T], str]) -> None:
-    lines = [f"{title}:", *(f"  {line(item)}" for item in found.items)]
+    lines = [f"{title}:", *(f"  {one_line(line(item))}" for item in found.items)]
     if not found.items:
         lines.append("  none")
     if found.note:
-        lines.append(f"  note: {found.note}")
+        lines.append(f"  note: {one_line(found.note)}")
     sys.stdout.write("\n".join(lines) + "\n")
 
 

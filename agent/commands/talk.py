@@ -59,6 +59,9 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--fps", type=not_negative, help="camera frames per second while an utterance is open")
     sub.add_argument("--text", action="store_true", help="print the answer's text and play nothing")
     sub.add_argument("--url", help="another server, wss:// or ws://")
+    sub.add_argument(
+        "--allow-unencrypted", action="store_true", default=None, help="allow ws:// to another machine, without the key"
+    )
     sub.add_argument("--model", help="another model")
     sub.add_argument("--voice", help="another voice")
     sub.add_argument("--system-instruction", metavar="TEXT", help="another prompt")
@@ -81,7 +84,7 @@ def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
     """Return the settings, overridden by this run's options. Raises ConfigError."""
     microphone = arguments.mic or ("silence" if arguments.text else None)
     given: dict[str, dict[str, Any]] = {
-        "service": {"url": arguments.url},
+        "service": {"url": arguments.url, "allow_unencrypted": arguments.allow_unencrypted},
         "session": {
             "model": arguments.model,
             "voice": arguments.voice,

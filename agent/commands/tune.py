@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent import config
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError, ExitCode
+from agent.outside.text import cleaned, words
 from agent.terminal import config_option
 from agent.tuning import keep, on_cards, verdict
 from agent.voice.recordings import Recordings, configured
@@ -49,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     outcome = asyncio.run(tune(settings, arguments, screen, voice))
     keep(settings, outcome)
     if arguments.json:
-        sys.stdout.write(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(cleaned(as_json(outcome)), indent=1, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write("\n".join([*to_copy(outcome, settings), *verdict(outcome)]) + "\n")
+        sys.stdout.write("\n".join(map(words, [*to_copy(outcome, settings), *verdict(outcome)])) + "\n")
     return EXIT_CODES[outcome.result]
 
 
@@ -146,7 +147,7 @@ class ProgressLines:
         self._put(f"{text}\n")
 
     def _put(self, text: str) -> None:
-        self._stream.write(text)
+        self._stream.write(words(text))
         self._stream.flush()
 
 

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidPro
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from agent.config import ServiceSettings
+from agent.config import UNNEEDED, ServiceSettings, is_loopback
 from agent.errors import ConfigError
 from agent.link import tcp_info
 from agent.link.network import has_name, has_route
@@ -179,7 +179,7 @@ def _trust() -> ssl.SSLContext:
 
 
 async def open_connection(settings: Settings, key: str, on_answer: Callable[[], None] = lambda: None) -> Connection:
-    """Connect, with the key in a header. Raises one of FAILURES.
+    """Connect, with the key in a header if the connection is encrypted. Raises one of FAILURES.
 
     ``on_answer()`` is called when somebody has taken the TCP connection, whatever comes of it.
     """
@@ -193,7 +193,8 @@ async def open_connection(settings: Settings, key: str, on_answer: Callable[[], 
         connection = await _Connect(
             address,
             ssl=_trust() if address.startswith("wss:") else None,
-            additional_headers={"x-goog-api-key": key},
+            additional_headers={"x-goog-api-key": key if settings.service.encrypted else UNNEEDED},
+            proxy=None if is_loopback(address) else True,  # to a proxy, "localhost" is itself
             compression=None,  # deflating base64 of noise costs the Pi more than it saves
             ping_interval=None,
             open_timeout=settings.link.open_timeout_s,
@@ -212,8 +213,10 @@ async def open_connection(settings: Settings, key: str, on_answer: Callable[[], 
         raise
     except OSError:  # some OSErrors are ValueErrors, too
         raise
-    except (ValueError, OverflowError, ImportError) as error:  # no host name, no port, no library for this proxy
+    except ImportError as error:  # no library for this kind of proxy
         raise BadAddressError(str(error)) from error
+    except (ValueError, OverflowError):  # their texts quote what should be a port, which may be half a password
+        raise BadAddressError("its host or port is not valid") from None
     assert isinstance(connection, Connection)
     tcp_info.tune(connection.transport.get_extra_info("socket"))
     return connection

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 
 from agent.faults import Fault
+from agent.outside.text import one_line
 
 
 class Next(Enum):
@@ -49,6 +50,10 @@ class Verdict:
     """Whether the fault is only told when somebody asks, because it was announced before."""
     reach: Reach | None = Reach.SERVICE
     """None: a connection that had been made was lost, and nothing else is known."""
+
+    def __post_init__(self) -> None:
+        """Clean the problem: it may quote the service, a proxy or a library."""
+        object.__setattr__(self, "problem", one_line(self.problem))
 
     def __str__(self) -> str:
         """Return problem and fix in one line."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from agent.errors import ConfigError
+from agent.outside.text import cleaned
 from agent.record.html import data_uri, page
 from agent.record.record import NotKeptError, as_json, local
 from agent.store import wav
 from agent.store.files import PARTIAL, replacing
 from agent.store.layout import sound_of
-from agent.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -99,8 +99,8 @@ def write_zip(record: Record, out: BinaryIO, made_at: float) -> None:
 
 
 def _told(record: Record, kept: Collection[str], made_at: float) -> bytes:
-    told = json.dumps(as_json(record, kept, made_at), ensure_ascii=False, indent=2)
-    return json_text(told).encode("utf-8", "replace") + b"\n"
+    told = json.dumps(cleaned(as_json(record, kept, made_at)), ensure_ascii=False, indent=2)
+    return told.encode() + b"\n"
 
 
 def _entry(name: str, made_at: float) -> zipfile.ZipInfo:

@@ -1,7 +1,7 @@
 """The log as text: the list of conversations and notes, and one conversation, for a terminal or a pipe.
 
 The words of people and of the service go to a terminal, so they must not contain its control sequences: all of them
-pass :func:`agent.terminal.one_line`. Tested as a user sees it: tests/agent/commands/test_log.py.
+pass :func:`agent.outside.text.one_line`. Tested as a user sees it: tests/agent/commands/test_log.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import textwrap
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from agent.outside.text import one_line
 from agent.record.record import (
     answer,
     answer_name,
@@ -23,7 +24,7 @@ from agent.record.record import (
     unheard,
 )
 from agent.store.rows import CallRow, StillRow, TurnRow
-from agent.terminal import one_line, shortened
+from agent.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from agent import notices
-from agent.terminal import printable
+from agent.outside.text import one_line, words
 from agent.turn.phase import Phase
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Lines:
 
     def say(self, who: str, what: str) -> None:
         """Print one line."""
-        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {printable(what)}\n"
-        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{printable(self._typed())}")
+        line = f"{self._clock() - self._origin:7.2f}  {who:<11} {one_line(what)}\n"
+        self._out.write(line if self._typed is None else f"\r\x1b[K{line}{words(self._typed())}")
         self._out.flush()
 
     def observe(self, notice: Notice) -> None:

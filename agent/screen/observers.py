@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from agent import notices
 from agent.errors import ConfigError, ExitCode
-from agent.terminal import fail, printable, silence
+from agent.outside.text import cleaned, one_line
+from agent.terminal import fail, silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ class Outcome:
         """Return one line if all questions were in vain, else nothing."""
         if not self.asked or self.answered:
             return ""
-        return f"no answer came: {printable(self.problem) or 'the service said nothing'}"
+        return f"no answer came: {one_line(self.problem) or 'the service said nothing'}"
 
 
 @contextlib.contextmanager
@@ -108,7 +109,7 @@ def event_file(path: Path) -> Iterator[Observer]:
     try:
         with contextlib.suppress(OSError):  # it fails again with the first notice, which is reported
             write(notices.header())
-        yield lambda notice: write(notices.as_json(notice))
+        yield lambda notice: write(cleaned(notices.as_json(notice)))
     finally:
         with contextlib.suppress(OSError):  # what cannot be written has been reported by then
             file.close()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent import notices
 from agent.link.state import LinkState
+from agent.outside.text import one_line
 from agent.screen.lines import PHASES
-from agent.terminal import printable
 from hardware.panel.rhythm import brightness, picture
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def _words(turn: TurnSummary) -> Any:  # noqa: ANN401 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
     shown = turn.played_text if turn.played_out else turn.answer_text
-    text = Text(f"technician  {printable(turn.question_text) or '…'}\n", style="green")
-    text.append(f"box         {printable(shown) or '…'}{' …' if turn.interrupted else ''}", style="white")
+    text = Text(f"technician  {one_line(turn.question_text) or '…'}\n", style="green")
+    text.append(f"box         {one_line(shown) or '…'}{' …' if turn.interrupted else ''}", style="white")
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
 import shutil
 import tomllib
@@ -24,6 +25,7 @@ ASSETS: Final = Path(__file__).parent / "assets"
 SAMPLE_RATE: Final = 16000  # of every recorded question
 _SAMPLE_S: Final = 0.5  # of a question, enough to know it by
 _ESPEAK: Final = "espeak-ng"
+_PASSED: Final = ("PATH", "HOME", "LANG", "TMPDIR", "ESPEAK_DATA_PATH")  # of the environment, which may hold a key
 _HEARD: Final = re.compile(r'already heard: "(.*?)"', re.DOTALL)
 _APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
 
@@ -164,7 +166,9 @@ def _what_was_heard(ask: Ask) -> str:
 
 async def _synthesise(text: str) -> bytes:
     process = await asyncio.create_subprocess_exec(
-        _ESPEAK, "--stdout", "-v", "en", "--", text, stdout=asyncio.subprocess.PIPE
+        *(_ESPEAK, "--stdout", "-v", "en", "--", text),
+        stdout=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name in _PASSED},
     )
     data, _ = await process.communicate()
     with wave.open(io.BytesIO(data)) as file:

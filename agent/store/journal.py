@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.store.database import described, open_read_only, open_writable
-from agent.store.rows import CallRow, ConversationRow, EventRow, Json, StillRow, TurnRow, decoded, encoded
+from agent.store.rows import CallRow, ConversationRow, EventRow, Json, Opaque, StillRow, TurnRow, decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -71,7 +71,9 @@ class Journal:
 
     def keep_handle(self, conversation: int, handle: str, at: float) -> None:
         """Store the handle with which the service resumes the conversation; '' deletes it."""
-        self._write("UPDATE conversation SET handle = ?, handle_at = ? WHERE number = ?", handle, at, conversation)
+        self._write(
+            "UPDATE conversation SET handle = ?, handle_at = ? WHERE number = ?", Opaque(handle), at, conversation
+        )
 
     def conversation(self, number: int) -> ConversationRow | None:
         """Return the conversation with that number, None if there is none."""

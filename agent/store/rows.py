@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agent.outside.text import cleaned
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -26,6 +28,12 @@ READABLE = 1000
 """Characters kept of what cannot be read."""
 SETTLED = ("answered", "cut", "unanswered")
 """The states of a turn that is no longer owed to the service."""
+
+
+class Opaque(str):
+    """A text of the service that only the service reads, so it is stored as it came: a resumption handle."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +138,19 @@ def decoded(kind: type[Row], stored: sqlite3.Row) -> Row:
 def encoded(value: object) -> object:
     """Return what SQLite can store, so that no figure of the service's costs a whole row.
 
-    Objects become JSON, text loses the lone surrogates that a transcript may hold, numbers the limits of 64 bits.
+    Objects become JSON, texts lose invisible characters and secrets, numbers the limits of 64 bits.
     """
     match value:
-        case dict():
-            return json.dumps(_shallow(value), ensure_ascii=True, separators=(",", ":"))
-        case str():
+        case Opaque():
             return value.encode("utf-8", "replace").decode()
+        case dict():
+            return json.dumps(cleaned(value), ensure_ascii=True, separators=(",", ":"))
         case int():
             return max(-GREATEST - 1, min(value, GREATEST))
         case float() if math.isnan(value):
             return 0.0  # SQLite would make it NULL
         case _:
-            return value
+            return cleaned(value)
 
 
 def _bounded(value: Any) -> Any:  # noqa: ANN401 - whatever SQLite gives

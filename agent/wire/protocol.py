@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from agent.outside.text import one_line, words
 from agent.wire.events import (
     AudioOut,
     FunctionCall,
@@ -124,14 +125,14 @@ def _server_content(value: Json) -> Iterator[ServerEvent]:
     for member, kind in (("inputTranscription", InputTranscript), ("outputTranscription", OutputTranscript)):
         transcript = value.get(member)
         if transcript:
-            yield kind(str(transcript.get("text", "")))
+            yield kind(words(transcript.get("text", "")))
     if value.get("interrupted"):
         yield Interrupted()
     if value.get("generationComplete"):
         yield GenerationComplete()
     if value.get("turnComplete"):
         idle = value.get("interactionStatus") != "IN_PROGRESS"
-        yield TurnComplete(idle=idle, reason=str(value.get("turnCompleteReason", "")))
+        yield TurnComplete(idle=idle, reason=one_line(value.get("turnCompleteReason", "")))
 
 
 def _part(part: Json) -> Iterator[ServerEvent]:

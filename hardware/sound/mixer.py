@@ -10,6 +10,8 @@ import re
 import subprocess
 from typing import Literal
 
+from hardware.children import environment
+
 LEAVE = -1
 """The percentage that means: do not change the level."""
 LIMIT_S = 0.8
@@ -73,7 +75,9 @@ def _set(number: int, direction: str, name: str, percent: int) -> None:
 def _amixer(number: int, *arguments: str) -> str:
     """Return what amixer prints, '' if it fails. Raises FileNotFoundError, subprocess.TimeoutExpired."""
     command = ["amixer", "-c", str(number), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 - our words
+    done = subprocess.run(  # noqa: S603 - our words
+        command, capture_output=True, text=True, timeout=LIMIT_S, check=False, env=environment()
+    )
     return done.stdout if done.returncode == 0 else ""
 
 

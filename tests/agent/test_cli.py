@@ -16,6 +16,7 @@ import trustme
 
 from agent import cli
 from agent.errors import ExitCode
+from agent.link import connection
 from hardware.ports import DeviceError
 from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 UNREACHABLE, DEVICE, REFUSED, CONFIG, USAGE = 69, 74, 77, 78, 2
 TALK_OPTIONS = """
---mic --speaker --camera --text --system-instruction --voice --model --initial-message --url --listen --for --events
+--mic --speaker --camera --text --system-instruction --voice --model --initial-message --url --allow-unencrypted
+--listen --for --events
 """
 
 
@@ -34,6 +36,10 @@ TALK_OPTIONS = """
 class Servers:
     plain: str
     tls: str
+    locked: str
+    """Takes the key "right" alone, over TLS: no key is sent otherwise."""
+    authority: str
+    """The file to trust for it."""
 
     @property
     def plain_as_tls(self) -> str:
@@ -43,22 +49,25 @@ class Servers:
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     folder = tmp_path_factory.mktemp("tls")
-    certificate = trustme.CA().issue_cert("127.0.0.1")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     for blob in certificate.cert_chain_pems:
         blob.write_to_path(folder / "cert.pem", append=True)
     tls = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
-    with simulating("--api-key", "right") as plain, simulating(*tls) as secure:
-        yield Servers(plain, secure)
+    with simulating() as plain, simulating(*tls) as secure, simulating(*tls, "--api-key", "right") as locked:
+        yield Servers(plain, secure, locked, str(folder / "ca.pem"))
 
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No key but the right one, nothing typed, and a folder of one's own."""
+    """No key but the right one, no certificate trusted before, nothing typed, and a folder of one's own."""
     for name in ("GOOGLE_API_KEY", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GEMINI_API_KEY", "right")
     monkeypatch.chdir(tmp_path)
+    connection._trust.cache_clear()
     with open(os.devnull) as nothing:  # noqa: PTH123 - a device is no path
         monkeypatch.setattr("sys.stdin", nothing)
         yield
@@ -248,7 +257,8 @@ def test_a_poor_encoding_costs_letters_only() -> None:
 
 def test_a_wrong_key(fails: Fails, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "wrong-key-42")
-    line = fails(REFUSED, "talk", *NO_DEVICES, "--url", servers.plain)
+    monkeypatch.setenv("SSL_CERT_FILE", servers.authority)
+    line = fails(REFUSED, "talk", *NO_DEVICES, "--url", servers.locked)
     assert line.startswith("API key refused")
     assert "GEMINI_API_KEY" in line
     assert "wrong-key-42" not in line
@@ -276,7 +286,7 @@ def test_a_host_name_that_nobody_knows(fails: Fails, monkeypatch: pytest.MonkeyP
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)  # no question leaves this machine
-    line = fails(UNREACHABLE, "talk", *NO_DEVICES, "--url", "ws://nobody.invalid")
+    line = fails(UNREACHABLE, "talk", *NO_DEVICES, "--url", "wss://nobody.invalid")
     assert line == "host name not found (check the network and service.url)"
 
 

@@ -282,6 +282,53 @@ def test_every_section_is_a_dataclass_of_scalars() -> None:
     assert {kind for _, _, kind, _ in every_setting()} <= {str, int, float, bool}
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "wss://user:opensesame@host",
+            "wss://opensesame@host",
+            "https://user:opensesame@host",
+            "wss://u:open@sesame@h",
+        ),
+        *("wss://host/?key=opensesame", "wss://host/?access_token=opensesame", "key=opensesame"),
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"\[service\] url: a .* in the address ends up in logs") as refused:
+        config.override(Settings(), {"service": {"url": url}}, where="test")
+    assert "sesame" not in str(refused.value)
+
+
+LOOPBACK = [
+    "ws://localhost",
+    "ws://LOCALHOST:8765",
+    "ws://a.localhost",
+    "ws://127.0.0.1:1",
+    "ws://127.9.9.9",
+    "ws://[::1]:80",
+]
+ELSEWHERE = [
+    *("ws://example.com", "ws://192.168.1.2:8765", "ws://localhost.example.com", "ws://0.0.0.0", "ws://[fe80::1]"),
+    *("ws://127.0.0.1.example.com", "ws://2130706433", "ws://127.1", "ws://[::ffff:192.0.2.1]"),
+]
+
+
+@pytest.mark.parametrize("url", LOOPBACK)
+def test_a_simulator_on_this_machine_needs_no_encryption(url: str) -> None:
+    assert not config.override(Settings(), {"service": {"url": url}}, where="test").service.encrypted
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_an_unencrypted_address_elsewhere_must_be_allowed(url: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"unencrypted to another machine \(use wss://, or set allow_unencrypted = true"
+    ):
+        config.override(Settings(), {"service": {"url": url}}, where="test")
+    allowed = config.override(Settings(), {"service": {"url": url, "allow_unencrypted": True}}, where="test")
+    assert (allowed.service.url, allowed.service.encrypted) == (url, False)
+
+
 @pytest.mark.parametrize("url", ["ws://a..b", "ws://[::1", "wss://127.0.0.1:99999", "wss://", "ws://host:0"])
 def test_an_address_without_a_host_that_can_be_one_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"\[service\] url: .* has no valid host and port"):

@@ -1,19 +1,14 @@
 """Text from elsewhere commands nobody's screen. Streams are tested by test_cli.py, in a process of their own."""
 
 import argparse
-import json
 import subprocess
 import sys
-import unicodedata
 from html import escape, unescape
 
 import pytest
 
-from agent.terminal import fail, json_text, markup, not_negative, one_line, positive, printable, shortened
-
-
-def test_what_a_terminal_obeys_is_left_out_and_what_people_read_stays() -> None:
-    assert printable("a\x1b[31m\tb\n\x00\x9b2Jü\x7f") == "a[31m\tb\n2Jü"
+from agent.outside.text import learn, words
+from agent.terminal import fail, markup, not_negative, positive, shortened
 
 
 def test_an_error_that_quotes_the_service_commands_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,6 +36,12 @@ def test_standard_error_may_be_closed() -> None:
     assert subprocess.run(shell, check=False).returncode == 74
 
 
+def test_an_error_that_quotes_a_secret_does_not_show_it_and_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    learn("opensesame")
+    fail(OSError("invalid\nopensesame"), 69)
+    assert capsys.readouterr().err == "field-agent: invalid [redacted]\n"
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "short"),
     [
@@ -55,26 +56,12 @@ def test_a_text_that_is_too_long_is_shortened(text: str, columns: int, short: st
     assert shortened(text, columns) == short
 
 
-def test_one_line_keeps_letters_of_all_languages() -> None:
-    assert one_line("  Größe\u00a0à ça 温度 ") == "Größe à ça 温度"
-
-
 EVIL = "".join(map(chr, range(0x100))) + "\u202e\u2028 <b title='x'>\"&"
 
 
-def test_one_line_leaves_nothing_that_a_terminal_obeys() -> None:
-    assert not [char for char in one_line(EVIL) if unicodedata.category(char)[0] in "CZ" and char != " "]
-
-
 def test_html_shows_a_text_and_nothing_else() -> None:
-    assert markup(EVIL) == escape(printable(EVIL))
-    assert unescape(markup(EVIL)) == printable(EVIL)
-
-
-def test_json_says_the_same_without_a_control_character() -> None:
-    encoded = json_text(json.dumps({"it": EVIL}, ensure_ascii=False, indent=1))
-    assert json.loads(encoded) == {"it": EVIL}
-    assert not [char for char in encoded if unicodedata.category(char) == "Cc" and char != "\n"]
+    assert markup(EVIL) == escape(words(EVIL))
+    assert unescape(markup(EVIL)) == words(EVIL)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "x", ""])

@@ -33,17 +33,20 @@ ROOMS = {
     # what is known everywhere
     "agent.errors": Room(""),
     "agent.values": Room(""),
-    "agent.terminal": Room("agent.errors"),
+    "agent.outside": Room("", "logs text"),
+    "agent.terminal": Room("agent.errors agent.outside"),
     "agent.metrics": Room(""),
     "agent.models": Room(""),
     "agent.config": Room("agent.errors agent.models hardware.settings"),
-    "agent.auth": Room("agent.config agent.errors", "api_key"),
+    "agent.auth": Room("agent.config agent.errors agent.outside", "api_key environment"),
     "agent.voice": Room("agent.config agent.errors hardware.ports", "announcer earcons phrase recordings"),
     "agent.faults": Room("agent.voice"),
     # the line
-    "agent.wire": Room("agent.config agent.models agent.values", "events history protocol session"),
+    "agent.wire": Room("agent.config agent.models agent.outside agent.values", "events history protocol session"),
     "agent.uplink": Room("agent.config agent.wire hardware.ports", "bandwidth ledger outbox utterance"),
-    "agent.link": Room("agent.config agent.errors agent.faults agent.uplink agent.wire", "link state verdicts"),
+    "agent.link": Room(
+        "agent.config agent.errors agent.faults agent.outside agent.uplink agent.wire", "link state verdicts"
+    ),
     # what the box does
     "agent.turn": Room(
         "agent.config agent.faults agent.link agent.values agent.voice hardware.ports",
@@ -56,10 +59,10 @@ ROOMS = {
     ),
     "agent.vision": Room("agent.config agent.metrics agent.uplink hardware.ports", "pictures"),
     "agent.store": Room(
-        "agent.config agent.errors hardware.ports",
+        "agent.config agent.errors agent.outside hardware.ports",
         "errors files folder journal layout rows store tunings wav",
     ),
-    "agent.record": Room("agent.errors agent.store agent.terminal", "files record text"),
+    "agent.record": Room("agent.errors agent.outside agent.store agent.terminal", "files record text"),
     "agent.tools": Room("agent.models agent.store agent.wire", "calls repeat"),
     "agent.conversation": Room(
         "agent.config agent.errors agent.link agent.metrics agent.notices agent.store agent.tools agent.turn "
@@ -86,27 +89,29 @@ ROOMS = {
         "first_boot process",
     ),
     "agent.screen": Room(
-        "agent.errors agent.link agent.metrics agent.notices agent.status agent.terminal agent.turn hardware.panel "
-        "hardware.ports",
+        "agent.errors agent.link agent.metrics agent.notices agent.outside agent.status agent.terminal agent.turn "
+        "hardware.panel hardware.ports",
         "lines observers panel plot",
     ),
     "agent.simulator": Room("", "* bottleneck"),
     "agent.commands": Room(
-        "agent.app agent.auth agent.config agent.errors agent.metrics agent.notices agent.record agent.screen "
-        "agent.service agent.simulator agent.status agent.store agent.terminal agent.tuning agent.voice hardware "
-        "hardware.inventory hardware.panel hardware.ports hardware.settings hardware.simulated hardware.tuning",
+        "agent.app agent.auth agent.config agent.errors agent.metrics agent.notices agent.outside agent.record "
+        "agent.screen agent.service agent.simulator agent.status agent.store agent.terminal agent.tuning agent.voice "
+        "hardware hardware.inventory hardware.panel hardware.ports hardware.settings hardware.simulated "
+        "hardware.tuning",
         "check_config demo devices log run simulate talk tune",
     ),
-    "agent.cli": Room("agent.commands agent.errors agent.terminal hardware.ports"),
+    "agent.cli": Room("agent.auth agent.commands agent.errors agent.outside agent.terminal hardware.ports"),
     "agent": Room(""),
     # devices
     "hardware.ports": Room(""),
     "hardware.settings": Room(""),
     "hardware.bridge": Room(""),
+    "hardware.children": Room(""),
     "hardware.panel": Room("hardware.bridge hardware.ports", "gpio keyboard rhythm"),
     "hardware.camera": Room("hardware.ports hardware.settings", "picamera"),
     "hardware.sound": Room(
-        "hardware.bridge hardware.ports hardware.settings",
+        "hardware.bridge hardware.children hardware.ports hardware.settings",
         "alsa buffered_speaker card_sound cards dsp_thread echo front_end microphone pcm playback resample speaker "
         "streams supervisor",
     ),
@@ -297,3 +302,22 @@ def test_every_module_has_a_test_file_or_says_which_covers_it(name: str) -> None
     own = ROOT.joinpath("tests", *folders, f"test_{module}.py")
     named = [word.strip("`.,:;()") for word in (ast.get_docstring(SOURCES[name]) or "").split() if "test_" in word]
     assert own.exists() or any((ROOT / word).exists() for word in named), f"{own} is missing, or its name in {name}"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_child_is_given_an_environment_of_its_own(name: str) -> None:
+    started = {
+        "run",
+        "Popen",
+        "call",
+        "check_call",
+        "check_output",
+        "create_subprocess_exec",
+        "create_subprocess_shell",
+    }
+    for node in ast.walk(SOURCES[name]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in started:
+            of = ast.unparse(node.func.value)
+            if of == "subprocess" or node.func.attr.startswith("create_subprocess"):
+                assert "env" in {each.arg for each in node.keywords}, f"{name}:{node.lineno}"
+        assert not (isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.system", "os.popen"}), name

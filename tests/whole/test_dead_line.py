@@ -112,7 +112,8 @@ class Ears:
 @contextlib.asynccontextmanager
 async def speaking(*, speech: bool = True) -> AsyncIterator[tuple[Link, Ears]]:
     """A link over which somebody speaks all the time."""
-    settings = config.override(config.Settings(), {"service": {"url": f"ws://{THEIR_ADDRESS}:{PORT}"}}, where="test")
+    service = {"url": f"ws://{THEIR_ADDRESS}:{PORT}", "allow_unencrypted": True}
+    settings = config.override(config.Settings(), {"service": service}, where="test")
     ears, ledger = Ears(), Ledger(local_detection=True)
     link = Link(settings, lambda: "key", Session(settings), Outbox(ledger, settings.video), ears)
     tasks = [asyncio.create_task(link.run())]

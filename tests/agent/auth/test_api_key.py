@@ -1,18 +1,21 @@
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from agent.auth import api_key
-from agent.config import ServiceSettings, Settings
+from agent.auth.environment import VARIABLES
+from agent.config import UNNEEDED, ServiceSettings, Settings
 from agent.errors import ConfigError
+from agent.outside.text import one_line
 
 KEY = "AIzaSyExampleOfAKey42"
 
 
 @pytest.fixture(autouse=True)
 def no_key_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*api_key.VARIABLES, "CREDENTIALS_DIRECTORY"):
+    for name in (*VARIABLES, "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -84,23 +87,74 @@ def test_a_file_that_others_can_reach_is_refused_with_the_command_that_mends_it(
     assert KEY not in message
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    assert refused(naming("a\0b")) == "[service] key_file: embedded null byte"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     assert refused(naming(missing)) == f"[service] key_file: {missing}: No such file or directory"
 
 
-@pytest.mark.parametrize("content", [b"", b" \n", b"two words\n", b"two\nlines\n", b"a\x07b"])
-def test_a_file_that_holds_no_key_is_refused(key_file: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b" \n"])
+def test_a_file_that_holds_nothing_is_refused(key_file: Path, content: bytes) -> None:
     key_file.write_bytes(content)
     assert refused(naming(key_file)) == f"{key_file}: holds no API key (one line, no spaces)"
 
 
+@pytest.mark.parametrize(
+    ("key", "flaw"),
+    [
+        ("two words", "a space as character 4 of 9"),
+        ("two\nlines", "a line break as character 4 of 9"),
+        (f"\u201c{KEY}\u201d", "a curly quote at the beginning: paste it again without the quotes"),
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_refused_with_its_source_and_flaw_and_not_quoted(
+    key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, flaw: str
+) -> None:
+    key_file.write_text(f"{key}\n")
+    assert refused(naming(key_file)).startswith(f"{key_file}: holds no usable API key: {flaw}")
+    monkeypatch.setenv("GEMINI_API_KEY", key)
+    assert refused(Settings()).startswith(f"$GEMINI_API_KEY: holds no usable API key: {flaw}")
+    credential(tmp_path / "credentials", key)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    message = refused(Settings())
+    assert message.startswith(f"the credential gemini_api_key: holds no usable API key: {flaw}")
+    assert key not in message
+    assert KEY not in message
+
+
 def test_a_file_that_is_not_text_or_no_file_at_all_is_refused(key_file: Path, tmp_path: Path) -> None:
-    key_file.write_bytes(b"\xff\xfe")
-    assert refused(naming(key_file)).startswith(f"{key_file}: cannot read the API key: ")
+    key_file.write_bytes(KEY.encode("utf-16"))
+    assert refused(naming(key_file)) == f"{key_file}: cannot read the API key: not UTF-8 text (save it as plain text)"
     folder = tmp_path / "folder"
     folder.mkdir(mode=0o700)
-    assert refused(naming(folder)).startswith(f"{folder}: cannot read the API key: ")
+    assert refused(naming(folder)).startswith(f"{folder}: cannot read the API key: not a regular file")
+
+
+def test_a_device_or_a_long_file_does_not_hang_it(key_file: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    assert refused(naming(pipe)).startswith(f"{pipe}: cannot read the API key: not a regular file")
+    key_file.write_bytes(b"x" * (api_key.LONGEST + 1))
+    assert refused(naming(key_file)).startswith(f"{key_file}: holds no API key")
+
+
+def test_a_file_that_this_user_may_not_read_is_named(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(key_file))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    assert refused(naming(key_file)) == f"{key_file}: cannot read the API key: Permission denied"
+
+
+@pytest.mark.parametrize("key", [KEY, f"\u201c{KEY}\u201d"])
+def test_every_key_that_was_read_is_hidden_from_then_on(key_file: Path, key: str) -> None:
+    key_file.write_text(key)
+    with suppress(ConfigError):
+        api_key.api_key(naming(key_file))
+    assert one_line(f"invalid header: {key}").startswith("invalid header: [redacted]")
 
 
 def test_without_a_key_all_three_places_for_one_are_named() -> None:
@@ -108,10 +162,10 @@ def test_without_a_key_all_three_places_for_one_are_named() -> None:
     assert all(place in message for place in ("GEMINI_API_KEY", "key_file", api_key.CREDENTIAL))
 
 
-def test_a_simulator_needs_no_key_but_gets_the_one_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert api_key.api_key(naming("", "ws://localhost:8080")) == api_key.UNNEEDED
+def test_over_an_unencrypted_connection_no_key_is_read(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "gemini")
-    assert api_key.api_key(naming("", "ws://localhost:8080")) == "gemini"
+    assert api_key.api_key(naming("", "ws://localhost:8080")) == UNNEEDED
+    assert api_key.api_key(naming(key_file, "ws://192.0.2.1")) == UNNEEDED
 
 
 def test_the_origin_shows_no_more_than_the_end_of_a_long_key(key_file: Path) -> None:

@@ -157,3 +157,9 @@ def test_without_a_file_there_is_nothing_to_check_but_the_defaults_can_be_shown(
     text = capsys.readouterr().out
     assert text.startswith(f"# from {tmp_path}/default.toml\n")
     assert "\nfps = 0.5\n" in text
+
+
+def test_a_secret_in_the_configuration_is_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = configured(tmp_path, f'[session]\nsystem_instruction = "Say {KEY}\u202e"\n')
+    assert cli.main(["check-config", "--config", file]) == 0
+    assert 'system_instruction = "Say [redacted]"\n' in capsys.readouterr().out

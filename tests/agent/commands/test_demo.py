@@ -7,12 +7,13 @@ import re
 import signal
 import time
 import wave
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.commands.demo import faults, summary
 from agent.metrics import TurnRecord
+from agent.outside.text import learn
 from hardware.sound.alsa import alsa_cards
 from tests.support.command import PATIENCE_S, field_agent, started, typed_into
 from tests.support.sound_server import MICROPHONE, SPEAKER, SoundServer, needs_a_sound_server
@@ -163,3 +164,10 @@ def test_the_summary_shortens_what_is_too_long_for_its_column() -> None:
     assert "…" in row
     assert row.endswith("no audio, played 0.0 of 0.0 s, 7 tokens")
     assert total == "the service received 3.5 s of speech in 2 utterances and 3 frames (4 kB)"
+
+
+def test_the_table_shows_no_secret_and_nothing_invisible() -> None:
+    learn("opensesame")
+    report: dict[str, Any] = {"utterances": [], "frames": {"count": 0, "bytes": 0}}
+    record = TurnRecord(1, question_text="opense\u200bsame\x1b[2J\nline").summary()
+    assert "   1  [redacted][2J line " in summary([record], report)

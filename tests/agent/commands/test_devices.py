@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent import cli
+from agent.outside.text import learn
 from hardware import inventory
 from hardware.inventory import CameraModule, Found, GpioChip, SoundCard
 
@@ -65,3 +66,16 @@ def test_this_very_machine_can_be_listed(capsys: pytest.CaptureFixture[str]) -> 
         "GPIO chips:",
     ]
     assert "Traceback" not in printed.err
+
+
+def test_the_name_of_a_device_commands_nothing_and_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn("opensesame")
+    give(monkeypatch, "sound_cards", note="no library\x1b[2J: opensesame")
+    give(monkeypatch, "cameras", CameraModule("imx\x1b]0;owned\x07\n  forged \u202e", "opensesame"))
+    give(monkeypatch, "gpio_chips")
+    assert cli.main(["devices"]) == 0
+    printed = capsys.readouterr().out
+    assert "  note: no library[2J: [redacted]\n" in printed
+    assert "\n  imx]0;owned forged at [redacted]\n" in printed

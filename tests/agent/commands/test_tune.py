@@ -12,6 +12,7 @@ import pytest
 
 from agent import cli, config
 from agent.commands import tune
+from agent.outside.text import learn
 from agent.store.tunings import load
 from hardware.inventory import Found, SoundCard
 from hardware.tuning.findings import Figures
@@ -149,3 +150,23 @@ def test_a_room_that_cannot_be_read_is_wrong_usage(wrong: str) -> None:
 def test_an_unknown_part_of_a_simulated_room_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["tune", "--simulated", "delay=60"]) == 78
     assert "--simulated: delay: known are" in capsys.readouterr().err
+
+
+def test_no_verdict_shows_a_secret_or_commands_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn("opensesame")
+    monkeypatch.setattr(tune, "verdict", lambda _: ["opense\u200bsame\x1b[2J"])
+    assert cli.main(["tune", "--simulated", ROOM]) == 0
+    assert capsys.readouterr().out.endswith("[redacted][2J\n")
+
+
+def test_the_name_of_a_device_commands_nothing_and_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    learn("opensesame")
+    evil = "opense\u200bsame\x1b]0;owned\x07"
+    for options in ((), ("--json",)):
+        assert cli.main(["tune", "--simulated", ROOM, "--microphones", evil, *options]) == 0
+        printed = capsys.readouterr()
+        assert "[redacted]]0;owned" in printed.err + printed.out
+        assert not [char for char in printed.err + printed.out if char in "\x1b\u200b\x07"]
+        assert "opensesame" not in printed.err + printed.out

@@ -154,7 +154,7 @@ def test_turns_of_which_something_can_be_told_again_are_those_that_are_over_and_
         ({}, HANDLE_LIFE_S + 1, ""),
         ({"handle_at": LAST_AT - HANDLE_LIFE_S}, 60.0, ""),
         ({"model": "another"}, 60.0, ""),
-        ({"model": f"{MODEL} at ws://elsewhere"}, 60.0, ""),
+        ({"model": f"{MODEL} at wss://elsewhere"}, 60.0, ""),
     ],
 )
 def test_a_handle_is_used_again_while_it_is_good_and_only_with_whom_it_came_from(
@@ -182,8 +182,8 @@ def test_a_handle_of_the_future_is_taken_for_a_new_one() -> None:
 
 def test_another_address_is_another_service() -> None:
     assert Box().continuity.counterpart == Box().continuity.model == MODEL
-    assert Box(service={"url": "ws://elsewhere"}).continuity.counterpart == f"{MODEL} at ws://elsewhere"
-    assert Box(service={"url": "ws://elsewhere"}).continuity.model == MODEL
+    assert Box(service={"url": "wss://elsewhere"}).continuity.counterpart == f"{MODEL} at wss://elsewhere"
+    assert Box(service={"url": "wss://elsewhere"}).continuity.model == MODEL
 
 
 def test_a_handle_is_brought_to_the_disk_when_it_changes() -> None:

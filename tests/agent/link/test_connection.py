@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import threading
@@ -11,21 +12,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidProxy, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 
 from agent import config
+from agent.errors import ConfigError
 from agent.faults import Fault
 from agent.link import connection, network
-from agent.link.connection import FAILURES, SERVICE_HOST, ConnectionEnded, endpoint, judge_failure, open_connection
+from agent.link.connection import (
+    FAILURES,
+    SERVICE_HOST,
+    BadAddressError,
+    ConnectionEnded,
+    endpoint,
+    judge_failure,
+    open_connection,
+)
 from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
 from agent.link.verdicts import Next, Reach, Verdict
+from agent.outside.text import learn
 from agent.simulator import Simulator, parse
 from agent.wire import protocol
 from tests.support.stage import play, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
@@ -93,6 +103,39 @@ def test_every_failed_attempt_has_a_verdict_with_what_to_do(
 @pytest.mark.parametrize(
     "error",
     [
+        InvalidHeader("x-goog-api-key", "opensesame\u201d"),
+        InvalidProxy("http://user:opensesame@proxy", "path is meaningless"),
+        InvalidProxy("gopher://user:pw@proxy", "scheme gopher isn't supported"),
+        InvalidURI("wss://user:pw@host", "no"),
+        OSError(5, "cannot send opensesame\nERROR forged"),
+        ConfigError("opensesame"),
+    ],
+)
+def test_a_verdict_quotes_neither_key_nor_password_and_is_one_line(error: Exception) -> None:
+    learn("opensesame")
+    verdict = judge_failure(error)
+    assert "[redacted]" in verdict.problem
+    assert not [word for word in ("opensesame", "user:pw", "\n") if word in str(verdict)]
+
+
+@pytest.mark.parametrize("place", ["user:half#secret@127.0.0.1:1", "user:half/secret@127.0.0.1:1", "127.0.0.1:secret"])
+def test_a_password_in_the_wrong_place_of_a_proxy_is_not_quoted(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://{place}")
+
+    async def scene() -> str:
+        with pytest.raises((BadAddressError, InvalidProxy)) as failed:
+            await open_connection(settings_for("wss://192.0.2.1"), "key")
+        return judge_failure(failed.value).problem
+
+    problem = play(scene())
+    assert problem.startswith("not a usable address: ")
+    assert not {"half", "secret"} & set(re.findall(r"\w+", problem))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
         *(socket.gaierror(-2, "x"), socket.gaierror(-3, "x"), TimeoutError()),
         *(OSError(101, "unreachable"), OSError(113, "no route"), OSError("several")),
     ],
@@ -130,7 +173,7 @@ async def attempt(url: str) -> Verdict:
 
 def test_a_wrong_host_name_is_told_from_a_network_without_internet(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = names(monkeypatch, {SERVICE_HOST: True})
-    verdict = asyncio.run(attempt("ws://nobody.invalid"))
+    verdict = asyncio.run(attempt("wss://nobody.invalid"))
     assert (verdict.next, verdict.fault, verdict.reach) == (Next.RESUME, Fault.ADDRESS, Reach.NETWORK)
     assert str(verdict) == "host name not found, though others are (check service.url, and the proxy if there is one)"
     assert asked == ["nobody.invalid", SERVICE_HOST], "one question more"
@@ -139,10 +182,10 @@ def test_a_wrong_host_name_is_told_from_a_network_without_internet(monkeypatch: 
 @pytest.mark.parametrize(
     ("url", "known", "route", "questions"),
     [
-        ("ws://nobody.invalid", {}, True, 2),  # nor is any other name known
-        ("ws://nobody.invalid", {SERVICE_HOST: False}, True, 2),
-        ("ws://nobody.invalid", {"nobody.invalid": False}, True, 1),  # nobody says that there is no such name
-        ("ws://nobody.invalid", {SERVICE_HOST: True}, False, 1),  # from a file on the box
+        ("wss://nobody.invalid", {}, True, 2),  # nor is any other name known
+        ("wss://nobody.invalid", {SERVICE_HOST: False}, True, 2),
+        ("wss://nobody.invalid", {"nobody.invalid": False}, True, 1),  # nobody says that there is no such name
+        ("wss://nobody.invalid", {SERVICE_HOST: True}, False, 1),  # from a file on the box
         (f"wss://{SERVICE_HOST}", {}, True, 1),
     ],
 )
@@ -168,7 +211,7 @@ def test_a_name_server_that_takes_long_is_not_waited_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(network, "NAME_S", 0.05)
 
     async def scene() -> None:
-        verdict = await attempt("ws://nobody.invalid")
+        verdict = await attempt("wss://nobody.invalid")
         answered.set()
         assert (verdict.fault, verdict.reach) == (None, Reach.NETWORK)
 
@@ -253,19 +296,6 @@ def test_a_pong_tells_when_its_ping_was_sent() -> None:
             await connection.dispose()
 
     play(scene())
-
-
-@pytest.fixture
-def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
-    """A server's context whose authority is the one that is trusted."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    connection._trust.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    yield context
-    connection._trust.cache_clear()
 
 
 def test_over_tls_both_buffers_are_seen_and_the_line_can_be_cut(tls: ssl.SSLContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import socket
@@ -24,6 +25,7 @@ from agent.link.connection import CLOSE_S, Connection
 from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, SILENCE_S, Link
 from agent.link.state import LinkPhase, LinkState
 from agent.link.verdicts import Reach
+from agent.outside.text import learn
 from agent.simulator import Simulator, SimulatorSettings, parse, shipped
 from agent.uplink.ledger import Ledger
 from agent.uplink.outbox import Outbox
@@ -32,6 +34,7 @@ from agent.wire.session import Session
 from tests.support.stage import play
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from agent.link.verdicts import Verdict
@@ -90,10 +93,11 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(url: str, key: Callable[[], str] = lambda: KEY, **link: Any) -> AsyncIterator[Rig]:
-    settings = config.override(
-        config.Settings(), {"service": {"url": url}, "link": {"kernel": False} | link}, where="test"
-    )
+async def rigged(
+    url: str, key: Callable[[], str] = lambda: KEY, *, unencrypted: bool = False, **link: Any
+) -> AsyncIterator[Rig]:
+    service = {"url": url, "allow_unencrypted": unencrypted}
+    settings = config.override(config.Settings(), {"service": service, "link": {"kernel": False} | link}, where="test")
     ears, ledger, session = Ears(), Ledger(local_detection=True), Session(settings)
     outbox = Outbox(ledger, settings.video)
     built = Link(settings, key, session, outbox, ears)
@@ -111,16 +115,19 @@ class RawServer:
     """A server written by hand, which may do anything: ``behave`` is given each connection."""
 
     def __init__(
-        self, behave: Callable[[RawServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+        self,
+        behave: Callable[[RawServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._behave = behave
+        self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[str] = []
         self.ends: list[float] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self.url = f"{'ws' if self._tls is None else 'wss'}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -416,12 +423,12 @@ def test_each_failure_waits_longer_and_want_cuts_the_wait_short() -> None:
     play(scene())
 
 
-def test_a_refused_key_is_tried_again_slowly_and_at_once_when_a_person_asks() -> None:
+def test_a_refused_key_is_tried_again_slowly_and_at_once_when_a_person_asks(tls: ssl.SSLContext) -> None:
     keys = iter([KEY, "right"])
 
     async def scene() -> None:
         settings = SimulatorSettings(api_key="right")
-        async with Simulator(settings) as simulator, rigged(simulator.url, lambda: next(keys)) as rig:
+        async with Simulator(settings, tls=tls) as simulator, rigged(simulator.url, lambda: next(keys)) as rig:
             rig.link.want()
             await rig.until(LinkState.REFUSED)
             await asyncio.sleep(59)
@@ -525,11 +532,11 @@ def test_a_dropped_line_is_made_again_at_once_but_only_once_in_a_row() -> None:
 # the key
 
 
-def test_the_key_is_asked_for_before_each_attempt_and_goes_into_a_header_only() -> None:
+def test_the_key_is_asked_for_before_each_attempt_and_goes_into_a_header_only(tls: ssl.SSLContext) -> None:
     keys = iter(["first-key", "second-key"])
 
     async def scene() -> None:
-        async with RawServer(set_up_and_hang) as server, rigged(server.url, lambda: next(keys)) as rig:
+        async with RawServer(set_up_and_hang, tls) as server, rigged(server.url, lambda: next(keys)) as rig:
             await rig.up()
             rig.link.renew()
             await asyncio.sleep(CLOSE_S + 0.1)
@@ -538,6 +545,60 @@ def test_the_key_is_asked_for_before_each_attempt_and_goes_into_a_header_only() 
                 line, _, headers = request.partition("\r\n")
                 assert line == f"GET {PATH} HTTP/1.1"
                 assert f"x-goog-api-key: {key}\r\n" in headers
+
+    play(scene())
+
+
+def test_over_an_unencrypted_connection_no_key_is_sent() -> None:
+    async def scene() -> None:
+        async with RawServer(set_up_and_hang) as server, rigged(server.url) as rig:
+            await rig.up()
+            assert KEY not in server.requests[0]
+            assert "x-goog-api-key: none\r\n" in server.requests[0]
+
+    play(scene())
+
+
+def test_an_unencrypted_connection_to_another_machine_takes_the_proxy_but_not_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[bytes] = []
+
+    async def forward(_: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        lines.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async def scene() -> None:
+        async with RawServer(forward) as proxy, RawServer(set_up_and_hang) as server:
+            for name in ("http_proxy", "https_proxy", "all_proxy"):
+                monkeypatch.setenv(name, proxy.url.replace("ws:", "http:"))
+            monkeypatch.delenv("no_proxy", raising=False)
+            async with rigged(server.url) as rig:  # to the proxy, this address would be the proxy's own
+                await rig.up()
+            assert not lines
+            async with rigged("ws://192.0.2.1", unencrypted=True) as rig:
+                rig.link.want()
+                await asyncio.sleep(1)
+            assert lines[0].startswith(b"CONNECT 192.0.2.1:80 ")
+            assert b"x-goog-api-key: none\r\n" in lines[1]
+            assert KEY.encode() not in b"".join(lines)
+
+    play(scene())
+
+
+def test_a_close_reason_that_quotes_the_key_is_told_without_it_and_in_one_line(tls: ssl.SSLContext) -> None:
+    learn(KEY)
+    reason = f"API key not valid: {KEY[:9]}\u200b{KEY[9:]}\n\x1b[2JERROR \u202eforged"
+
+    async def scene() -> None:
+        fault = f'[[fault]]\nkind = "close"\nat_s = 1.0\ncode = 1008\nreason = {json.dumps(reason)}\n'
+        async with Simulator(None, parse(fault), tls=tls) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            await rig.until(LinkState.REFUSED)
+            verdict = next(verdict for _, _, verdict in rig.ears.states if verdict is not None)
+            assert verdict.fault is Fault.KEY
+            assert verdict.problem == "API key refused: 1008 API key not valid: [redacted] [2JERROR forged"
 
     play(scene())
 

@@ -17,6 +17,7 @@ from agent.link.verdicts import (
     judge_status,
     judge_unreachable,
 )
+from agent.outside.text import learn
 
 QUOTA = "You exceeded your current quota, please check your plan and billing details."
 CONFIG_LOST = "The audio content type (CONTENT_TYPE_AUDIO) is not supported for this model configuration."
@@ -192,3 +193,14 @@ def test_a_wrong_clock_is_told_from_a_wrong_certificate(code: int, now: float, f
 def test_a_key_that_cannot_be_read_is_refused_and_tried_again_slowly() -> None:
     verdict = judge_key("no API key")
     assert verdict == Verdict(Next.REFUSED, "no API key", wait_s=REFUSED_WAIT_S, fault=Fault.KEY)
+
+
+def test_no_verdict_shows_a_secret_or_commands_anything() -> None:
+    learn("opensesame")
+    for verdict in (
+        judge_close(1008, "opense\u200bsame \x1b[2J\nERROR forged\u202e", resumed=False, failures=1),
+        judge_key("opensesame \x1b[2J\nERROR forged"),
+        judge_unreachable("opensesame \x1b[2J\nERROR forged"),
+        judge_certificate(18, "opensesame \x1b[2J\nERROR forged", RELEASED_AT),
+    ):
+        assert verdict.problem.endswith("[redacted] [2J ERROR forged")

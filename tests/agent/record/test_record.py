@@ -105,7 +105,7 @@ def test_json_stays_json_whatever_a_function_returned(
     text = capsysbinary.readouterr().out.decode("utf-8")
     assert not [char for char in text if unicodedata.category(char) == "Cc" and char != "\n"]
     told = json.loads(text, parse_constant=refuse)
-    assert "bell \x07 \x7f \x9b2J" in told["calls"][0]["result"]
+    assert told["calls"][0]["result"] == {"lone": "", "line": "\n", "bell   2J": 1}
     assert told["calls"][0]["arguments"] == {"a": [None, {"b": None}]}
     assert told["conversation"]["began_at"] is None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent import notices
 from agent.link.state import LinkState
 from agent.metrics import TurnRecord
+from agent.outside.text import learn
 from agent.screen.lines import PHASES, Lines, figures
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
@@ -25,7 +26,8 @@ def test_nothing_that_was_said_commands_the_terminal() -> None:
     typing = Lines(lambda: 0.0, out, typed=lambda: evil)
     typing.say("box", "asleep")
     shown = out.getvalue().replace("\r\x1b[K", "")
-    assert shown.count("red [31m bell  2J") == 3
+    assert shown.count("red [31m bell 2J\n") == 2
+    assert shown.endswith("red [31m bell  2J")
     assert all(char.isprintable() for char in shown.replace("\n", ""))
 
 
@@ -115,3 +117,11 @@ def test_small_things_of_the_lines() -> None:
 
 def test_every_phase_has_words() -> None:
     assert set(PHASES) == set(Phase)
+
+
+def test_no_line_shows_a_secret_or_is_forged() -> None:
+    learn("opensesame")
+    out = io.StringIO()
+    lines = Lines(lambda: 0.0, out, typed=lambda: " opensesame \u202e")
+    lines.say("link", "offline opense\nsame\n   9.99  box         answering")
+    assert out.getvalue() == ("\r\x1b[K   0.00  link        offline [redacted] 9.99 box answering\n [redacted] ")

@@ -12,6 +12,7 @@ from agent import notices
 from agent.errors import ConfigError
 from agent.link.state import LinkState
 from agent.metrics import TurnRecord
+from agent.outside.text import learn
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
 
 if TYPE_CHECKING:
@@ -90,3 +91,14 @@ def test_an_event_file_has_a_header_and_one_notice_a_line(tmp_path: Path) -> Non
     assert header["t"] <= moved["t"]
     with pytest.raises(ConfigError, match="--events"), event_file(tmp_path):
         pass
+
+
+def test_an_event_file_shows_no_secret_and_nothing_invisible(tmp_path: Path) -> None:
+    learn("opensesame")
+    path = tmp_path / "events.jsonl"
+    with event_file(path) as observe:
+        observe(notices.QuestionHeard(" opense\u200bsame\u202e\x1b[2J"))
+        observe(notices.TurnEnded(TurnRecord(1, question_text="opensesame", reason="opensesame").summary()))
+    _, heard, ended = map(json.loads, path.read_text().splitlines())
+    assert heard["text"] == " [redacted][2J"
+    assert (ended["turn"]["question_text"], ended["turn"]["reason"]) == ("[redacted]", "[redacted]")

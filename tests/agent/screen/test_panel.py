@@ -12,8 +12,9 @@ from rich.console import Console
 from agent import notices
 from agent.link.state import LinkState
 from agent.metrics import TurnRecord
+from agent.outside.text import learn
 from agent.screen.lines import PHASES
-from agent.screen.panel import Panel, can_be_drawn_on, fitting
+from agent.screen.panel import Panel, _words, can_be_drawn_on, fitting
 from agent.turn.phase import Phase
 from tests.support.stage import play, stage
 
@@ -112,3 +113,14 @@ def test_the_panel_follows_a_conversation() -> None:
     assert "technician  What does the pressure gauge" in text
     assert "TTFAB" in text
     assert " kbit/s" in text
+
+
+def test_the_panel_shows_no_secret_and_nothing_invisible() -> None:
+    learn("opensesame")
+    evil = "opense\u200bsame \x1b[2J\u202e\nline"
+    turn = TurnRecord(1, question_text=evil, settled=True)
+    turn.answer.add_text(evil)
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as shown:
+        console.print(_words(turn.summary()))
+    assert shown.get().splitlines() == ["technician  [redacted] [2J line", "box         [redacted] [2J line"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import wave
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,3 +135,17 @@ def test_automatic_detection_counts_audio_whatever_the_chunks(chunk: int) -> Non
     vad = sound.EnergyVad(0.2, -45.0)
     edges = [edge for start in range(0, len(pcm), chunk) for edge in vad.feed(pcm[start : start + chunk], 16000)]
     assert edges == ["start", "end", "start"]
+
+
+def test_espeak_sees_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "a-key")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    program, silence = tmp_path / "espeak-ng", tmp_path / "silence.wav"
+    with wave.open(str(silence), "wb") as file:
+        file.setparams((1, 2, 22_050, 0, "NONE", ""))
+        file.writeframes(bytes(22_050))
+    program.write_text(f"#!/bin/sh\nenv >{tmp_path}/environment\ncat {silence}\n")
+    program.chmod(0o700)
+    answer(Voice(small_assets(tmp_path / "a"), answers="report", espeak=True), ask(1))
+    assert "PATH=" in (tmp_path / "environment").read_text()
+    assert "a-key" not in (tmp_path / "environment").read_text()

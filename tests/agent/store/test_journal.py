@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.errors import AgentError
+from agent.outside.text import learn
 from agent.store.errors import StorageError
 from agent.store.journal import Journal
 from agent.store.rows import CallRow, EventRow, StillRow, TurnRow
@@ -191,9 +192,9 @@ def test_a_result_that_a_failing_card_has_spoilt_does_not_hide_the_others(journa
     ]
 
 
-def test_text_that_is_no_unicode_is_kept_as_far_as_it_is(journal: Journal, talk: int) -> None:
+def test_text_is_kept_without_what_nobody_can_see(journal: Journal, talk: int) -> None:
     journal.begin_turn(1, talk, "typed", 101.0, text="a\ud800b\0c")
-    assert columns(journal.turn(1))["text"] == "a?b\0c"
+    assert columns(journal.turn(1))["text"] == "abc"
     journal._database.execute("UPDATE turn SET text = CAST(x'61ff62' AS TEXT)")
     assert columns(journal.turn(1))["text"] == "a\ufffdb"
 
@@ -281,3 +282,28 @@ def test_a_reader_sees_what_another_process_writes_and_cannot_write(journal: Jou
             "the journal: attempt to write a readonly database",
         ]
     journal.begin_turn(3, talk, "typed", 103.0)
+
+
+def test_no_column_holds_a_secret_or_something_invisible(journal: Journal, talk: int) -> None:
+    learn("opensesame")
+    evil, told = "opense\u200bsame\x1b[2J\u202e\nline", "[redacted][2J\nline"
+    journal.begin_turn(1, talk, "typed", 101.0, text=evil)
+    journal.update_turn(1, question=evil, answer=evil, played=evil, reason=evil)
+    call = journal.begin_call(talk, 1, evil, evil, {evil: [evil]}, 101.0)
+    journal.end_call(call, {evil: evil}, 102.0)
+    journal.add_event(101.0, evil, evil, talk)
+    turn = journal.turn(1)
+    assert turn is not None
+    assert {turn.text, turn.question, turn.answer, turn.played, turn.reason} == {told}
+    (kept,) = journal.calls(talk)
+    assert (kept.call_id, kept.name, kept.arguments, kept.result) == (told, told, {told: [told]}, {told: told})
+    (event,) = journal.events(talk)
+    assert (event.kind, event.text) == (told, told)
+
+
+def test_a_handle_is_kept_as_the_service_sent_it(journal: Journal, talk: int) -> None:
+    handle = "AIzaSyA-handle-that-looks-like-a-key-0123 \u200b key=x"
+    journal.keep_handle(talk, handle, 101.0)
+    row = journal.conversation(talk)
+    assert row is not None
+    assert row.handle == handle

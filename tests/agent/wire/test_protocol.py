@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agent.outside.text import learn
 from agent.wire import protocol
 from agent.wire.events import (
     AudioOut,
@@ -385,3 +386,15 @@ def test_decode_never_raises_on_any_json(message: Any) -> None:
 def test_half_an_emoji_is_not_sent() -> None:
     message = protocol.client_content([("model", "fine \ud83d")], turn_complete=True)
     assert json.loads(message)["clientContent"]["turns"][0]["parts"] == [{"text": "fine ?"}]
+
+
+def test_the_words_of_the_service_hold_no_secret_and_nothing_invisible() -> None:
+    learn("opensesame")
+    evil = " opense\u200bsame\x1b[2J\u202e\nline "
+    said = {"inputTranscription": {"text": evil}, "outputTranscription": {"text": evil}}
+    ended = {"turnComplete": True, "turnCompleteReason": evil}
+    assert decode(json.dumps({"serverContent": said | ended})) == [
+        InputTranscript(" [redacted][2J\nline "),
+        OutputTranscript(" [redacted][2J\nline "),
+        TurnComplete(idle=True, reason="[redacted][2J line"),
+    ]

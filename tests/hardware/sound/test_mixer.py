@@ -104,3 +104,12 @@ def test_an_amixer_that_hangs_does_not_hold_up_the_card(
     monkeypatch.setattr(mixer, "LIMIT_S", 0.1)
     set_levels(1, "capture", 70)
     assert caplog.messages == ["card 1: amixer hangs, so its capture level is not changed"]
+
+
+def test_amixer_sees_no_key(asked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "a-key")
+    program = asked.with_name("amixer")
+    program.write_text(f"#!/bin/sh\nenv >>{asked}\n")
+    set_levels(2, "capture", 70)
+    assert "PATH=" in asked.read_text()
+    assert "a-key" not in asked.read_text()
