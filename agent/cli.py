@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agent.errors import AgentError, ExitCode
+from agent.errors import AgentError, ConfigError, ExitCode
 from agent.terminal import fail, fix_streams, silence, written
 from hardware.ports import DeviceError
 
@@ -48,6 +48,10 @@ def outcome(arguments: Sequence[str]) -> int:
     try:
         options = parser(arguments).parse_args(arguments)
         return int(command(options.command).run(options))
+    except ConfigError as error:
+        for problem in error.problems:
+            fail(problem, error.exit_code)
+        return error.exit_code
     except AgentError as error:
         return fail(error, error.exit_code)
     except DeviceError as error:

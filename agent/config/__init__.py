@@ -1,0 +1,41 @@
+"""The configuration: loaded from TOML, checked before anything starts, and printed again.
+
+Every error names file, section and key, and all of them are told at once. Unknown keys are errors: a misspelt setting
+that is ignored costs a day.
+"""
+
+from agent.config.loading import DEFAULT_PATH, describe, load, override, toml
+from agent.config.sections import (
+    ConversationSettings,
+    EndpointerSettings,
+    LinkSettings,
+    LogSettings,
+    NoteSettings,
+    PathSettings,
+    ServiceSettings,
+    SessionSettings,
+    Settings,
+    TurnSettings,
+    VideoSettings,
+    VoiceSettings,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "ConversationSettings",
+    "EndpointerSettings",
+    "LinkSettings",
+    "LogSettings",
+    "NoteSettings",
+    "PathSettings",
+    "ServiceSettings",
+    "SessionSettings",
+    "Settings",
+    "TurnSettings",
+    "VideoSettings",
+    "VoiceSettings",
+    "describe",
+    "load",
+    "override",
+    "toml",
+]
