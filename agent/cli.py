@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.auth import environment
-from agent.errors import AgentError, ExitCode
+from agent.errors import AgentError, ConfigError, ExitCode
 from agent.outside import logs
 from agent.outside.text import one_line
 from agent.terminal import fail, fix_streams, silence, written
@@ -54,6 +54,10 @@ def outcome(arguments: Sequence[str]) -> int:
     try:
         options = parser(arguments).parse_args(arguments)
         return int(command(options.command).run(options))
+    except ConfigError as error:
+        for problem in error.problems:
+            fail(problem, error.exit_code)
+        return error.exit_code
     except AgentError as error:
         return fail(error, error.exit_code)
     except DeviceError as error:

@@ -59,9 +59,18 @@ class AgentError(Exception):
 
 
 class ConfigError(AgentError):
-    """The configuration cannot be used; systemd must not restart us for it."""
+    """The configuration cannot be used; systemd must not restart us for it. Made of its problems, one line each."""
 
     exit_code = ExitCode.MISCONFIGURED
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All that is wrong, one line each."""
+        return self.args
+
+    def __str__(self) -> str:
+        """Return the problems, one in a line."""
+        return "\n".join(self.problems)
 
 
 class LinkError(AgentError):

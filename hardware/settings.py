@@ -19,12 +19,15 @@ def setting(  # noqa: PLR0913 - one keyword per property of a setting, all optio
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    path: bool = False,
+    lines: bool = False,
 ) -> Any:  # noqa: ANN401 - like dataclasses.field, typed by the annotation it stands behind
-    """Return a dataclass field with a default and with the metadata that the loader and the docs use."""
-    return field(
-        default=default,
-        metadata={"doc": doc, "unit": unit, "low": low, "high": high, "choices": choices},
-    )
+    """Return a dataclass field with a default and with the metadata that the loader and the docs use.
+
+    ``path``: a text that may be the path of a file or folder; ``lines``: a text that may have several lines.
+    """
+    limits = {"low": low, "high": high, "choices": choices, "path": path, "lines": lines}
+    return field(default=default, metadata={"doc": doc, "unit": unit, **limits})
 
 
 class SoundKind(Enum):
@@ -44,11 +47,13 @@ class AudioSettings:
         "`default`, an ALSA card id (`Device`), a USB port (`usb-1-1.3`) or a part of a device name, as "
         "`field-agent devices` prints them; `silence`; or the path of a 16 kHz mono s16le WAV that is played in real "
         "time in place of a microphone.",
+        path=True,
     )
     speaker: str = setting(
         "default",
         "The same for the loudspeaker; `none`; or the path of a WAV that is written instead. If both are on one card, "
         "one stream serves both, and the echo is found soonest.",
+        path=True,
     )
     microphone_channel: int = setting(1, "The card's channel that the microphone is on.", low=1, high=32)
     speaker_channel: int = setting(0, "The card's channel to play on; 0 for all.", low=0, high=32)
@@ -101,7 +106,7 @@ class CameraSettings:
     """Where pictures come from, and how large they are."""
 
     source: str = setting(
-        "picamera2", "`picamera2`; `none`; or the path of a JPEG, or of a folder of JPEGs shown in turn."
+        "picamera2", "`picamera2`; `none`; or the path of a JPEG, or of a folder of JPEGs shown in turn.", path=True
     )
     width: int = setting(768, "Width of a frame in the stream.", unit="px", low=160, high=1920)
     height: int = setting(576, "Height of a frame in the stream.", unit="px", low=120, high=1080)

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         key = api_key.origin(settings)
     except ConfigError as error:
         key = "missing"
-        problems.insert(0, str(error))
+        problems[:0] = error.problems
     sys.stdout.write(words(f"# from {path}\n# API key: {key}\n\n{config.describe(settings)}"))
     sys.stdout.flush()
     for problem in problems:
@@ -70,7 +70,7 @@ def unusable_voice(settings: Settings) -> list[str]:
     try:
         configured(settings.voice)
     except ConfigError as error:
-        return [str(error)]
+        return list(error.problems)
     return []
 
 

@@ -16,6 +16,7 @@ from taps import Wire
 from agent import config
 from agent.app import Agent
 from agent.commands.talk import NEVER_S
+from agent.simulator.voice import ASSETS
 from agent.turn.phase import Phase
 from hardware.ports import CHUNK_S, Devices
 from hardware.simulated.box import SimulatedBox
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from hardware.ports import DeviceError, MicChunk
     from hardware.simulated.room import Room
 
-FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
+FRAMES = ASSETS / "frames"
 ROUNDS = 8
 HELD_S, HEARD_S, PAUSE_S = 0.7, 0.4, 0.6
 NEW_ANSWER_S = 1.0

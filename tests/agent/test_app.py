@@ -16,6 +16,7 @@ from agent.errors import Refused, Unreachable
 from agent.faults import Fault
 from agent.link.state import LinkState
 from agent.simulator import Scenario, SimulatorSettings, Style, parse, shipped
+from agent.simulator.voice import ASSETS
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
@@ -23,7 +24,7 @@ from agent.voice.recordings import Recordings
 from agent.wire.events import Interrupted
 from hardware.ports import DeviceError, Rhythm
 from hardware.simulated.box import SimulatedBox
-from tests.support.stage import ASSETS, play, question, stage
+from tests.support.stage import play, question, stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from agent.simulator.voice import read_answer
+from agent.simulator.voice import ASSETS, read_answer
 from agent.voice.earcons import Earcon, pcm
 from agent.voice.recordings import Recordings
 from hardware.ports import SPEAKER_FORMAT
-from tests.support.stage import ASSETS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

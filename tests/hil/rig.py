@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agent import config, notices
 from agent.app import Agent
 from agent.simulator import Simulator
+from agent.simulator.voice import ASSETS
 from agent.turn.phase import Phase
 from hardware import open_devices
 from hardware.simulated.panel import RecordingLight, ScriptedButton
 from tests.hil import identify
 from tests.hil.room import Room
 from tests.support.sound_server import MICROPHONE, SPEAKER
-from tests.support.stage import ASSETS, question
+from tests.support.stage import question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

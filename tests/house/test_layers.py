@@ -37,7 +37,7 @@ ROOMS = {
     "agent.terminal": Room("agent.errors agent.outside"),
     "agent.metrics": Room(""),
     "agent.models": Room(""),
-    "agent.config": Room("agent.errors agent.models hardware.settings"),
+    "agent.config": Room("agent.errors agent.models hardware.files hardware.ports hardware.settings", "*"),
     "agent.auth": Room("agent.config agent.errors agent.outside", "api_key environment"),
     "agent.voice": Room("agent.config agent.errors hardware.ports", "announcer earcons phrase recordings"),
     "agent.faults": Room("agent.voice"),
@@ -104,6 +104,7 @@ ROOMS = {
     "agent.cli": Room("agent.auth agent.commands agent.errors agent.outside agent.terminal hardware.ports"),
     "agent": Room(""),
     # devices
+    "hardware.files": Room(""),
     "hardware.ports": Room(""),
     "hardware.settings": Room(""),
     "hardware.bridge": Room(""),
@@ -131,7 +132,7 @@ ROOMS = {
 PURE_ROOMS = ("agent.turn", "agent.wire", "agent.uplink")
 PURE = [name for name, tree in SOURCES.items() if (ast.get_docstring(tree) or "").startswith("PURE")]
 IMPURE = {"asyncio", "threading", "socket", "time", "random", "logging"}
-OFFERING = {"agent.simulator", "hardware"}
+OFFERING = {"agent.config", "agent.simulator", "hardware"}
 """The packages whose ``__init__`` imports: each is one thing to those who use it."""
 DRIVERS = {
     "websockets": {"agent.link.connection", "agent.simulator"},

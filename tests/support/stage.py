@@ -9,12 +9,12 @@ import wave
 from array import array
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent import config, notices
 from agent.app import Agent
 from agent.simulator import Scenario, Simulator, SimulatorSettings, shipped
+from agent.simulator.voice import ASSETS
 from agent.turn.phase import Phase
 from agent.voice.recordings import Recordings
 from hardware.ports import SPEAKER_FORMAT
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tests.support.moody_disk import MoodyDisk
 
 T = TypeVar("T")
-ASSETS = Path(config.__file__).parent / "simulator" / "assets"
 PIECE = SPEAKER_FORMAT.bytes_in(0.05)
 LIMIT_S = 900.0
 """Virtual seconds that no scene needs."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulator import Simulator
+from agent.simulator.voice import ASSETS
 from agent.store.journal import Journal
 from tests.support.command import started
-from tests.support.stage import ASSETS, question
+from tests.support.stage import question
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.simulator.voice import ASSETS
 from tests.support.command import PATIENCE_S, field_agent, simulating, started
-from tests.support.stage import ASSETS
 
 if TYPE_CHECKING:
     import subprocess

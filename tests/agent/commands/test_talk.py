@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent import notices
+from agent.simulator.voice import ASSETS
 from hardware.sound.alsa import alsa_cards
 from tests.support.command import (
     NO_DEVICES,
@@ -26,7 +27,7 @@ from tests.support.command import (
     started,
     typed_into,
 )
-from tests.support.stage import ASSETS, question
+from tests.support.stage import question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from agent.simulator.voice import ASSETS
 from agent.voice.earcons import RATE, SCORES, Earcon, pcm
 from agent.voice.phrase import Phrase
 from agent.voice.recordings import Recordings, languages
-from tests.support.stage import ASSETS
 
 Samples = npt.NDArray[np.float64]
 

@@ -18,6 +18,7 @@ import pytest
 
 from agent.hearing.endpointer import Edge, Endpointer, Timings
 from agent.hearing.vad import webrtc_detector
+from agent.simulator.voice import ASSETS
 from hardware.ports import CHUNK_BYTES, SPEAKER_FORMAT, DeviceError, MicChunk
 from hardware.settings import AudioSettings
 from hardware.sound import card_sound, cards, microphone, reference, streams, supervisor
@@ -29,7 +30,6 @@ from hardware.sound.speaker import CardSpeaker
 from hardware.sound.streams import Side
 from tests.support.command import started
 from tests.support.sound_server import CARD, MICROPHONE, ROOM, SPEAKER, SoundServer, needs_a_sound_server
-from tests.support.stage import ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -1,27 +1,17 @@
-"""The configuration: frozen dataclasses, loaded from TOML and checked before anything starts.
+"""The sections of the configuration: frozen dataclasses whose fields carry their documentation, unit and limits.
 
-Every error names file, section and key. Unknown keys are errors: a misspelt setting that is ignored costs a day.
 ``docs/configuration.md`` is printed from this file. API keys are kept elsewhere (:mod:`agent.auth.api_key`).
+Tested with all settings at once: tests/agent/config/test_loading.py.
 """
 
 from __future__ import annotations
 
-import json
-import tomllib
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from ipaddress import ip_address
-from pathlib import Path
-from typing import Any, get_type_hints
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
 
-from agent.errors import ConfigError
-from agent.models import refusal
 from hardware.settings import AudioSettings, CameraSettings, DeviceSettings, GpioSettings, setting
 
 UNNEEDED = "none"
 """What is sent in place of an API key over ws://, which only simulators speak."""
-DEFAULT_PATH = Path("/etc/field-agent/config.toml")
-"""The file that ``field-agent run`` reads without ``--config``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +31,7 @@ class ServiceSettings:
     key_file: str = setting(
         "",
         "File with the API key (mode 0600: no access for others). A systemd credential or the environment comes first.",
+        path=True,
     )
 
     @property
@@ -59,12 +50,13 @@ class SessionSettings:
         "You are a field technician's assistant in a handheld box. You hear the technician and see what the camera "
         "sees. Answer in one to three short spoken sentences. Say so when the picture does not show what is asked.",
         "The system prompt.",
+        lines=True,
     )
     system_instruction_file: str = setting(
-        "", "File to read the system prompt from instead; relative to the configuration file."
+        "", "File to read the system prompt from instead; relative to the configuration file.", path=True
     )
     initial_message: str = setting(
-        "", "Text sent as a typed question as soon as a new conversation is connected; empty for none."
+        "", "Text sent as a typed question as soon as a new conversation is connected; empty for none.", lines=True
     )
     temperature: float = setting(-1.0, "Sampling temperature; -1 for the model's default.", low=-1, high=2)
     thinking_level: str = setting(
@@ -227,6 +219,7 @@ class VoiceSettings:
         "",
         "Folder of recordings to use in place of the built-in ones: mono 16-bit WAVs, named as in docs/phrases.md; "
         "empty for none.",
+        path=True,
     )
     words: bool = setting(default=True, doc="Say in words what happened; false: earcons only.")
 
@@ -282,7 +275,8 @@ class PathSettings:
     state: str = setting(
         "",
         "Directory of the shadow log, the notes and the stills; empty: `$STATE_DIRECTORY` from systemd, else "
-        "`~/.local/state/field-agent`.",
+        "`field-agent` in `$XDG_STATE_HOME`, else `~/.local/state/field-agent`.",
+        path=True,
     )
 
 
@@ -309,150 +303,3 @@ class Settings:
     def devices(self) -> DeviceSettings:
         """The part that ``hardware.open_devices`` takes."""
         return DeviceSettings(self.audio, self.camera, self.gpio)
-
-
-def load(path: Path | None) -> Settings:
-    """Return the settings in ``path``, or the defaults for None. Raises ConfigError."""
-    if path is None:
-        return Settings()
-    try:
-        with path.open("rb") as file:
-            raw = tomllib.load(file)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: no such file (copy config/field-agent.toml there, or name another with --config)"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
-    settings = override(Settings(), raw, where=str(path))
-    return _with_instruction_file(settings, path)
-
-
-def override(settings: Settings, raw: dict[str, Any], *, where: str) -> Settings:
-    """Return ``settings`` overridden by ``{section: {key: value}}``; ``where`` names the source in errors.
-
-    Raises ConfigError.
-    """
-    changed = {}
-    sections = {part.name: part for part in fields(Settings)}
-    for name, table in raw.items():
-        if name not in sections:
-            raise ConfigError(f"{where}: [{name}]: no such section (known: {', '.join(sections)})")
-        if not isinstance(table, dict):
-            raise ConfigError(f"{where}: {name}: must be a section, [{name}]")
-        changed[name] = _override_section(getattr(settings, name), table, f"{where}: [{name}]")
-    result = replace(settings, **changed)
-    _check_together(result, where)
-    return result
-
-
-def _override_section(section: Any, table: dict[str, Any], where: str) -> Any:  # noqa: ANN401 - any section's class
-    known = {part.name: part for part in fields(section)}
-    hints = get_type_hints(type(section))
-    for key, value in table.items():
-        if key in ("api_key", "key"):
-            raise ConfigError(
-                f"{where} {key}: keys do not belong in this file (use GEMINI_API_KEY or service.key_file)"
-            )
-        if key not in known:
-            raise ConfigError(f"{where} {key}: no such key (known: {', '.join(known)})")
-        _check_value(value, hints[key], dict(known[key].metadata), f"{where} {key}")
-    converted = {key: hints[key](value) for key, value in table.items()}
-    return replace(section, **converted)
-
-
-def _check_value(value: Any, kind: type, limits: dict[str, Any], where: str) -> None:  # noqa: ANN401 - from TOML
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = number if kind is float else isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    if not fits:
-        wanted = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}[kind]
-        raise ConfigError(f"{where}: {value!r} is not {wanted}")
-    if limits["choices"] and value not in limits["choices"]:
-        raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, limits['choices']))}")
-    low, high = limits["low"], limits["high"]
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise ConfigError(f"{where}: {value} is not within {low} to {high} {limits['unit']}".rstrip())
-
-
-def _check_together(settings: Settings, where: str) -> None:
-    """Check settings that depend on each other, and the address. Raises ConfigError."""
-    refused = refusal(settings.session.model, settings.session.thinking_level)
-    if refused is not None:
-        key, fix = refused
-        raise ConfigError(f"{where}: [session] {key}: {fix}")
-    _check_address(settings.service, f"{where}: [service] url:")
-    if settings.endpointer.start_voiced_ms > settings.endpointer.start_window_ms:
-        raise ConfigError(f"{where}: [endpointer] start_voiced_ms: cannot exceed start_window_ms")
-
-
-def _check_address(service: ServiceSettings, where: str) -> None:
-    """Check the address of the service; one with a secret in it is not quoted. Raises ConfigError."""
-    url = service.url
-    secret = "a key" if "key=" in url or "token=" in url else "a user name or password" if "@" in url else ""
-    if secret:
-        raise ConfigError(f"{where} {secret} in the address ends up in logs (use GEMINI_API_KEY)")
-    if url.partition("://")[0] not in ("ws", "wss"):
-        raise ConfigError(f"{where} {url!r} does not start with wss:// or ws://")
-    if not _is_address(url):
-        raise ConfigError(f"{where} {url!r} has no valid host and port")
-    if not (service.encrypted or service.allow_unencrypted or is_loopback(url)):
-        raise ConfigError(
-            f"{where} {url!r} sends what is said and shown unencrypted to another machine (use wss://, or set "
-            "allow_unencrypted = true if everybody on the way may hear and see it)"
-        )
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether an address is this machine by its name or number; no name server is asked."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and ".." not in parts.netloc and parts.port != 0
-    except ValueError:  # a port out of range, brackets that do not match
-        return False
-
-
-def _with_instruction_file(settings: Settings, path: Path) -> Settings:
-    name = settings.session.system_instruction_file
-    if not name:
-        return settings
-    file = path.parent / name
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the name
-        raise ConfigError(f"{path}: [session] system_instruction_file: {file}: {error}") from None
-    return replace(settings, session=replace(settings.session, system_instruction=text))
-
-
-def describe(settings: Settings) -> str:
-    """Return the effective configuration as TOML; it contains no secrets."""
-    lines = []
-    for section in fields(settings):
-        values = getattr(settings, section.name)
-        assert is_dataclass(values)
-        lines.append(f"[{section.name}]")
-        lines += [f"{part.name} = {toml(getattr(values, part.name))}" for part in fields(values)]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def toml(value: Any) -> str:  # noqa: ANN401 - any TOML scalar
-    """Return a scalar as TOML text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the escapes are the same but for DEL
-    return str(value)
