@@ -26,11 +26,15 @@ def expanded(name: str) -> Path:
         raise OSError(errno.ENOENT, "nobody of this name has a home folder here", name) from None
 
 
-def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
-    """Open a regular file for reading; waits for nothing. Raises OSError, also for any other kind of file."""
+def open_regular(path: Path, buffering: int = -1, *, follow: bool = True) -> BinaryIO:
+    """Open a regular file for reading; waits for nothing. Raises OSError, also for any other kind of file.
+
+    ``follow``: also through a link, which a person may name.
+    """
     try:
         # Nothing but a regular file minds O_NONBLOCK: without it, opening a FIFO waits for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        links = 0 if follow else os.O_NOFOLLOW
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     except ValueError:
         raise _impossible(path) from None
     try:
@@ -41,9 +45,9 @@ def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
         raise
 
 
-def read_whole(path: Path, most: int) -> bytes:
-    """Return the content of a regular file of at most ``most`` bytes. Raises OSError."""
-    with open_regular(path) as file:
+def read_whole(path: Path, most: int, *, follow: bool = True) -> bytes:
+    """Return the content of a regular file of at most ``most`` bytes. Raises OSError. ``follow``: also of a link."""
+    with open_regular(path, follow=follow) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"is larger than {most / 1e6:g} MB", str(path))

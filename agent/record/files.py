@@ -18,7 +18,7 @@ from agent.outside.text import cleaned
 from agent.record.html import data_uri, page
 from agent.record.record import NotKeptError, as_json, local
 from agent.store import wav
-from agent.store.files import PARTIAL, replacing
+from agent.store.files import PARTIAL, read_own, replacing
 from agent.store.layout import sound_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 def sound(path: Path) -> tuple[bytes, int]:
     """Return the samples and the rate of a recording, which may still be open. Raises NotKeptError."""
     try:
-        content = path.read_bytes()
+        content = read_own(path)
     except FileNotFoundError:
         raise NotKeptError(f"{path}: was deleted to make room for newer recordings") from None
     except OSError as error:
@@ -120,7 +120,7 @@ def _embedded(kind: str, files: dict[str, Path], name: str) -> str:
 def _content(name: str, path: Path) -> bytes | None:
     """Return a file as it goes into a record; None if it no longer exists."""
     try:
-        return whole_wav(*sound(path)) if name.endswith(".wav") else path.read_bytes()
+        return whole_wav(*sound(path)) if name.endswith(".wav") else read_own(path)
     except (OSError, NotKeptError):
         return None
 

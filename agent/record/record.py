@@ -80,7 +80,7 @@ class Record:
 
     def files(self) -> dict[str, Path]:
         """Return the files of :meth:`named` that are still on disk."""
-        return {name: path for name, path in self.named().items() if path.is_file()}
+        return {name: path for name, path in self.named().items() if path.is_file() and not path.is_symlink()}
 
 
 # where things are

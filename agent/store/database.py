@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from agent.store.errors import StorageError
-from agent.store.files import private_folder, sync_folder
+from agent.store.files import is_own, private_folder, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,9 +146,11 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
         try:
             return _opened(path), None
         except _Damaged as damaged:
-            aside = _set_aside(path)
-            if damaged.database is not None:
-                damaged.database.close()  # only now: SQLite deletes a log that it cannot read
+            try:
+                aside = _set_aside(path)
+            finally:
+                if damaged.database is not None:
+                    damaged.database.close()  # only now: SQLite deletes a log that it cannot read
             return _opened(path), aside
     except OSError as error:
         raise StorageError(path, str(error.strerror), "check its folder's owner and its disk") from error
@@ -168,6 +170,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         raise StorageError(path, str(error.strerror), "run this as the user whose box it is, or as root") from error
     if not there:
         raise StorageError(path, "there is no journal", "the agent creates it when it first runs")
+    if not is_own(path):
+        raise StorageError(path, "is a link, or no file", "the agent sets it aside when it next starts")
     # Without a WAL nobody writes. SQLite would create one, and fail where the folder belongs to somebody else.
     still = "" if writing else "&immutable=1"
     try:
@@ -193,6 +197,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    _require_own(path)
     if not path.exists():
         if any(path.with_name(path.name + end).exists() for end in SIDE_FILES):
             raise _Damaged("it is missing, but its log is there")  # SQLite would apply that log to a new journal
@@ -214,6 +219,16 @@ def _opened(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _require_own(path: Path) -> None:
+    """Raise _Damaged unless the journal and its side files, if they are there, are files that this user may write."""
+    for end in ("", *SIDE_FILES):
+        each = path.with_name(path.name + end)
+        if os.path.lexists(each) and not is_own(each):
+            raise _Damaged(f"{each.name} is a link, or no file")
+        if os.path.lexists(each) and not os.access(each, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK):
+            raise _Damaged(f"{each.name} is not this user's")
 
 
 def _create(path: Path) -> None:
@@ -295,7 +310,7 @@ def _set_aside(path: Path) -> Path:
     aside = path.with_name(f"{path.name}.damaged-{number}")
     for end in ("", *SIDE_FILES):
         beside = path.with_name(path.name + end)
-        if beside.exists():
+        if os.path.lexists(beside):
             beside.rename(f"{aside}{end}")
     sync_folder(path.parent)
     return aside

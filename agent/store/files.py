@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from hardware.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MOST_BYTES = 64_000_000
+"""The largest file that is read: twenty minutes of an answer."""
 PARTIAL = ".part"
 """Ending of a file that is being written; a file that still has it after a power cut is worthless."""
 
@@ -50,23 +55,41 @@ def write(descriptor: int, content: bytes) -> None:
 def write_whole(file: Path, *content: bytes) -> None:
     """Write ``file``, readable by this user only; it is whole and on disk when this returns. Raises OSError."""
     partial = file.with_name(file.name + PARTIAL)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with replacing(file, partial, descriptor):
-        os.fchmod(descriptor, 0o600)  # a file left by a power cut may have another mode
+    with replacing(file, partial, _new(partial)) as descriptor:
         for part in content:
             write(descriptor, part)
     sync_folder(file.parent)
 
 
+def read_own(file: Path) -> bytes:
+    """Return the content of a regular file of the agent's, never through a link. Raises OSError."""
+    return read_whole(file, MOST_BYTES, follow=False)
+
+
+def is_own(path: Path) -> bool:
+    """Return whether ``path`` is a regular file, and no link to one. Raises OSError."""
+    return os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)
+
+
+def _new(partial: Path) -> int:
+    """Create ``partial`` in place of what a power cut, or somebody else, has left there; return its descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(partial, flags, 0o600)
+    except FileExistsError:
+        partial.unlink()
+        return os.open(partial, flags, 0o600)
+
+
 @contextmanager
-def replacing(file: Path, partial: Path, descriptor: int) -> Iterator[None]:
+def replacing(file: Path, partial: Path, descriptor: int) -> Iterator[int]:
     """Rename ``partial``, open as ``descriptor``, to ``file`` after the block has written it; on an error, delete it.
 
     Closes ``descriptor``. The new name is on disk only after :func:`sync_folder`.
     """
     try:
         try:
-            yield
+            yield descriptor
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

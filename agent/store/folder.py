@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.store.errors import StorageError
-from agent.store.files import private_folder
+from agent.store.files import is_own, private_folder
 
 if TYPE_CHECKING:
     from typing import IO
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from agent.errors import AgentError
     from agent.store.layout import Layout
 
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """Errors of the disk and not of the configuration: at another start they may be gone."""
 
@@ -39,6 +41,7 @@ def locked(layout: Layout) -> IO[str]:
     """
     try:
         private_folder(layout.folder)
+        _close_to_others(layout)
         file = _lock_file(layout.lock)
     except OSError as error:
         raise storage_error(layout.folder, error) from None
@@ -59,8 +62,23 @@ def storage_error(path: Path, error: OSError) -> AgentError:
     return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another folder as [paths] state)")
 
 
+def _close_to_others(layout: Layout) -> None:
+    """Make the state folder and what is the agent's in it readable by this user only. Raises ConfigError, OSError."""
+    if layout.folder.stat().st_mode & stat.S_ISVTX:
+        raise ConfigError(f"{layout.folder}: is a folder for everybody (name one of its own as [paths] state)")
+    for folder in (each for each in layout.written if os.path.lexists(each)):
+        mode = folder.lstat().st_mode
+        if not stat.S_ISDIR(mode):
+            what = "is a link" if stat.S_ISLNK(mode) else "is not a folder"
+            raise ConfigError(f"{folder}: {what} (move it away, or name another folder as [paths] state)")
+    for path in (layout.folder, *layout.written, layout.journal):
+        if os.path.lexists(path) and (is_own(path) or path.is_dir()) and path.stat().st_mode & OTHERS:
+            path.chmod(path.stat().st_mode & ~OTHERS)
+
+
 def _lock_file(path: Path) -> IO[str]:
     """Open ``path`` for this user only, even if an earlier version left it readable for others."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # A link is not followed, and a FIFO not waited for.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "w")

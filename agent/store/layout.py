@@ -22,7 +22,7 @@ LONGEST_NAME = 255
 """Bytes in a name, on every file system that a box may have."""
 NO_NAME = "-"
 """Stands for a name that no file can have; none has this one."""
-_SOUND = re.compile(r"(\d{6,})(-answer)?\.wav")
+_SOUND = re.compile(r"(\d{6,18})(-answer)?\.wav")  # a journal has no number of more digits
 
 
 class SoundName(NamedTuple):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from agent.store.errors import FULL, NEARLY_FULL, StorageError
-from agent.store.files import private_folder, write_whole
+from agent.store.files import private_folder, read_own, write_whole
 from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.layout import answer_name, picture_name, recording_name
@@ -144,8 +144,10 @@ class Records:
         row = self._journal.turn(number)
         if row is None:
             raise LookupError(f"no turn {number}")
-        file = self._layout.picture(row.still)
-        jpeg = file.read_bytes() if row.still and file.exists() else b""
+        jpeg = b""
+        if row.still:
+            with suppress(OSError):  # a question is asked without its picture all the same
+                jpeg = read_own(self._layout.picture(row.still))
         return row, self._spool.read(number) if row.audio else b"", jpeg
 
     # answers

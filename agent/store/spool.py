@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent.store import wav
 from agent.store.errors import StorageError
-from agent.store.files import PARTIAL, free_bytes, private_folder, sync_folder, write, write_whole
+from agent.store.files import (
+    PARTIAL,
+    free_bytes,
+    is_own,
+    private_folder,
+    read_own,
+    sync_folder,
+    write,
+    write_whole,
+)
 from agent.store.layout import sound_of
 from agent.store.wav import ANSWER_RATE, HEADER, SPEECH_RATE
 
@@ -93,7 +102,7 @@ class Spool:
         """Return how many bytes of samples a recording has; 0 if there is none."""
         path = self._layout.recording(number)
         with _described(path):
-            return max(0, path.stat().st_size - HEADER.size) if path.exists() else 0
+            return max(0, path.stat().st_size - HEADER.size) if is_own(path) else 0
 
     def append(self, number: int, pcm: bytes) -> None:
         """Add audio; what does not fit is left out as a whole, so that the samples after it stay in step."""
@@ -134,7 +143,7 @@ class Spool:
         self.close(number)
         source, target = self._layout.unsent_recording(number), self._layout.sent_recording(number)
         with _described(source):
-            if not source.exists():
+            if not is_own(source):
                 return
             os.replace(source, target)  # noqa: PTH105 - beside the other calls of os, whose order the tests record
             sync_folder(self._sent)
@@ -217,14 +226,15 @@ class Spool:
 
 
 def _stored(folder: Path) -> list[_Stored]:
+    """Return the recordings and answers in ``folder``; what has the name of one and is no file is left alone."""
     with _described(folder):
-        sounds = ((sound_of(path.name), path) for path in folder.iterdir())
+        sounds = ((sound_of(path.name), path) for path in folder.iterdir() if is_own(path))
         return sorted(_Stored(*sound, path, path.stat().st_size) for sound, path in sounds if sound is not None)
 
 
 def _samples(path: Path) -> bytes:
     with _described(path):
-        return wav.read(path.read_bytes())[0]
+        return wav.read(read_own(path))[0]
 
 
 def _complete(descriptor: int, header: bytes) -> None:
@@ -254,7 +264,7 @@ def _make_good(each: _Stored) -> None:
 
 def _repair(each: _Stored) -> None:
     """Write the header that the file ought to have, if it has another."""
-    descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(each.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         found = os.read(descriptor, HEADER.size)
         right = wav.repaired(found, each.size, ANSWER_RATE if each.answer else SPEECH_RATE)

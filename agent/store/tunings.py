@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent.store.files import private_folder, write_whole
+from agent.store.files import private_folder, read_own, write_whole
 from agent.store.folder import storage_error
 from agent.store.layout import Layout
 
@@ -90,11 +90,11 @@ def _read(folder: Path) -> dict[str, Any]:
     """Return the stored entries by device; empty if there is no file, or none that can be read."""
     file = Layout(folder).devices
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_own(file))
         schema, devices = content["schema"], content["devices"]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         log.warning("%s: cannot be read: %s", file, error)
         return {}
     if schema != SCHEMA or not isinstance(devices, dict):

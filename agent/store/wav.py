@@ -20,8 +20,10 @@ _RIFF = 8
 
 
 def header(rate: int, size: int | None) -> bytes:
-    """Return the header for ``size`` bytes of samples; None: the size is not known yet."""
-    riff, data = (UNKNOWN, UNKNOWN) if size is None else (HEADER.size - _RIFF + size, size)
+    """Return the header for ``size`` bytes of samples; None: the size is not known yet, as is one of four gigabytes."""
+    riff = data = UNKNOWN
+    if size is not None and size < UNKNOWN - HEADER.size:
+        riff, data = HEADER.size - _RIFF + size, size
     byte_rate = rate * BYTES_PER_SAMPLE
     return HEADER.pack(b"RIFF", riff, b"WAVE", b"fmt ", 16, 1, 1, rate, byte_rate, BYTES_PER_SAMPLE, 16, b"data", data)
 
