@@ -392,7 +392,9 @@ def _check_together(settings: Settings, where: str) -> None:
 def _check_address(service: ServiceSettings, where: str) -> None:
     """Check the address of the service; one with a secret in it is not quoted. Raises ConfigError."""
     url = service.url
-    secret = "a key" if "key=" in url or "token=" in url else "a user name or password" if "@" in url else ""
+    secret = (
+        "a key" if "key=" in url.lower() or "token=" in url.lower() else "a user name or password" if "@" in url else ""
+    )
     if secret:
         raise ConfigError(f"{where} {secret} in the address ends up in logs (use GEMINI_API_KEY)")
     if url.partition("://")[0] not in ("ws", "wss"):
