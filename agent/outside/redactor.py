@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MARK = "[redacted]"
-SHORTEST = 6
+SHORTEST = 8
 """A shorter secret is hidden only where its form gives it away: it would be found in words that everybody uses."""
 LEAST_BASE64 = 8
 """Characters: fewer would be found by chance."""
