@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64encode
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -80,8 +81,8 @@ class Box:
         (self.folder / f"{self._runs}-stderr.log").write_bytes(done.stderr)
         return (done.stdout + done.stderr).decode()
 
-    def serve(self, url: str, seconds: float, key: str) -> str:
-        """Run the daemon with a WAV as its microphone, then stop it as systemd does; returns its log."""
+    def serve(self, url: str, until: str, key: str) -> str:
+        """Run the daemon with a WAV as its microphone until its log says so, then stop it; returns the log."""
         files = f'microphone = "{ASSETS}/questions/gauge.wav"\nspeaker = "{self.folder}/played.wav"'
         (self.beside / "config.toml").write_text(
             f'[service]\nurl = "{url}"\n[audio]\n{files}\n[camera]\nsource = "{ASSETS}/frames"\n'
@@ -91,10 +92,10 @@ class Box:
         with log.open("wb") as out:
             command = [*LOUD, "run", "--config", str(self.beside / "config.toml")]
             with subprocess.Popen(command, stdout=out, stderr=out, env=self._environment(key, {})) as process:
-                try:
-                    process.wait(seconds)
-                except subprocess.TimeoutExpired:
-                    process.terminate()
+                deadline = time.monotonic() + PATIENCE_S
+                while until not in log.read_text() and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                process.terminate()
                 process.wait(PATIENCE_S)
         return log.read_text()
 
@@ -207,7 +208,7 @@ def test_a_daemon_whose_service_quotes_everything(box: Box) -> None:
     reason = json.dumps(f"quota {split(ODD_KEY)}\x1b[2J\u202e")
     close = f'[[fault]]\nkind = "close"\nat_s = 5.0\ncode = 1011\nreason = {reason}\ntimes = 0\n'
     with box.service(f"{hostile(words)}\n{close}") as url:
-        told = box.serve(url, 9, ODD_KEY)
+        told = box.serve(url, "link: quota", ODD_KEY)
     assert "link: quota used up: 1011 quota [redacted]" in told
     assert "> x-goog-api-key: [redacted]" in told
     assert told.endswith("INFO stopped\n")
