@@ -26,7 +26,9 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--port", type=port, default=8765, help="port (default 8765; 0: any)")
     sub.add_argument("--scenario", metavar="NAME|FILE", help=f"faults to play; shipped: {', '.join(simulator.names())}")
     sub.add_argument("--answers", choices=("script", "report"), default="script", help="report: describe the question")
-    sub.add_argument("--api-key", metavar="KEY", help="accept only this key (default: any)")
+    sub.add_argument(
+        "--api-key", metavar="KEY", help="accept only this key (default: any); field-agent sends none over ws://"
+    )
     sub.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve wss:// with this certificate")
     sub.add_argument("--tls-key", type=Path, metavar="PEM", help="the certificate's private key, if in another file")
     sub.add_argument("--report", type=Path, metavar="FILE", help="at the end, write what was received, as JSON")

@@ -99,7 +99,8 @@ def _model(settings: Settings) -> Iterator[Conflict]:
 def _address(service: ServiceSettings) -> str:
     """Return what is wrong with the address of the service; one with a secret in it is not quoted."""
     url = service.url
-    secret = "a key" if "key=" in url or "token=" in url else "a user name or password" if "@" in url else ""
+    has_key = "key=" in url.lower() or "token=" in url.lower()
+    secret = "a key" if has_key else "a user name or password" if "@" in url else ""
     if secret:
         return f"{secret} in the address ends up in logs (use GEMINI_API_KEY)"
     if url.partition("://")[0] not in ("ws", "wss"):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import binascii
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MARK = "[redacted]"
-SHORTEST = 6
+SHORTEST = 8
 """A shorter secret is hidden only where its form gives it away: it would be found in words that everybody uses."""
 LEAST_BASE64 = 8
 """Characters: fewer would be found by chance."""
@@ -52,19 +52,28 @@ _GAP = r"(?:\s|\\{1,4}(?:[nrtvf]|x(?![2-7])[0-9a-fA-F]{2}|u(?!00[2-7])[0-9a-fA-F
 """What may stand between two characters of a secret: whitespace, and an invisible character that a library escaped."""
 
 
+class _Form(NamedTuple):
+    """What a secret looks like, and what to put in its place."""
+
+    pattern: re.Pattern[str]
+    replacement: str
+    signs: tuple[str, ...]
+    """A text without any of them holds none: searching for a word takes a hundredth of the time."""
+
+
 @cache
-def _by_form() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return what a secret looks like and what to put in its place; compiled when it is needed, not at start-up."""
+def _by_form() -> tuple[_Form, ...]:
+    """Return the forms; compiled when they are needed, not at start-up."""
     rows = (
-        (_CREDENTIALS, rf"\1{MARK}@"),
-        (_BARE_CREDENTIALS, f"{MARK}@"),
-        (_HEADER, rf"\1\2{MARK}"),
-        (_SCHEME, rf"\1 {MARK}"),
-        (_PARAMETER, rf"\1\2{MARK}"),
-        (_MEMBER, rf"\1{MARK}"),
-        (_GOOGLES, MARK),
+        (_CREDENTIALS, rf"\1{MARK}@", ("@",)),
+        (_BARE_CREDENTIALS, f"{MARK}@", ("@",)),
+        (_HEADER, rf"\1\2{MARK}", (":", "=", ",")),
+        (_SCHEME, rf"\1 {MARK}", (" ", "\t", "\n")),
+        (_PARAMETER, rf"\1\2{MARK}", ("=", "%3")),
+        (_MEMBER, rf"\1{MARK}", ("'", '"')),
+        (_GOOGLES, MARK, ("AIza", "AQ.", "ya29.", "auth_tokens/", "eyJ")),
     )
-    return tuple((re.compile(pattern, re.ASCII), replacement) for pattern, replacement in rows)
+    return tuple(_Form(re.compile(pattern, re.ASCII), replacement, signs) for pattern, replacement, signs in rows)
 
 
 class Redactor:
@@ -79,8 +88,9 @@ class Redactor:
         """Return ``text`` with ``MARK`` in place of each secret."""
         if self._known is not None:
             text = self._known.sub(MARK, text)
-        for pattern, replacement in _by_form():
-            text = pattern.sub(replacement, text)
+        for form in _by_form():
+            if any(sign in text for sign in form.signs):
+                text = form.pattern.sub(form.replacement, text)
         return text
 
 

@@ -17,6 +17,7 @@ import trustme
 from agent import cli
 from agent.errors import ExitCode
 from agent.link import connection
+from agent.outside.logs import INDENT
 from hardware.ports import DeviceError
 from tests.support.command import NO_DEVICES, PATIENCE_S, PROGRAM, environment, field_agent, simulating
 
@@ -191,7 +192,7 @@ def test_a_bug_is_shown_and_called_one(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("agent.commands.devices.run", run)
     assert cli.main(["devices"]) == ExitCode.BUG
     *traceback, last = capsys.readouterr().err.splitlines()
-    assert traceback[-1] == "LookupError: nobody foresaw this"
+    assert traceback[-1] == f"{INDENT}LookupError: nobody foresaw this"
     assert last == "field-agent: this is a bug, please report it with the lines above"
 
 

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from agent import cli, terminal
-from agent.commands import talk
+from agent.commands import run, talk
 from agent.link import connection
 from tests.support.planted import KEY, ODD_KEY, SENTENCES, quoted
 
@@ -74,5 +74,6 @@ def broken(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 if __name__ == "__main__":
-    vars(talk).update({"start_log": loud} | ({"to_the_end": broken} if "CRASH" in os.environ else {}))
+    for command in (talk, run):
+        vars(command).update({"start_log": loud} | ({"to_the_end": broken} if "CRASH" in os.environ else {}))
     sys.exit(cli.main())

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64encode
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ from tests.support.planted import (
     split,
     written,
 )
+from tests.support.stage import ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,19 +69,40 @@ class Box:
     def run(self, *arguments: str, typed: str = "", key: str | None = KEY, **more: str) -> str:
         """Run a command as loudly as it can; what it prints is written below the folder and returned."""
         self._runs += 1
-        fixed = {"SSL_CERT_FILE": str(self.beside / "ca.pem"), "XDG_STATE_HOME": str(self.folder / "state")}
-        fixed["ftp_proxy"] = f"http://user:{PASSWORD}@127.0.0.1:1"  # not used, but known
         done = subprocess.run(
             [*LOUD, *arguments],
             input=typed.encode(),
             capture_output=True,
             timeout=2 * PATIENCE_S,
             check=False,
-            env=environment(**fixed, **({} if key is None else {"GEMINI_API_KEY": key}), **more),
+            env=self._environment(key, more),
         )
         (self.folder / f"{self._runs}-stdout.txt").write_bytes(done.stdout)
         (self.folder / f"{self._runs}-stderr.log").write_bytes(done.stderr)
         return (done.stdout + done.stderr).decode()
+
+    def serve(self, url: str, until: str, key: str) -> str:
+        """Run the daemon with a WAV as its microphone until its log says so, then stop it; returns the log."""
+        files = f'microphone = "{ASSETS}/questions/gauge.wav"\nspeaker = "{self.folder}/played.wav"'
+        (self.beside / "config.toml").write_text(
+            f'[service]\nurl = "{url}"\n[audio]\n{files}\n[camera]\nsource = "{ASSETS}/frames"\n'
+            '[gpio]\nbutton = "none"\nlight = "log"\n[log]\nlevel = "DEBUG"\n'
+        )
+        log = self.folder / "run-stderr.log"
+        with log.open("wb") as out:
+            command = [*LOUD, "run", "--config", str(self.beside / "config.toml")]
+            with subprocess.Popen(command, stdout=out, stderr=out, env=self._environment(key, {})) as process:
+                deadline = time.monotonic() + PATIENCE_S
+                while until not in log.read_text() and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                process.terminate()
+                process.wait(PATIENCE_S)
+        return log.read_text()
+
+    def _environment(self, key: str | None, more: dict[str, str]) -> dict[str, str]:
+        fixed = {"SSL_CERT_FILE": str(self.beside / "ca.pem"), "XDG_STATE_HOME": str(self.folder / "state")}
+        fixed["ftp_proxy"] = f"http://user:{PASSWORD}@127.0.0.1:1"  # not used, but known
+        return environment(**fixed, **({} if key is None else {"GEMINI_API_KEY": key}), **more)
 
     def talk(self, url: str, *options: str, typed: str = "", key: str | None = KEY, **more: str) -> str:
         """Ask what is ``typed``, with everything written that can be."""
@@ -177,6 +200,18 @@ def test_a_service_that_says_a_sentence_wherever_it_can(box: Box) -> None:
     box.run("log", "show", "1")
     box.run("log", "export", "1", "--format", "json", "--out", str(box.folder / "record.json"))
     box.run("log", "export", "1", "--format", "html", "--out", str(box.folder / "record.html"))
+    box.clean()
+
+
+def test_a_daemon_whose_service_quotes_everything(box: Box) -> None:
+    words = f"{quoted(ODD_KEY)} {' '.join(SENTENCES.values())}"
+    reason = json.dumps(f"quota {split(ODD_KEY)}\x1b[2J\u202e")
+    close = f'[[fault]]\nkind = "close"\nat_s = 5.0\ncode = 1011\nreason = {reason}\ntimes = 0\n'
+    with box.service(f"{hostile(words)}\n{close}") as url:
+        told = box.serve(url, "link: quota", ODD_KEY)
+    assert "link: quota used up: 1011 quota [redacted]" in told
+    assert "> x-goog-api-key: [redacted]" in told
+    assert told.endswith("INFO stopped\n")
     box.clean()
 
 

@@ -375,7 +375,12 @@ def test_every_section_is_a_dataclass_of_scalars() -> None:
             "https://user:opensesame@host",
             "wss://u:open@sesame@h",
         ),
-        *("wss://host/?key=opensesame", "wss://host/?access_token=opensesame", "key=opensesame"),
+        *(
+            "wss://host/?key=opensesame",
+            "wss://host/?access_token=opensesame",
+            "wss://host/?Key=opensesame",
+            "key=opensesame",
+        ),
     ],
 )
 def test_an_address_with_a_secret_in_it_is_refused_and_not_quoted(url: str) -> None:

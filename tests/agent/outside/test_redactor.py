@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import string
 import time
 from urllib.parse import quote
@@ -106,6 +107,13 @@ def test_no_text_holds_a_known_secret_afterwards(secret: str, before: str, after
     told = redactor.hide(f"{before}{secret}{after}")
     assert secret not in told
     assert redactor.hide(told) == told
+
+
+@given(st.sampled_from([text for text, _ in FORMS]), st.sampled_from([" ", "\n", ", ", "<", "(", '"']), PLAIN)
+def test_a_form_is_found_among_other_words(secret: str, between: str, words: list[str]) -> None:
+    told = Redactor().hide(f"{' '.join(words)}{between}{secret}")
+    assert MARK in told
+    assert not {"mine", "pw", "abc123defgh"} & set(re.findall(r"\w+", told))
 
 
 @given(SECRETS, st.text())
