@@ -67,6 +67,8 @@ class MicPath:
         now = self._loop.time()
         sounding = self._sounding(now)
         edge = self.ear.feed(heard, deaf=sounding and self._deaf(heard))
+        if self.ear.overheard:
+            self._microphone.overheard()
         learn = not sounding and self._turn.phase is not Phase.TALKING
         self.acoustics.chunk(heard, now, voiced=self.ear.voiced, learn=learn)
         if learn and self._turn.offering and self.ear.voiced:

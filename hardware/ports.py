@@ -8,7 +8,7 @@ All callbacks given to a device are called on the event loop. A driver with thre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -54,6 +54,15 @@ class Trust(Enum):
     WITHDRAWN = "an answer was interrupted by nothing"
 
 
+class Echo(Enum):
+    """What the canceller made of a chunk, while an echo may sound or not."""
+
+    NONE = auto()  # nothing plays that could echo
+    CLEAR = auto()  # something plays, and hardly anything was taken out: what is heard is somebody else
+    MIXED = auto()  # part of it was taken out
+    RESIDUE = auto()  # so much was taken out that what is left is the rest of an echo
+
+
 @dataclass(frozen=True, slots=True)
 class MicChunk:
     """A microphone chunk: ``CHUNK_BYTES`` of 16 kHz mono s16le for each of two listeners, and what is known of it."""
@@ -71,8 +80,9 @@ class MicChunk:
     """Share of captured samples at full scale, 0 to 1."""
     dead: bool = False
     """Whether the microphone has delivered nothing but zeros for a while."""
-    residue: bool = False
-    """Whether ``for_endpointer`` is too soft, beside what was captured, to be anything but what is left of an echo."""
+    echo: Echo = Echo.NONE
+    cleaned_dbfs: float = 0.0
+    """Rms of the louder half of ``for_endpointer``."""
 
     @property
     def trusted(self) -> bool:
@@ -173,6 +183,9 @@ class Microphone(Protocol):
 
     def false_alarm(self) -> None:
         """Report that the last voice was none; voice barge-in is distrusted for a while."""
+
+    def overheard(self) -> None:
+        """Report a voice, or what sounds like one, in an answer that no voice may interrupt: it may be the echo."""
 
     def health(self) -> DeviceHealth:
         """Return what was lost so far."""

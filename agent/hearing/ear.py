@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.hearing.endpointer import Endpointer, Timings
+from agent.hearing.evidence import Evidence
 from agent.hearing.silero import SecondOpinion, silero
 from agent.hearing.vad import webrtc_detector
-from hardware.ports import CHUNK_S
+from hardware.ports import CHUNK_S, Echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,16 +31,19 @@ class Ear:
 
     def __init__(self, settings: Settings) -> None:
         """Load the voice detector now, so that the first press does not wait for it. Raises ConfigError."""
-        self._deaf = self._residue = False
+        self._deaf, self._echo = False, Echo.NONE
+        self._evidence = Evidence()
         self._endpointer = Endpointer(self._detector(settings.endpointer), timings(settings))
         self._ring: deque[bytes] = deque(maxlen=round(RING_S / CHUNK_S))
         self.level = 0.0
         """About the peak of the last chunk, 0 to 1."""
         self.quiet = False
         """Whether nobody spoke in the last chunk, as far as the detector can tell."""
+        self.overheard = False
+        """Whether the last chunk completed what sounds like speech to a deaf ear."""
 
     def _detector(self, chosen: EndpointerSettings) -> Callable[[bytes], bool]:
-        detect = webrtc_detector(chosen.aggressiveness, lambda: self._residue)
+        detect = webrtc_detector(chosen.aggressiveness, lambda: self._echo is Echo.RESIDUE)
         if not chosen.silero:
             return detect
         try:
@@ -58,10 +62,16 @@ class Ear:
         self._ring.append(heard.for_model)
         samples = memoryview(heard.for_model).cast("h")[::LEVEL_STRIDE]
         self.level = max(max(samples), -min(samples)) / FULL_SCALE  # noqa: PLW3301 - flattened, it would be twice as slow
-        self._deaf, self._residue = deaf, heard.residue
-        edge = (self._endpointer.listen if deaf else self._endpointer.feed)(heard.for_endpointer)
+        self._deaf, self._echo = deaf, heard.echo
+        edge = self._edge(heard)
         self.quiet = not (deaf or self._endpointer.voiced)
         return edge
+
+    def _edge(self, heard: MicChunk) -> Edge | None:
+        endpointer = self._endpointer
+        weight = self._evidence.weigh(heard, speaking=endpointer.speaking)
+        self.overheard = self._deaf and endpointer.listen(heard.for_endpointer, weight)
+        return None if self._deaf else endpointer.feed(heard.for_endpointer, weight)
 
     def pre_roll(self, seconds: float) -> bytes:
         """Return the last ``seconds`` of audio (s16le), or as much as the ring holds."""
@@ -72,6 +82,7 @@ class Ear:
         """Start afresh, so that nothing from before the microphone opened can be sent."""
         self._ring.clear()
         self._endpointer.reset()
+        self._evidence = Evidence()
         self.level = 0.0
 
     def restart(self) -> None:

@@ -69,6 +69,9 @@ class PacedMicrophone:
     def false_alarm(self) -> None:
         """No-op: there is no trust to withdraw."""
 
+    def overheard(self) -> None:
+        """No-op: there is no trust to win."""
+
     def health(self) -> DeviceHealth:
         """Return zeros: missed ticks are made up, and no chunk is lost."""
         return DeviceHealth()

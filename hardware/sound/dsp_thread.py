@@ -138,6 +138,11 @@ class DspThread:
         if self._front is not None:
             self._front.false_alarm()
 
+    def overheard(self) -> None:
+        """Report what sounds like a voice in an answer that none may interrupt."""
+        if self._front is not None:
+            self._front.overheard()
+
     def doubt(self) -> None:
         """Report that sound was lost: voices over an answer are not trusted until its echo is gone again."""
         if self._front is not None:

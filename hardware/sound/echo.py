@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hardware.ports import MICROPHONE_FORMAT, Trust
+from hardware.ports import MICROPHONE_FORMAT, Echo, Trust
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -112,6 +112,17 @@ RESIDUE_DB = 15.0
 """Cleaned sound this far below what was captured is no voice: one 12 dB softer than the echo is left 12 dB below.
 A saturated loudspeaker leaves bursts of its echo at -38 dBFS, which an absolute floor would have to let pass. From 13
 to 18 dB the tuning scenes hardly differ; below, people are missed, and above, bursts pass."""
+CLEAR_DB = 3.0
+"""Captured sound from which the canceller takes less than this holds no echo. At 4 dB the tuning scenes are the same;
+from 6 dB on, noise interrupts more often."""
+
+
+def echo_in(level_dbfs: float, cleaned_dbfs: float) -> Echo:
+    """Return what a chunk is, as captured and as cleaned, while an echo may sound; never ``Echo.NONE``."""
+    removed_db = level_dbfs - cleaned_dbfs
+    if removed_db > RESIDUE_DB:
+        return Echo.RESIDUE
+    return Echo.CLEAR if removed_db < CLEAR_DB else Echo.MIXED
 
 
 class ErleMeter:
@@ -223,6 +234,14 @@ class EchoGate:
         else:
             self._shake()
             self._since_voice_s = 0.0
+
+    def overheard(self) -> None:
+        """Ask for ``RECOVER_S`` of good echo: nobody may interrupt, and there was what sounds like a voice.
+
+        It may be an echo that the canceller does not reach, or a noise that would interrupt once it is trusted.
+        """
+        if self.trust is not Trust.TRUSTED:
+            self._shake()
 
     def false_alarm(self) -> None:
         """Withdraw trust for a while: a voice turned out to have been none."""

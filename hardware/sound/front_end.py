@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hardware.ports import MicChunk
-from hardware.sound.echo import BLOCK, BLOCK_S, RATE, RESIDUE_DB, EchoGate, ErleMeter, canceller
+from hardware.ports import Echo, MicChunk
+from hardware.sound.echo import BLOCK, BLOCK_S, RATE, EchoGate, ErleMeter, canceller, echo_in
 from hardware.sound.resample import Resampler
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class FrontEnd:
             return None
         first, self._first = self._first, None
         level_dbfs = max(first.level_dbfs, block.level_dbfs)
+        cleaned_dbfs = max(first.hushed_dbfs, block.hushed_dbfs)
         return MicChunk(
             first.model + block.model,
             first.hushed + block.hushed,
@@ -82,12 +83,17 @@ class FrontEnd:
             level_dbfs,
             (first.clipping + block.clipping) / 2,
             dead=self._zeros_s >= DEAD_S,
-            residue=self._meter.active and max(first.hushed_dbfs, block.hushed_dbfs) < level_dbfs - RESIDUE_DB,
+            echo=echo_in(level_dbfs, cleaned_dbfs) if self._meter.active else Echo.NONE,
+            cleaned_dbfs=cleaned_dbfs,
         )
 
     def false_alarm(self) -> None:
         """Report that the last voice was a false alarm; from any thread."""
         self._notes.append(self._gate.false_alarm)
+
+    def overheard(self) -> None:
+        """Report what sounds like a voice in an answer that none may interrupt; from any thread."""
+        self._notes.append(self._gate.overheard)
 
     def interrupted(self) -> None:
         """Report that a voice interrupts an answer; from any thread."""

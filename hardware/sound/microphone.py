@@ -84,6 +84,10 @@ class CardMicrophone:
         """Distrust voice barge-in for a while."""
         self._dsp.false_alarm()
 
+    def overheard(self) -> None:
+        """Take note of what sounds like a voice in an answer that none may interrupt."""
+        self._dsp.overheard()
+
     def health(self) -> DeviceHealth:
         """Return whether it works, how many chunks were dropped, and how many overruns the driver reported."""
         dropped = self._dropped + self._chunks.dropped + -(-self._dsp.dropped // BLOCKS)  # a chunk begun is one lost

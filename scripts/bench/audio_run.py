@@ -44,8 +44,8 @@ class Source(Protocol):
     def chunk(self, index: int) -> MicChunk:
         """Return 20 ms for the endpointer and for the model, with whether barge-in by voice is allowed."""
 
-    def told(self, *, speaking: bool, interrupts: bool, nothing: bool) -> None:
-        """Hear of the endpointer's verdict, of a barge-in, and of one that was nothing."""
+    def told(self, *, speaking: bool, interrupts: bool, nothing: bool, overheard: bool) -> None:
+        """Hear of the endpointer's verdict, of a barge-in, of one that was nothing, and of a voice nobody heeds."""
 
 
 class Ready:
@@ -60,7 +60,7 @@ class Ready:
         """Return the next piece."""
         return MicChunk.plain(self._heard[index * FRAME : (index + 1) * FRAME].tobytes(), trusted=self._trusted)
 
-    def told(self, *, speaking: bool, interrupts: bool, nothing: bool) -> None:
+    def told(self, *, speaking: bool, interrupts: bool, nothing: bool, overheard: bool) -> None:
         """Do nothing with it."""
 
 
@@ -83,8 +83,10 @@ class Ours:
         assert heard is not None
         return heard
 
-    def told(self, *, speaking: bool, interrupts: bool, nothing: bool) -> None:
+    def told(self, *, speaking: bool, interrupts: bool, nothing: bool, overheard: bool) -> None:
         """Pass it on."""
+        if overheard:
+            self._end.overheard()
         if interrupts:
             self._end.interrupted()
         self._end.technician_speaks = speaking
@@ -172,6 +174,11 @@ class Listener:
             self._restart()
         return too_many or nothing
 
+    @property
+    def overheard(self) -> bool:
+        """Whether there was what sounds like a voice, while deaf."""
+        return self._ours and self._ear.overheard
+
     def _edge(self, heard: MicChunk, *, deaf: bool) -> Edge | None:
         if self._ours:
             return self._ear.feed(heard, deaf=deaf)
@@ -225,6 +232,6 @@ def run(chain: str, take: Take, near: Pcm, far: Pcm) -> Trace:
         now = (index + 1) * FRAME_S
         lost = listener.hear(now, chunk, playing=bool(playing[index]), anybody=bool(words[index]))
         interrupts = bool(playing[index]) and bool(listener.starts) and listener.starts[-1][0] == now
-        feed.told(speaking=listener.speaking, interrupts=interrupts, nothing=lost)
+        feed.told(speaking=listener.speaking, interrupts=interrupts, nothing=lost, overheard=listener.overheard)
     watched = listener.noisy_after_s, listener.asked
     return Trace(near, heard, model, playing, trusted, listener.starts, listener.ends, *watched)

@@ -60,6 +60,9 @@ class BenchMicrophone:
     def false_alarm(self) -> None:
         """No-op."""
 
+    def overheard(self) -> None:
+        """No-op."""
+
     def health(self) -> DeviceHealth:
         """Return zeros."""
         return DeviceHealth()

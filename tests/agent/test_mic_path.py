@@ -40,7 +40,7 @@ class Microphone:
         self.callbacks: tuple[Any, ...] | None = None
         self.speaking: list[bool] = []
         self.over_answers = 0
-        self.false_alarms = 0
+        self.false_alarms = self.overheards = 0
 
     def start(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         self.callbacks = on_chunk, on_fault
@@ -54,6 +54,9 @@ class Microphone:
 
     def false_alarm(self) -> None:
         self.false_alarms += 1
+
+    def overheard(self) -> None:
+        self.overheards += 1
 
 
 class Acoustics:
@@ -397,6 +400,20 @@ def test_what_is_heard_while_deaf_is_in_the_pre_roll_all_the_same() -> None:
         box.audible = True
         await box.hears(VOICE, 10, trusted=False)
         assert box.path.ear.pre_roll(0.2) == VOICE * 10
+
+    at_a_box(scene)
+
+
+def test_what_sounds_like_a_voice_while_deaf_reaches_the_microphone() -> None:
+    async def scene() -> None:
+        box = Box()
+        await box.hears(VOICE, 20)
+        assert box.microphone.overheards == 0
+        box.audible = True
+        await box.hears(VOICE, 9, trusted=False)
+        assert box.microphone.overheards == 1
+        await box.hears(SILENCE, 20, trusted=False)
+        assert box.microphone.overheards == 1
 
     at_a_box(scene)
 

@@ -45,11 +45,20 @@ def recorded(name: str) -> Samples:
     return whole.convert(pcm[: len(pcm) // whole.unit * whole.unit])
 
 
+def crowded() -> Signal:
+    """Return five people talking at once, each as loud as recorded."""
+    talk = np.concatenate([recorded(name) for name in ("report", "gauge", "valve", "interjection")]).astype(float)
+    voices: Signal = np.sum([np.roll(talk, person * len(talk) // 5 + person * 1234) for person in range(5)], axis=0)
+    return voices
+
+
 class EchoRig:
     """A loudspeaker, a microphone that hears it ``delay_s`` later, and a service that always has an answer."""
 
-    def __init__(self, delay_s: float, *, gain: float = 0.3, bend: float = 0.0, seed: int = 1) -> None:
-        """Be silent; ``bend``: how far the loudspeaker saturates, 0 for not at all."""
+    def __init__(
+        self, delay_s: float, *, gain: float = 0.3, bend: float = 0.0, crowd: float = 0.0, seed: int = 1
+    ) -> None:
+        """Be silent; ``bend``: how far the loudspeaker saturates, 0 for not at all; ``crowd``: its voices' level."""
         self.front, self.ear = FrontEnd(RATE, RATE), Ear(Settings())
         self.acoustics = Acoustics(Settings().turn, lambda _: None, self.front.false_alarm)
         self.cuts = self.answers = self.questions = 0
@@ -62,6 +71,7 @@ class EchoRig:
         self._response = np.concatenate(([1.0], tail))
         self._script = cycle([recorded(name) for name in ("valve", "report", "interjection", "gauge")])
         self._air: Signal = np.zeros(RATE * 600)
+        self._crowd = crowded() * crowd if crowd else np.zeros(2 * BLOCK)
         self._answer: Samples = np.zeros(0, dtype=np.int16)
         self._at = 0
         self._asked_at = 0.0 - THINKING_S
@@ -114,6 +124,8 @@ class EchoRig:
     def _captured(self) -> Samples:
         at = round(self.now * RATE)
         heard = self._air[at : at + BLOCK] + self._rng.normal(0, 10, BLOCK)
+        at %= len(self._crowd) - BLOCK
+        heard += self._crowd[at : at + BLOCK]
         words, self._speech = self._speech[:BLOCK], self._speech[BLOCK:]
         heard[: len(words)] += words
         return np.clip(heard, -32768, 32767).astype(np.int16)
@@ -125,6 +137,8 @@ class EchoRig:
             self.trusted_s += 0.02 * heard.trusted
         deaf = self.now < self._echo_until and not heard.trusted
         edge = self.ear.feed(heard, deaf=deaf)
+        if self.ear.overheard:
+            self.front.overheard()
         self.acoustics.chunk(heard, self.now, voiced=self.ear.voiced, learn=self.now >= self._echo_until)
         if edge is Edge.START:
             if playing:

@@ -66,6 +66,28 @@ def test_a_loudspeaker_that_saturates_does_not_interrupt_itself(bend: float) -> 
     assert rig.cuts == 0
 
 
+@pytest.mark.parametrize("gain", [0.1, 0.03])
+def test_somebody_louder_than_the_echo_is_found_at_the_fourth_frame_of_their_voice(gain: float) -> None:
+    """In silence it takes six, and the first frames of a word are not voiced."""
+    found = []
+    for moment in range(10):
+        rig = EchoRig(0.06, gain=gain)
+        rig.ask()
+        rig.run(8 + 0.3 * moment, asking=True)
+        rig.say(recorded("gauge") // 2)
+        rig.run(0.2)
+        found.append(rig.cuts)
+    assert sum(found) >= 9
+
+
+def test_a_crowd_interrupts_one_answer_and_not_the_next() -> None:
+    rig = EchoRig(0.06, crowd=0.05)
+    rig.ask()
+    rig.run(60, asking=True)
+    assert rig.answers > 3
+    assert rig.cuts <= 1
+
+
 def test_somebody_who_speaks_over_a_trusted_answer_interrupts_it() -> None:
     rig = trusting()
     rig.run(5, asking=True)

@@ -12,7 +12,7 @@ from agent.hearing import ear
 from agent.hearing.ear import Ear, timings
 from agent.hearing.endpointer import Edge, Timings
 from agent.simulator.sound import read_wav
-from hardware.ports import CHUNK_BYTES, MicChunk, Trust
+from hardware.ports import CHUNK_BYTES, Echo, MicChunk, Trust
 
 QUESTION = Path(simulator.__file__).parent / "assets" / "questions" / "gauge.wav"
 SILENCE = bytes(CHUNK_BYTES)
@@ -67,13 +67,51 @@ def test_the_endpointer_hears_one_signal_and_the_model_the_other(listening: Ear)
 def test_what_is_left_of_an_echo_is_no_voice() -> None:
     question, _ = read_wav(QUESTION)
     frames = [question[at : at + CHUNK_BYTES] for at in range(0, len(question) - CHUNK_BYTES, CHUNK_BYTES)]
-    for residue in (False, True):
+    for echo in (Echo.MIXED, Echo.RESIDUE):
         listener = Ear(Settings())
         told = [
-            listener.feed(MicChunk(each, each, Trust.TRUSTED, residue=residue), deaf=False)
+            listener.feed(MicChunk(each, each, Trust.TRUSTED, echo=echo), deaf=False)
             for each in [SILENCE] * 50 + frames
         ]
-        assert (Edge.START in told) is not residue
+        assert (Edge.START in told) is (echo is Echo.MIXED)
+
+
+@pytest.mark.parametrize(("echo", "chunks"), [(Echo.NONE, 6), (Echo.MIXED, 4), (Echo.CLEAR, 3)])
+def test_a_voice_over_an_answer_needs_less_to_begin_the_less_echo_there_is_in_it(
+    listening: Ear, echo: Echo, chunks: int
+) -> None:
+    for _ in range(60):
+        listening.feed(MicChunk(SILENCE, SILENCE, Trust.TRUSTED, echo=Echo.RESIDUE, cleaned_dbfs=-90.0), deaf=False)
+    heard = MicChunk(VOICE, VOICE, Trust.TRUSTED, echo=echo, cleaned_dbfs=-30.0)
+    assert [listening.feed(heard, deaf=False) for _ in range(chunks)] == [None] * (chunks - 1) + [Edge.START]
+
+
+def test_what_was_there_before_the_answer_does_not_interrupt_it_until_the_microphone_is_opened_again(
+    listening: Ear,
+) -> None:
+    hum = MicChunk(SILENCE, SILENCE, Trust.ECHO_FREE, cleaned_dbfs=-35.0)
+    voice = MicChunk(VOICE, VOICE, Trust.TRUSTED, echo=Echo.MIXED, cleaned_dbfs=-30.0)
+    for _ in range(500):
+        listening.feed(hum, deaf=False)
+    assert {listening.feed(voice, deaf=False) for _ in range(20)} == {None}
+    listening.forget()
+    assert Edge.START in [listening.feed(voice, deaf=False) for _ in range(6)]
+
+
+def test_an_utterance_is_no_background_to_the_next(listening: Ear) -> None:
+    voice = MicChunk(VOICE, VOICE, Trust.TRUSTED, echo=Echo.MIXED, cleaned_dbfs=-30.0)
+    pause = MicChunk(SILENCE, SILENCE, Trust.TRUSTED, echo=Echo.MIXED, cleaned_dbfs=-70.0)
+    told = [listening.feed(each, deaf=False) for each in [voice] * 300 + [pause] * 60 + [voice] * 10]
+    assert [edge for edge in told if edge is not None] == [Edge.START, Edge.END, Edge.START]
+
+
+def test_a_deaf_ear_tells_what_sounds_like_speech_and_a_hearing_one_acts_on_it(listening: Ear) -> None:
+    told = []
+    for deaf in (True, False):
+        for _ in range(9):
+            listening.feed(plain(VOICE), deaf=deaf)
+            told.append(listening.overheard)
+    assert told == [False] * 8 + [True] + [False] * 9
 
 
 def test_the_pre_roll_is_the_last_that_was_heard_as_far_as_the_ring_goes_back(listening: Ear) -> None:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.hearing.endpointer import Edge, Endpointer, Timings
+from agent.hearing.endpointer import Edge, Endpointer, Timings, Weight
 from hardware.ports import CHUNK_S
 
 VOICE, SILENCE = b"\1", b"\0"
@@ -98,12 +98,39 @@ def test_listening_shows_the_detector_everything_and_starts_nothing() -> None:
         return True
 
     ear = Endpointer(detector, TIMINGS)
-    for frame in frames(400):
-        ear.listen(frame)
+    told = [ear.listen(frame) for frame in frames(400)]
+    assert [count for count, like_speech in enumerate(told, start=1) if like_speech] == [9, 18]
     assert asked == frames(400)
     assert ear.voiced
     assert not ear.speaking
     assert edges(ear, frames(100)) == []
+
+
+def test_a_frame_that_says_more_counts_for_more_and_one_that_says_nothing_does_not_count() -> None:
+    ear = endpointer()
+    assert [ear.feed(frame, Weight(1.5, sure=True)) for frame in frames(80)] == [None] * 3 + [Edge.START]
+    ear = endpointer()
+    weights = [Weight(frames, sure=True) for frames in (0.0, 2.0, 0.0, 2.0, 0.0, 1.9, 0.1)]
+    assert [ear.feed(VOICE, weight) for weight in weights] == [None] * 6 + [Edge.START]
+    ear, thrice = endpointer(), Weight(3.0, sure=True)
+    assert [ear.listen(frame, thrice) for frame in [VOICE, SILENCE, VOICE, SILENCE, VOICE]] == [False] * 4 + [True]
+
+
+def test_what_a_canceller_may_have_left_of_an_echo_is_no_start_without_three_frames_that_are_more() -> None:
+    ear, more, left = endpointer(), Weight(1.5, sure=True), Weight(1.5, sure=False)
+    assert [ear.feed(VOICE, weight) for weight in [left] * 6 + [more] * 3] == [None] * 8 + [Edge.START]
+    ear = endpointer()
+    assert [ear.feed(VOICE, weight) for weight in [more, more] + [left] * 8] == [None] * 10
+    shortest = endpointer(Timings(start_voiced=1))
+    assert shortest.feed(VOICE, more) is Edge.START
+
+
+def test_what_a_deaf_ear_heard_is_forgotten_once_it_hears() -> None:
+    ear = endpointer()
+    for _ in range(8):
+        assert not ear.listen(VOICE)
+    ear.feed(SILENCE)
+    assert not ear.listen(VOICE)
 
 
 def test_silence_after_one_utterance_is_no_evidence_against_the_next() -> None:

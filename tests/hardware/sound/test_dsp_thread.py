@@ -93,6 +93,7 @@ def test_other_cards_may_come_at_any_time(dsp: DspThread, listener: Listener) ->
 def test_who_speaks_and_who_did_not_is_passed_on(dsp: DspThread) -> None:
     dsp.speech(on=True)  # before there is anything to tell it to
     dsp.false_alarm()
+    dsp.overheard()
     dsp.prepare(16000, 16000)
     dsp.prepare(16000, 16000)
     until(lambda: dsp._front is not None)
@@ -104,6 +105,8 @@ def test_who_speaks_and_who_did_not_is_passed_on(dsp: DspThread) -> None:
     assert len(dsp._front._notes) == 2
     dsp.speech(on=False)
     assert len(dsp._front._notes) == 2
+    dsp.overheard()
+    assert len(dsp._front._notes) == 3
 
 
 def doubts(dsp: DspThread, monkeypatch: pytest.MonkeyPatch) -> list[float]:

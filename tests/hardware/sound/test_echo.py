@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.ports import Trust
+from hardware.ports import Echo, Trust
 from hardware.sound import echo
 from hardware.sound.echo import (
     BLOCK,
@@ -31,6 +31,7 @@ from hardware.sound.echo import (
     PassThrough,
     WebRtcCanceller,
     canceller,
+    echo_in,
 )
 
 ROOM_DB, ECHO_DB = -70.0, -30.0
@@ -345,6 +346,35 @@ def test_a_voice_where_none_may_interrupt_changes_nothing() -> None:
     gate = EchoGate(present=True)
     gate.interrupted(0.0)
     assert gate.trust is Trust.LEARNING
+
+
+def test_what_sounds_like_a_voice_before_the_echo_is_trusted_delays_the_trust() -> None:
+    gate = EchoGate(present=True)
+    step(gate, LEARN_S - 0.1, ENTER_DB + 1)
+    gate.overheard()
+    step(gate, RECOVER_S - 0.1, ENTER_DB + 1)
+    assert gate.trust is Trust.LEARNING
+    step(gate, 0.2, ENTER_DB + 1)
+    assert gate.trusted
+    gate.interrupted(ENTER_DB + 1)
+    step(gate, RECOVER_S - 0.1, ENTER_DB + 1)
+    gate.overheard()
+    step(gate, RECOVER_S - 0.1, ENTER_DB + 1)
+    assert gate.trust is Trust.SHAKEN
+
+
+def test_what_sounds_like_a_voice_leaves_a_trust_that_was_won_alone() -> None:
+    gate = trusting()
+    gate.overheard()
+    assert gate.trusted
+
+
+@pytest.mark.parametrize(
+    ("cleaned_dbfs", "left"),
+    [(-20.0, Echo.CLEAR), (-22.9, Echo.CLEAR), (-23.1, Echo.MIXED), (-34.9, Echo.MIXED), (-35.1, Echo.RESIDUE)],
+)
+def test_how_much_was_taken_out_tells_what_is_left(cleaned_dbfs: float, left: Echo) -> None:
+    assert echo_in(-20.0, cleaned_dbfs) is left
 
 
 def test_a_stumble_does_not_end_a_withdrawal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hardware.ports import CHUNK_BYTES, CHUNK_S, MicChunk, Trust
+from hardware.ports import CHUNK_BYTES, CHUNK_S, Echo, MicChunk, Trust
 from hardware.sound.echo import BLOCK, RECOVER_S, PassThrough
 from hardware.sound.front_end import DEAD_S, FrontEnd, ModelPath, decibels, peak
 
@@ -187,20 +187,47 @@ def test_what_is_far_below_the_microphone_is_what_is_left_of_an_echo() -> None:
     captured = echo_of(played, 16000)
     run(end, captured[:600], played[:600])
     loud = [each for each in run(end, captured[600:], played[600:]) if each.level_dbfs > -45]
-    assert all(each.residue for each in loud)
+    assert all(each.echo is Echo.RESIDUE for each in loud)
     words = syllables(8, 16000, 7, 3000)
     heard = run(end, captured + words, played)
     spoken, echo = ([decibels(pair) for pair in each.reshape(len(heard), -1)] for each in (words, captured))
     over = [loud > soft for loud, soft in zip(spoken, echo, strict=True)]
     assert sum(over) > 100
-    assert sum(not each.residue for each, loud in zip(heard, over, strict=True) if loud) > 0.5 * sum(over)
+    assert sum(each.echo is not Echo.RESIDUE for each, loud in zip(heard, over, strict=True) if loud) > 0.5 * sum(over)
 
 
 def test_without_an_echo_nothing_is_left_of_one() -> None:
     noise = np.random.default_rng(4).normal(0, 300, (800, 160)).astype(np.int16)
     heard = run(FrontEnd(16000, 16000), noise, silence(8, 16000))
     assert heard[-1].level_dbfs - decibels(np.frombuffer(heard[-1].for_endpointer, np.int16)) > 12
-    assert not any(each.residue for each in heard)
+    assert all(each.echo is Echo.NONE for each in heard)
+
+
+def test_a_voice_in_a_pause_of_the_answer_is_clear_of_echo() -> None:
+    end = FrontEnd(16000, 16000)
+    played = syllables(9, 16000, 1, 6000)
+    played[800:] = 0
+    captured = echo_of(played, 16000)
+    captured[812:840] += syllables(1, 16000, 7, 3000)[:28]
+    heard = run(end, captured, played)[406:420]
+    assert sum(each.echo is Echo.CLEAR for each in heard) > 5
+    for each in heard:
+        halves = np.frombuffer(each.for_endpointer, np.int16).reshape(2, -1)
+        assert each.cleaned_dbfs == max(map(decibels, halves))
+
+
+def test_a_voice_that_nobody_may_heed_delays_the_trust() -> None:
+    played = syllables(9, 16000, 1, 6000)
+    captured = echo_of(played, 16000)
+    trusted_s = []
+    for overheard in (False, True):
+        end = FrontEnd(16000, 16000)
+        heard = run(end, captured[:250], played[:250])
+        if overheard:
+            end.overheard()
+        heard += run(end, captured[250:], played[250:])
+        trusted_s.append(CHUNK_S * sum(not each.trusted for each in heard))
+    assert trusted_s[0] + 0.5 < trusted_s[1] <= 2.5 + RECOVER_S + 0.5
 
 
 def test_the_canceller_of_the_model_rests_while_nothing_plays() -> None:

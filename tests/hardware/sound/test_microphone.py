@@ -86,6 +86,7 @@ class Card:
             dropped=0,
             speech=lambda *, on, over_answer: self.asked.append(("speech", on, over_answer)),
             false_alarm=lambda: self.asked.append("false alarm"),
+            overheard=lambda: self.asked.append("overheard"),
             close=lambda: self.asked.append("dsp closed"),
         )
         self.part = CardMicrophone(asyncio.get_running_loop(), self, self.dsp)  # type: ignore[arg-type] # by shape
@@ -194,6 +195,7 @@ async def test_what_the_ear_knows_is_passed_on_and_all_is_released() -> None:
     card.part.speech(on=True, over_answer=True)
     card.part.speech(on=False)
     card.part.false_alarm()
+    card.part.overheard()
     await card.part.aclose()
     speech = [("speech", True, True), ("speech", False, False)]
-    assert card.asked == [*speech, "false alarm", ("closed", True), "dsp closed"]
+    assert card.asked == [*speech, "false alarm", "overheard", ("closed", True), "dsp closed"]
