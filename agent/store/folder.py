@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.store.errors import StorageError
 from agent.store.files import private_folder
+from hardware.files import expanded
+from hardware.ports import reason
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import IO
 
     from agent.config import Settings
@@ -24,11 +26,16 @@ FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def folder_of(settings: Settings) -> Path:
-    """Return the state folder: the setting, else systemd's ``$STATE_DIRECTORY``, else one in the user's home."""
+    """Return the state folder: the setting, else systemd's ``$STATE_DIRECTORY``, else one in the user's home.
+
+    Raises ConfigError if there is no such home.
+    """
     chosen = settings.paths.state or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "field-agent"
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    try:
+        return expanded(chosen) if chosen else expanded(home) / "field-agent"
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {reason(error)} (name a folder as [paths] state)") from None
 
 
 def locked(layout: Layout) -> IO[str]:
@@ -56,7 +63,9 @@ def storage_error(path: Path, error: OSError) -> AgentError:
     """Return the error to raise if ``path`` cannot be written: StorageError if the disk failed, else ConfigError."""
     if error.errno in FAILING:
         return StorageError(path, str(error.strerror), "make room, or replace the card: see dmesg")
-    return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another folder as [paths] state)")
+    return ConfigError(
+        f"{path}: cannot be written: {reason(error)} (fix that, or name another folder as [paths] state)"
+    )
 
 
 def _lock_file(path: Path) -> IO[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from taps import Wire
 
-from agent import config
+from agent import config, simulator
 from agent.app import Agent
 from agent.commands.talk import NEVER_S
 from agent.turn.phase import Phase
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hardware.ports import DeviceError, MicChunk
     from hardware.simulated.room import Room
 
-FRAMES = Path(config.__file__).parent / "simulator" / "assets" / "frames"
+FRAMES = Path(simulator.__file__).parent / "assets" / "frames"
 ROUNDS = 8
 HELD_S, HEARD_S, PAUSE_S = 0.7, 0.4, 0.6
 NEW_ANSWER_S = 1.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent import config, notices
+from agent import config, notices, simulator
 from agent.app import Agent
 from agent.simulator import Scenario, Simulator, SimulatorSettings, shipped
 from agent.turn.phase import Phase
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.moody_disk import MoodyDisk
 
 T = TypeVar("T")
-ASSETS = Path(config.__file__).parent / "simulator" / "assets"
+ASSETS = Path(simulator.__file__).parent / "assets"
 PIECE = SPEAKER_FORMAT.bytes_in(0.05)
 LIMIT_S = 900.0
 """Virtual seconds that no scene needs."""
