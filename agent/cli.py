@@ -68,7 +68,7 @@ def outcome(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - here is where a bug is reported
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and (error.filename or error.errno in FULL):
             silence(sys.stdout)
             return fail(f"{error.filename or 'cannot write'}: {error.strerror}", ExitCode.UNUSABLE)
         return bug()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent.errors import ExitCode
 from agent.outside.text import one_line, words
+from hardware.files import expanded
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -111,6 +112,14 @@ def silence(stream: TextIO) -> None:
 def config_option(sub: argparse.ArgumentParser, otherwise: object) -> None:
     """Add --config; ``otherwise`` names the default."""
     sub.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (TOML; default: {otherwise})")
+
+
+def own_path(text: str) -> Path:
+    """Return ``text`` as a path, ``~`` and ``~user`` replaced; an option's type. Raises ArgumentTypeError."""
+    try:
+        return expanded(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
 
 
 def positive(text: str) -> float:

@@ -7,10 +7,10 @@ tests/hardware/test_devices.py.
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hardware.ports import Devices, without_library
+from hardware.files import expanded, same
+from hardware.ports import DeviceError, Devices, without_library
 from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Mi
     hears = settings.microphone_kind is SoundKind.CARD
     speaks = settings.speaker_kind is SoundKind.CARD
     if not (hears or speaks):
-        return _simulated_microphone(settings, loop), _simulated_speaker(settings, loop)
+        return _files(settings, loop)
     from hardware.sound.cards import driver  # noqa: PLC0415 - imported only when chosen
 
     driver()
@@ -65,12 +65,20 @@ def _sound(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Mi
     return both
 
 
+def _files(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> tuple[Microphone, Speaker]:
+    """Return both sides without a card. Raises DeviceError if one would play over what the other hears."""
+    hears, speaks = (expanded(name) for name in (settings.microphone, settings.speaker))
+    if settings.microphone_kind is settings.speaker_kind is SoundKind.FILE and same(hears, speaks):
+        raise DeviceError(f"speaker {speaks}", "is the microphone's own file", "name another file for the speaker")
+    return _simulated_microphone(settings, loop), _simulated_speaker(settings, loop)
+
+
 def _simulated_microphone(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Microphone:
     from hardware.simulated.microphones import SilentMicrophone, WavMicrophone  # noqa: PLC0415 - only when chosen
 
     if settings.microphone_kind is SoundKind.NONE:
         return SilentMicrophone(loop)
-    return WavMicrophone(loop, Path(settings.microphone).expanduser())
+    return WavMicrophone(loop, expanded(settings.microphone))
 
 
 def _simulated_speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop) -> Speaker:
@@ -78,7 +86,7 @@ def _simulated_speaker(settings: AudioSettings, loop: asyncio.AbstractEventLoop)
 
     if settings.speaker_kind is SoundKind.NONE:
         return SilentSpeaker(loop, _buffer(settings))
-    return WavSpeaker(loop, Path(settings.speaker).expanduser(), _buffer(settings))
+    return WavSpeaker(loop, expanded(settings.speaker), _buffer(settings))
 
 
 def _buffer(settings: AudioSettings) -> PlaybackBuffer:
@@ -96,7 +104,7 @@ def _camera(settings: CameraSettings, loop: asyncio.AbstractEventLoop) -> Camera
         return PiCamera(loop, settings)
     from hardware.simulated.camera import FolderCamera  # noqa: PLC0415 - imported only when chosen
 
-    return FolderCamera(loop, Path(settings.source).expanduser(), settings.folder_fps)
+    return FolderCamera(loop, expanded(settings.source), settings.folder_fps)
 
 
 def _button(settings: GpioSettings, loop: asyncio.AbstractEventLoop) -> Button:

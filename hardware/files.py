@@ -20,6 +20,8 @@ PARTIAL = ".part"
 
 def expanded(name: str) -> Path:
     """Return the path that ``name`` means, ``~`` and ``~user`` replaced. Raises OSError for a user without home."""
+    if not name.startswith("~"):
+        return Path(name)  # which makes of "./~a" a "~a" that means a file
     try:
         return Path(name).expanduser()
     except RuntimeError:

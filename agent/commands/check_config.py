@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+import tempfile
 from typing import TYPE_CHECKING
 
 from agent import config
@@ -15,12 +15,16 @@ from agent.outside.text import words
 from agent.store.folder import folder_of
 from agent.terminal import config_option, fail
 from agent.voice.recordings import configured
+from hardware.files import check_replaceable, expanded, same
+from hardware.ports import reason
 from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from agent.config import Settings
+    from hardware.settings import AudioSettings
 
 
 def options(sub: argparse.ArgumentParser) -> None:
@@ -52,15 +56,29 @@ def run(arguments: argparse.Namespace) -> int:
 def missing_files(settings: Settings) -> list[str]:
     """Return one line for each device that is configured as a file or folder which does not exist."""
     audio, camera = settings.audio, settings.camera.source
-    microphone, speaker = audio.microphone, audio.speaker
+    microphone = audio.microphone
     problems = []
-    if audio.microphone_kind is SoundKind.FILE and not Path(microphone).expanduser().is_file():
+    if audio.microphone_kind is SoundKind.FILE and not expanded(microphone).is_file():
         problems.append(f"[audio] microphone: {microphone}: no such file (name a WAV, or a card: field-agent devices)")
-    if audio.speaker_kind is SoundKind.FILE and not Path(speaker).expanduser().parent.is_dir():
-        problems.append(f"[audio] speaker: {speaker}: no such folder (name a WAV in a folder that exists)")
-    if camera not in ("picamera2", "none") and not Path(camera).expanduser().exists():
+    if audio.speaker_kind is SoundKind.FILE:
+        problems += unusable_speaker(audio)
+    if camera not in ("picamera2", "none") and not expanded(camera).exists():
         problems.append(f"[camera] source: {camera}: no such file or folder (name one, or picamera2, or none)")
     return problems
+
+
+def unusable_speaker(audio: AudioSettings) -> list[str]:
+    """Return one line if the file to write instead of playing cannot be written, else nothing."""
+    hears, speaks = (expanded(name) for name in (audio.microphone, audio.speaker))
+    if not speaks.parent.is_dir():
+        return [f"[audio] speaker: {audio.speaker}: no such folder (name a WAV in a folder that exists)"]
+    if audio.microphone_kind is SoundKind.FILE and same(hears, speaks):
+        return [f"[audio] speaker: {audio.speaker}: is the microphone's own file (name another)"]
+    try:
+        check_replaceable(speaks)
+    except OSError as error:
+        return [f"[audio] speaker: {audio.speaker}: {reason(error)} (name another file)"]
+    return []
 
 
 def unusable_voice(settings: Settings) -> list[str]:
@@ -75,12 +93,23 @@ def unusable_voice(settings: Settings) -> list[str]:
 
 
 def unusable_state(folder: Path) -> list[str]:
-    """Return one line if the state folder cannot be written or created, else nothing. Creates nothing."""
+    """Return one line if the state folder cannot be written or created, else nothing. Leaves nothing behind."""
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     if not there.is_dir():
         why = f"{there} is not a folder"
     elif not os.access(there, os.W_OK | os.X_OK):
         why = f"{there} cannot be written by this user"
+    elif problem := _untouchable(there):
+        why = f"{there} cannot be written: {problem}"
     else:
         return []
     return [f"[paths] state: {folder}: {why} (fix that, or name another folder)"]
+
+
+def _untouchable(folder: Path) -> str:
+    """Return why nothing can be made in ``folder``, else ''; root may write anywhere, but not everywhere: /proc."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".field-agent-", dir=folder):
+            return ""
+    except OSError as error:
+        return reason(error)

@@ -12,7 +12,7 @@ import wave
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agent import config
 from agent.errors import ConfigError, LinkError
@@ -27,7 +27,8 @@ from agent.service.process import card_away, soon_over, to_the_end, until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
 from agent.terminal import fail, positive, shortened, start_log
-from hardware.ports import SPEAKER_FORMAT, Devices
+from hardware.files import check_replaceable, create_private
+from hardware.ports import SPEAKER_FORMAT, Devices, reason
 from hardware.simulated.technician import Technician
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 
 QUEUE_S = 0.15
 """The router's queue. The bottleneck splits TCP, so a longer queue would hide from the kernel how late speech is."""
+RESULTS = ("server-received.wav", "speaker-played.wav", "report.json", "uplink.svg")
+"""The files that a demo leaves in its folder."""
+STATE = "demo-state"
+"""Its log, which the next demo removes; not the name that a person would give to the log of a box."""
 LOOK_S = 0.1
 """The plot's resolution."""
 PATIENCE_S = 2.5
@@ -71,16 +76,29 @@ def run(arguments: argparse.Namespace) -> int:
     start_log("ERROR")
     if arguments.fast and (arguments.mic or arguments.speaker):
         raise ConfigError("--fast: a real microphone or speaker runs in real time only")
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {arguments.out}: {error.strerror} (name a writable folder)") from None
+    prepare(arguments.out)
     trace = line_of(arguments)
     if arguments.fast:
         from hardware.simulated.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
 
         return run_virtual(Demo(arguments, trace).play())
     return to_the_end(Demo(arguments, trace).play())
+
+
+def prepare(out: Path) -> None:
+    """Create the folder of the results if need be; remove what an earlier demo logged there. Raises ConfigError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if Layout(out / STATE).journal.exists():  # each demo begins a new conversation
+            shutil.rmtree(out / STATE)
+    except OSError as error:
+        problem = "is not a folder" if isinstance(error, FileExistsError) else reason(error)
+        raise ConfigError(f"--out {out}: {problem} (name a writable folder)") from None
+    for name in RESULTS:
+        try:
+            check_replaceable(out / name)
+        except OSError as error:
+            raise ConfigError(f"--out {out}: {name} in it {reason(error)} (name another folder)") from None
 
 
 @dataclass(slots=True)
@@ -124,9 +142,7 @@ class Demo:
         from agent.app import Agent  # noqa: PLC0415 - after the options are known to be good
 
         loop = asyncio.get_running_loop()
-        state = self.arguments.out / "state"
-        if Layout(state).journal.exists():  # each demo begins a new conversation
-            shutil.rmtree(state)
+        state = self.arguments.out / STATE
         chosen = {"service": {"url": url}, "link": {"kernel": not self.arguments.fast}, "paths": {"state": str(state)}}
         settings = config.override(config.Settings(), chosen, where="demo")
         agent = Agent(settings, devices, lambda: "demo", self.observers)
@@ -189,13 +205,15 @@ class Demo:
             self.turns.append(notice.turn)
 
     def _sum_up(
-        self, report: dict[str, Any], save_audio: Callable[[Path], None], speaker: RoomSpeaker | None, *, due: bool
+        self, report: dict[str, Any], save_audio: Callable[[BinaryIO], None], speaker: RoomSpeaker | None, *, due: bool
     ) -> None:
         """Write the files and print the table; ``due``: a fault should have come."""
         out = self.arguments.out
-        heard, played, data = out / "server-received.wav", out / "speaker-played.wav", out / "report.json"
-        save_audio(heard)
-        data.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        heard, played, data, svg = (out / name for name in RESULTS)
+        with create_private(heard) as file:
+            save_audio(file)
+        with create_private(data) as file:
+            file.write(json.dumps(report, indent=2).encode())
         lines = [summary(self.turns, report, shutil.get_terminal_size().columns), *faults(report, due=due)]
         lines += [f"server received  {heard}"]
         if speaker is not None:
@@ -203,10 +221,10 @@ class Demo:
             lines.append(f"speaker played   {played}")
         lines.append(f"report           {data}")
         if self.looks:
-            plot.save(self.looks, out / "uplink.svg")
+            plot.save(self.looks, svg)
             late = sorted(1000 * look.lag_s for look in self.looks)
             lines.append(f"speech late by   {late[len(late) * 99 // 100]:.0f} ms (p99)")
-            lines.append(f"plot             {out / 'uplink.svg'}")
+            lines.append(f"plot             {svg}")
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
 
     def _verdict(self) -> int:
@@ -304,7 +322,7 @@ def faults(report: dict[str, Any], *, due: bool) -> list[str]:
 
 def save_sounds(speaker: RoomSpeaker, path: Path) -> None:
     """Write what a speaker played as one WAV, with the silence in between."""
-    with wave.open(str(path), "wb") as wav:
+    with create_private(path) as file, wave.open(file, "wb") as wav:
         wav.setparams((1, 2, SPEAKER_FORMAT.rate, 0, "NONE", ""))
         end = speaker.sounds[0].at if speaker.sounds else 0.0
         for sound in speaker.sounds:

@@ -19,7 +19,7 @@ from agent.record import files, text
 from agent.record.record import NotKeptError, Record, load, open_journal
 from agent.store.folder import folder_of
 from agent.store.layout import Layout
-from agent.terminal import positive
+from agent.terminal import own_path, positive, shortened
 from hardware.ports import BYTES_PER_SAMPLE, SPEAKER_FORMAT
 from hardware.settings import SoundKind
 
@@ -69,7 +69,7 @@ def _where(sub: argparse.ArgumentParser, default: object = None) -> None:
     config_help = f"configuration (TOML; default: {DEFAULT_PATH} if it exists)"
     sub.add_argument("--config", type=Path, metavar="FILE", default=default, help=config_help)
     state_help = "the agent's state folder (default: the configured one)"
-    sub.add_argument("--state", type=Path, metavar="FOLDER", default=default, help=state_help)
+    sub.add_argument("--state", type=own_path, metavar="FOLDER", default=default, help=state_help)
 
 
 def _action(actions: Actions, name: str, act: Callable[..., None], help_text: str) -> argparse.ArgumentParser:
@@ -84,7 +84,7 @@ def number(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     if len(text) > DIGITS:
-        raise argparse.ArgumentTypeError(f"{text} is larger than any number in a log")
+        raise argparse.ArgumentTypeError(f"{shortened(text, 2 * DIGITS)} is larger than any number in a log")
     return int(positive(text))
 
 
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the chosen action on the journal. Raises ConfigError, StorageError, NotKeptError, DeviceError."""
     path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     settings = config.load(path)
-    folder = arguments.state.expanduser() if arguments.state else folder_of(settings)
+    folder = arguments.state or folder_of(settings)
     with closing(open_journal(folder)) as journal:
         arguments.action(arguments, settings, folder, journal)
     return 0
@@ -127,7 +127,7 @@ def _print(lines: Iterable[str]) -> None:
 def export_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal: Journal) -> None:
     """Write one conversation as a job record. Raises ConfigError, NotKeptError."""
     record = load(folder, journal, arguments.number)
-    kind = arguments.format or _format_of(arguments.out)
+    kind = _format(arguments)
     target = arguments.out or Path(f"job-{arguments.number}.{kind}")
     to_stdout = target == files.STDOUT
     if to_stdout and kind == "zip":
@@ -143,9 +143,18 @@ def export_one(arguments: argparse.Namespace, _: Settings, folder: Path, journal
         _print([f"{target}: {target.stat().st_size / 1000:.0f} kB", *_missing(record)])
 
 
-def _format_of(out: Path | None) -> str:
-    ending = out.suffix.lower().lstrip(".") if out is not None else ""
-    return ending if ending in FORMATS else "html"
+def _format(arguments: argparse.Namespace) -> str:
+    """Return the format to write. Raises ConfigError if the ending of the file's name says another."""
+    chosen: str | None = arguments.format
+    ending = arguments.out.suffix.lower().lstrip(".") if arguments.out is not None else ""
+    if ending in FORMATS and chosen not in (None, ending):
+        raise ConfigError(f"--out {arguments.out}: the ending is not that of --format {chosen} (leave out one of them)")
+    if ending and ending not in FORMATS and chosen is None:
+        known = ", ".join(f".{each}" for each in FORMATS)
+        raise ConfigError(
+            f"--out {arguments.out}: no format has this ending (use {known}, or choose one with --format)"
+        )
+    return chosen or ending or "html"
 
 
 def _missing(record: Record) -> list[str]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from agent import simulator
 from agent.errors import ConfigError
 from agent.terminal import positive, start_log
+from hardware.files import check_replaceable, create_private, open_regular
+from hardware.ports import reason
 
 if TYPE_CHECKING:
     from agent.simulator import Scenario, SimulatorSettings
@@ -45,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from None
     tls = _tls(arguments)
     for name, file in (("--report", arguments.report), ("--audio", arguments.audio)):
-        if file is not None and not file.parent.is_dir():
-            raise ConfigError(f"{name} {file}: no such folder (name one that exists)")
+        if file is not None:
+            _check_target(name, file)
     settings = simulator.SimulatorSettings(
         host=arguments.host,
         port=arguments.port,
@@ -84,14 +86,29 @@ async def _serve(
     return served
 
 
-def _keep(served: simulator.Simulator, arguments: argparse.Namespace) -> None:
+def _check_target(name: str, file: Path) -> None:
+    """Check that a result can be written. Raises ConfigError."""
+    if not file.parent.is_dir():
+        raise ConfigError(f"{name} {file}: no such folder (name one that exists)")
     try:
-        if arguments.report:
-            arguments.report.write_text(json.dumps(served.report(), indent=2), encoding="utf-8")
-        if arguments.audio:
-            served.save_audio(arguments.audio)
+        check_replaceable(file)
     except OSError as error:
-        raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from None
+        raise ConfigError(f"{name} {file}: {reason(error)} (name another file)") from None
+
+
+def _keep(served: simulator.Simulator, arguments: argparse.Namespace) -> None:
+    """Write the results. Raises ConfigError."""
+    name, target = "--report", arguments.report
+    try:
+        if target:
+            with create_private(target) as file:
+                file.write(json.dumps(served.report(), indent=2).encode())
+        name, target = "--audio", arguments.audio
+        if target:
+            with create_private(target) as file:
+                served.save_audio(file)
+    except OSError as error:
+        raise ConfigError(f"{name} {target}: cannot be written: {reason(error)}") from None
 
 
 def port(text: str) -> int:
@@ -111,10 +128,12 @@ def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
+        for file in filter(None, (certificate, key)):
+            open_regular(file).close()  # OpenSSL would wait for a FIFO
         context.load_cert_chain(certificate, key)
     except OSError as error:
         if key:
-            raise ConfigError(f"--tls-cert {certificate}, --tls-key {key}: {error}") from None
-        problem = "holds no certificate with its key" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ConfigError(f"--tls-cert {certificate}, --tls-key {key}: {reason(error)}") from None
+        problem = "holds no certificate with its key" if isinstance(error, ssl.SSLError) else reason(error)
         raise ConfigError(f"--tls-cert {certificate}: {problem} (a key in another file goes to --tls-key)") from None
     return context

@@ -17,7 +17,9 @@ from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
 from agent.service.process import card_away, to_the_end, until_first
 from agent.terminal import config_option, fail, not_negative, positive, start_log
+from hardware.files import expanded, same
 from hardware.panel.keyboard import KeyboardButton
+from hardware.settings import SoundKind
 
 if TYPE_CHECKING:
     import argparse
@@ -82,6 +84,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
     """Return the settings, overridden by this run's options. Raises ConfigError."""
+    if arguments.text and arguments.speaker not in (None, "none"):
+        raise ConfigError(
+            f"--text plays nothing, so --speaker {arguments.speaker} is of no use (leave out one of them)"
+        )
     microphone = arguments.mic or ("silence" if arguments.text else None)
     given: dict[str, dict[str, Any]] = {
         "service": {"url": arguments.url, "allow_unencrypted": arguments.allow_unencrypted},
@@ -101,8 +107,9 @@ def overridden(settings: Settings, arguments: argparse.Namespace) -> Settings:
         section: {key: value for key, value in table.items() if value is not None} for section, table in given.items()
     }
     settings = config.override(settings, chosen, where="command line")
-    hears, speaks = (Path(name).expanduser() for name in (settings.audio.microphone, settings.audio.speaker))
-    if speaks.suffix.lower() == ".wav" and speaks.resolve() == hears.resolve():
+    audio = settings.audio
+    hears, speaks = (expanded(name) for name in (audio.microphone, audio.speaker))
+    if audio.microphone_kind is audio.speaker_kind is SoundKind.FILE and same(hears, speaks):
         raise ConfigError(f"--mic and --speaker are the same file, {hears} (name another --speaker)")
     return settings
 

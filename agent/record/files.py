@@ -20,6 +20,8 @@ from agent.record.record import NotKeptError, as_json, local
 from agent.store import wav
 from agent.store.files import PARTIAL, read_own, replacing
 from agent.store.layout import sound_of
+from hardware.files import check_replaceable
+from hardware.ports import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 STDOUT = Path("-")
 FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold; a box without a clock starts earlier."""
+LAST_OF_ZIP = (2107, 12, 31, 23, 59, 58)
+"""The latest; a clock may be wrong by a century."""
 
 
 # recordings
@@ -105,7 +109,7 @@ def _told(record: Record, kept: Collection[str], made_at: float) -> bytes:
 
 def _entry(name: str, made_at: float) -> zipfile.ZipInfo:
     now = local(made_at)
-    moment = FIRST_OF_ZIP if now is None or now.year < FIRST_OF_ZIP[0] else now.timetuple()[:6]
+    moment = FIRST_OF_ZIP if now is None else min(max(FIRST_OF_ZIP, now.timetuple()[:6]), LAST_OF_ZIP)
     entry = zipfile.ZipInfo(name, moment)
     entry.compress_type = zipfile.ZIP_STORED if name.endswith(".jpg") else zipfile.ZIP_DEFLATED
     entry.external_attr = 0o600 << 16
@@ -135,21 +139,18 @@ def written(target: Path, *, force: bool) -> Iterator[BinaryIO]:
         sys.stdout.flush()
         yield sys.stdout.buffer
         return
-    if target.is_dir():  # an empty name is the present folder, too
-        raise ConfigError(f"{target}: is a folder (name a file with --out)")
-    if target.exists() and not force:
-        raise ConfigError(f"{target}: exists already (name another file with --out, or replace it with --force)")
     try:
+        check_replaceable(target)
+        if target.exists() and not force:
+            raise ConfigError(f"{target}: exists already (name another file with --out, or replace it with --force)")
         descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent)
     except OSError as error:
-        raise ConfigError(f"{target}: cannot be written: {error.strerror} (name another file with --out)") from None
+        raise ConfigError(f"{target}: cannot be written: {reason(error)} (name another file with --out)") from None
     try:
         # Not write_whole: the content is large and made piece by piece, the partial file must not overwrite a file of
         # the user's, and a folder on a stick or a share may not support being synced.
         with replacing(target, Path(partial), descriptor), os.fdopen(descriptor, "wb", closefd=False) as file:
             yield file
-    except IsADirectoryError:
-        raise ConfigError(f"{target}: is a folder (name a file with --out)") from None
     except OSError as error:
         error.filename = str(target)
         raise

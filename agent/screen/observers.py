@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import sys
 import time
@@ -13,6 +14,8 @@ from agent import notices
 from agent.errors import ConfigError, ExitCode
 from agent.outside.text import cleaned, one_line
 from agent.terminal import fail, silence
+from hardware.files import create_stream
+from hardware.ports import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,11 +100,14 @@ class Outcome:
 
 @contextlib.contextmanager
 def event_file(path: Path) -> Iterator[Observer]:
-    """Give an observer that writes one notice a line as JSON, ``t`` being monotonic seconds. Raises ConfigError."""
+    """Give an observer that writes one notice a line as JSON, ``t`` being monotonic seconds. Raises ConfigError.
+
+    A file is for this user only, as it holds what was said; it may be a pipe or a device as well.
+    """
     try:
-        file = path.open("w", encoding="utf-8", buffering=1)
+        file = io.TextIOWrapper(create_stream(path), encoding="utf-8", line_buffering=True)
     except OSError as error:
-        raise ConfigError(f"--events {path}: {error.strerror}") from None
+        raise ConfigError(f"--events {path}: {reason(error)} (name another file)") from None
 
     def write(event: dict[str, object]) -> None:
         file.write(json.dumps({"t": round(time.monotonic(), 6), **event}) + "\n")

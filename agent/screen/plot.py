@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hardware.files import create_private
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -52,7 +54,8 @@ class Diary:
 
 def save(looks: Sequence[Look], path: Path) -> None:
     """Write the picture. Raises OSError."""
-    path.write_text(draw(looks), encoding="utf-8")
+    with create_private(path) as file:
+        file.write(draw(looks).encode())
 
 
 def draw(looks: Sequence[Look]) -> str:

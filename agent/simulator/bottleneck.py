@@ -19,10 +19,14 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, Self, cast
 
+from agent.simulator.files import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+SHOWN = 40
+"""Characters of a wrong line that are shown."""
 DELAY_MS: Final = 30.0
 """Each way, where a trace says nothing: a usual mobile network."""
 QUEUE_S: Final = 1.0
@@ -72,10 +76,9 @@ class Trace:
         Raises TraceError.
         """
         try:
-            lines = path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            problem = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise TraceError(f"{path}: cannot be read: {problem}") from error
+            lines = text_of(path).splitlines()
+        except OSError as error:
+            raise TraceError(f"{path}: cannot be read: {error.strerror}") from error
         steps = []
         for number, line in enumerate(lines, 1):
             if fields := line.partition("#")[0].split():
@@ -117,14 +120,15 @@ class Trace:
 
 
 def _step(fields: list[str], where: str) -> Step:
+    told = repr(" ".join(fields)[:SHOWN])
     if len(fields) not in (2, 3):
-        raise TraceError(f"{where}: must be SECONDS KBIT [DELAY_MS], not {' '.join(fields)!r}")
+        raise TraceError(f"{where}: must be SECONDS KBIT [DELAY_MS], not {told}")
     try:
         numbers = [float(field) for field in fields]
     except ValueError:
-        raise TraceError(f"{where}: must be numbers, not {' '.join(fields)!r}") from None
+        raise TraceError(f"{where}: must be numbers, not {told}") from None
     if not all(isfinite(number) and number >= 0 for number in numbers):
-        raise TraceError(f"{where}: must be numbers of at least 0, not {' '.join(fields)!r}")
+        raise TraceError(f"{where}: must be numbers of at least 0, not {told}")
     if not numbers[0]:
         raise TraceError(f"{where}: a step must last longer than 0 seconds")
     return Step(*numbers)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from agent.simulator import sound
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agent.simulator.memory import Utterance
 
 Observer = Callable[[str, dict[str, Any]], None]
@@ -88,9 +86,9 @@ class Recorder:
         self.audio += pcm
         self.chunks.add(sound.seconds(pcm, rate))
 
-    def save_audio(self, path: Path) -> None:
-        """Write all audio that arrived as one WAV file."""
-        sound.write_wav(path, bytes(self.audio), self.audio_rate)
+    def save_audio(self, file: BinaryIO) -> None:
+        """Write all audio that arrived as one WAV."""
+        sound.write_wav(file, bytes(self.audio), self.audio_rate)
 
     def report(self) -> dict[str, Any]:
         """Return the record as plain data, ready for JSON."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from agent.simulator.files import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,6 +34,8 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
 AT_OPENING: Final = frozenset({"handshake", "refuse_handle", "no_setup_complete"})
 
 
+MOST: Final = 1_000_000_000
+"""Seconds, bytes and counts beyond this are mistakes."""
 NAME_LENGTH: Final = 40
 """More of a name that is not known would not help."""
 
@@ -119,7 +123,7 @@ class Scenario:
 def load(path: Path) -> Scenario:
     """Read a scenario file. Raises ScenarioError."""
     try:
-        return parse(path.read_text(encoding="utf-8"), source=str(path))
+        return parse(text_of(path), source=str(path))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -143,8 +147,11 @@ def find(name: str) -> Scenario:
     if _is_file(name):
         return load(Path(name))
     near = ", ".join(difflib.get_close_matches(name, names(), n=3, cutoff=0.0))
-    short = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-    raise ScenarioError(f"no scenario or file is called {short!r} (near it: {near}; simulate --help lists all)")
+    raise ScenarioError(f"no scenario or file is called {_short(name)} (near it: {near}; simulate --help lists all)")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…")
 
 
 def _is_file(name: str) -> bool:
@@ -160,6 +167,10 @@ def parse(text: str, source: str = "scenario") -> Scenario:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{source}: {error}") from error
+    except RecursionError:
+        raise ScenarioError(f"{source}: nested too deep") from None
+    except ValueError:
+        raise ScenarioError(f"{source}: a number with thousands of digits") from None
     try:
         return _scenario(tree)
     except ScenarioError as error:
@@ -210,7 +221,7 @@ def _call(table: dict[str, Any], where: str) -> Call:
 def _fault(table: dict[str, Any], where: str) -> Fault:
     kind = _take(table, "kind", str, where)
     if kind not in KINDS:
-        raise ScenarioError(f"{where}: kind {kind!r} is unknown; there are: {', '.join(KINDS)}")
+        raise ScenarioError(f"{where}: kind {_short(kind)} is unknown; there are: {', '.join(KINDS)}")
     _known(table, {"kind", "at_s", "turn", "when", "after_s", "connection", "times", *KINDS[kind]}, where)
     _check_trigger(table, kind, where)
     return Fault(
@@ -259,7 +270,7 @@ def _tables(tree: dict[str, Any], key: str) -> list[tuple[dict[str, Any], str]]:
 def _known(table: Mapping[str, Any], keys: set[str] | Mapping[str, Any], where: str) -> None:
     unknown = next((key for key in table if key not in keys), None)
     if unknown is not None:
-        raise ScenarioError(f"{where}: {unknown!r} is not a key here; there are: {', '.join(sorted(keys))}")
+        raise ScenarioError(f"{where}: {_short(unknown)} is not a key here; there are: {', '.join(sorted(keys))}")
 
 
 _MISSING: Final = object()
@@ -269,6 +280,8 @@ def _take(table: Mapping[str, Any], key: str, kind: type, where: str, default: o
     value = table.get(key, default)
     if value is _MISSING:
         raise ScenarioError(f"{where}: {key} is missing")
+    if isinstance(value, int | float) and not abs(value) <= MOST:  # which nan is not either
+        raise ScenarioError(f"{where}: {key} must be within -{MOST} and {MOST}")
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:

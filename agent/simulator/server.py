@@ -7,7 +7,7 @@ import logging
 import re
 import socket
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -25,7 +25,6 @@ from agent.simulator.world import World
 
 if TYPE_CHECKING:
     import ssl
-    from pathlib import Path
     from types import TracebackType
 
     from websockets.http11 import Request, Response
@@ -150,9 +149,9 @@ class Simulator:
         """Return the record of the run as plain data, ready for JSON."""
         return self._recorder.report()
 
-    def save_audio(self, path: Path) -> None:
-        """Write all audio that arrived as one WAV file."""
-        self._recorder.save_audio(path)
+    def save_audio(self, file: BinaryIO) -> None:
+        """Write all audio that arrived as one WAV."""
+        self._recorder.save_audio(file)
 
     def _new_world(self, loop: asyncio.AbstractEventLoop) -> World:
         started_at = loop.time()

@@ -7,7 +7,7 @@ import math
 import sys
 import wave
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +73,9 @@ def read_wav(path: Path) -> tuple[bytes, int]:
         return file.readframes(file.getnframes()), file.getframerate()
 
 
-def write_wav(path: Path, pcm: bytes, rate: int) -> None:
-    """Write a mono 16-bit WAV file."""
-    with wave.open(str(path), "wb") as file:
+def write_wav(target: BinaryIO, pcm: bytes, rate: int) -> None:
+    """Write a mono 16-bit WAV file into an open file."""
+    with wave.open(target, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(rate)

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from agent.store.errors import StorageError
-from agent.store.files import is_own, private_folder, sync_folder
+from agent.store.files import is_own, private_folder, set_aside, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +147,7 @@ def open_writable(path: Path) -> tuple[sqlite3.Connection, Path | None]:
             return _opened(path), None
         except _Damaged as damaged:
             try:
-                aside = _set_aside(path)
+                aside = set_aside(path, *SIDE_FILES)  # a database without its log must not pass for a whole one
             finally:
                 if damaged.database is not None:
                     damaged.database.close()  # only now: SQLite deletes a log that it cannot read
@@ -300,17 +300,3 @@ def _probe(database: sqlite3.Connection, path: Path) -> None:
         if forbidden or _code(error) in {*_DAMAGE, sqlite3.SQLITE_CONSTRAINT}:
             raise _Damaged(str(error)) from error
         raise
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename a damaged journal, then its log, so that a database without its log never passes for a whole one."""
-    number = 1
-    while any(path.with_name(f"{path.name}.damaged-{number}{end}").exists() for end in ("", *SIDE_FILES)):
-        number += 1
-    aside = path.with_name(f"{path.name}.damaged-{number}")
-    for end in ("", *SIDE_FILES):
-        beside = path.with_name(path.name + end)
-        if os.path.lexists(beside):
-            beside.rename(f"{aside}{end}")
-    sync_folder(path.parent)
-    return aside

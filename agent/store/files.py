@@ -71,6 +71,19 @@ def is_own(path: Path) -> bool:
     return os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)
 
 
+def set_aside(path: Path, *endings: str) -> Path:
+    """Rename ``path``, then what is there of its name with each of ``endings``; return its new name. Raises OSError."""
+    number = 1
+    while any(os.path.lexists(f"{path}.damaged-{number}{end}") for end in ("", *endings)):
+        number += 1
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    for end in ("", *endings):
+        if os.path.lexists(f"{path}{end}"):
+            os.rename(f"{path}{end}", f"{aside}{end}")  # noqa: PTH104 - of a name that is put together
+    sync_folder(path.parent)
+    return aside
+
+
 def _new(partial: Path) -> int:
     """Create ``partial`` in place of what a power cut, or somebody else, has left there; return its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

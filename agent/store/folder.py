@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.store.errors import StorageError
-from agent.store.files import is_own, private_folder
+from agent.store.files import is_own, private_folder, set_aside
+from hardware.files import expanded
+from hardware.ports import reason
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import IO
 
     from agent.config import Settings
@@ -21,16 +24,22 @@ if TYPE_CHECKING:
     from agent.store.layout import Layout
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+log = logging.getLogger(__name__)
 FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """Errors of the disk and not of the configuration: at another start they may be gone."""
 
 
 def folder_of(settings: Settings) -> Path:
-    """Return the state folder: the setting, else systemd's ``$STATE_DIRECTORY``, else one in the user's home."""
+    """Return the state folder: the setting, else systemd's ``$STATE_DIRECTORY``, else one in the user's home.
+
+    Raises ConfigError if there is no such home.
+    """
     chosen = settings.paths.state or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "field-agent"
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    try:
+        return expanded(chosen) if chosen else expanded(home) / "field-agent"
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {reason(error)} (name a folder as [paths] state)") from None
 
 
 def locked(layout: Layout) -> IO[str]:
@@ -59,7 +68,9 @@ def storage_error(path: Path, error: OSError) -> AgentError:
     """Return the error to raise if ``path`` cannot be written: StorageError if the disk failed, else ConfigError."""
     if error.errno in FAILING:
         return StorageError(path, str(error.strerror), "make room, or replace the card: see dmesg")
-    return ConfigError(f"{path}: cannot be written: {error} (fix that, or name another folder as [paths] state)")
+    return ConfigError(
+        f"{path}: cannot be written: {reason(error)} (fix that, or name another folder as [paths] state)"
+    )
 
 
 def _close_to_others(layout: Layout) -> None:
@@ -67,10 +78,8 @@ def _close_to_others(layout: Layout) -> None:
     if layout.folder.stat().st_mode & stat.S_ISVTX:
         raise ConfigError(f"{layout.folder}: is a folder for everybody (name one of its own as [paths] state)")
     for folder in (each for each in layout.written if os.path.lexists(each)):
-        mode = folder.lstat().st_mode
-        if not stat.S_ISDIR(mode):
-            what = "is a link" if stat.S_ISLNK(mode) else "is not a folder"
-            raise ConfigError(f"{folder}: {what} (move it away, or name another folder as [paths] state)")
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            log.error("%s: is a link, or no folder, and is kept as %s", folder, set_aside(folder))
     for path in (layout.folder, *layout.written, layout.journal):
         if os.path.lexists(path) and (is_own(path) or path.is_dir()) and path.stat().st_mode & OTHERS:
             path.chmod(path.stat().st_mode & ~OTHERS)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.errors import ConfigError
-from hardware.ports import SPEAKER_FORMAT
+from hardware.files import expanded, open_regular
+from hardware.ports import SPEAKER_FORMAT, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ class Recordings:
 
 def configured(voice: VoiceSettings) -> Recordings:
     """Return the recordings that the configuration names. Raises ConfigError."""
-    folder = Path(voice.recordings).expanduser() if voice.recordings else None
+    folder = expanded(voice.recordings) if voice.recordings else None
     try:
         return Recordings(voice.language, folder)
     except ValueError as error:
@@ -115,11 +116,11 @@ def _overrides(folder: Path, names: set[str]) -> dict[str, Path]:
 def _problem(file: Path) -> str:
     """Say what is wrong with a recording that a person made, or nothing."""
     try:
-        with wave.open(str(file)) as recording:
+        with open_regular(file) as opened, wave.open(opened) as recording:
             mono_s16 = (recording.getnchannels(), recording.getsampwidth()) == (1, 2)
             usable = mono_s16 and recording.getframerate() in OVERRIDE_RATES
-    except (wave.Error, EOFError, OSError) as error:
-        return f"not a PCM WAV ({error})"
+    except (wave.Error, EOFError, OSError, RuntimeError) as error:  # RuntimeError: lengths that are wrong
+        return f"not a PCM WAV ({reason(error)})"
     return "" if usable else "not mono 16-bit at 8, 16, 24 or 48 kHz"
 
 
@@ -128,7 +129,7 @@ def _decode(file: Path) -> bytes:
     """Return a recording as 24 kHz mono s16le."""
     if file.is_relative_to(_VOICES):
         return _samples(_doubled(_unpacked(file.read_bytes()))).tobytes()
-    with wave.open(str(file)) as recording:
+    with open_regular(file) as opened, wave.open(opened) as recording:
         rate, frames = recording.getframerate(), recording.readframes(recording.getnframes())
     whole = len(frames) // 2 * 2  # the copy of a file may have ended in the middle of a sample
     return _samples(_resampled(_samples(array("h", frames[:whole])), rate)).tobytes()

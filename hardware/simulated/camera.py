@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from hardware.files import open_regular, read_whole
 from hardware.ports import DeviceError, reason
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class FolderCamera:
         if folder and flaw(shown):
             return b""
         try:
-            return shown.read_bytes()
+            return read_whole(shown, PICTURE_BYTES)
         except OSError as error:
             raise DeviceError(self._name, f"cannot read {file.name}: {reason(error)}", "restore it") from error
 
@@ -122,7 +123,7 @@ def flaw(path: Path) -> str:
     if not path.is_file():
         return "is not a file"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             start = file.read(len(JPEG_START))

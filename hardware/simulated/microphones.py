@@ -9,6 +9,7 @@ import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from hardware.files import open_regular
 from hardware.ports import (
     BYTES_PER_SAMPLE,
     CHUNK_BYTES,
@@ -182,7 +183,7 @@ def open_microphone_wav(path: Path) -> OpenWav:
     """Open a 16 kHz mono s16le WAV. Raises DeviceError, which says what it is instead and how to convert it."""
     name = f"microphone {path}"
     try:
-        file = path.open("rb", buffering=READ_AHEAD)
+        file = open_regular(path, READ_AHEAD)
     except OSError as error:
         raise DeviceError(name, f"cannot be read: {reason(error)}", "name an existing WAV file") from error
     try:
@@ -212,6 +213,8 @@ def _checked(name: str, path: Path, file: BinaryIO) -> OpenWav:
         raise DeviceError(name, f"cannot be read: {reason(error)}", convert) from error
     except EOFError as error:
         raise DeviceError(name, "cannot be read: it ends inside its header", "name a complete WAV file") from error
+    except RuntimeError as error:  # a chunk that is longer than the file that says so
+        raise DeviceError(name, "cannot be read: the lengths in its header are wrong", convert) from error
     except OSError as error:
         raise DeviceError(name, f"cannot be read: {reason(error)}", "name an existing WAV file") from error
     rate, channels, width = header.getframerate(), header.getnchannels(), header.getsampwidth()

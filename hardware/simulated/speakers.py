@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
+from hardware.files import check_replaceable, create_private
 from hardware.ports import BYTES_PER_SAMPLE, CHUNK_S, SPEAKER_FORMAT, DeviceError, reason
 from hardware.simulated.clock import Metronome
 from hardware.sound.buffered_speaker import BufferedSpeaker
@@ -146,7 +147,8 @@ class RoomSpeaker(PacedSpeaker):
 class WavSpeaker(PacedSpeaker):
     """Writes what it plays to a WAV, each sound at its time after ``start``, with silence in between.
 
-    The file is created at the first sound and readable at any time after: its header is at most ``SAVE_S`` behind.
+    The file is created at the first sound, for this user only; from then on its header is at most ``SAVE_S`` behind.
+    An old file of that name is replaced, not written over: what else is known by another name keeps its content.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, buffer: PlaybackBuffer | None = None) -> None:
@@ -158,9 +160,9 @@ class WavSpeaker(PacedSpeaker):
         self._path = path
         self._name = f"speaker {path}"
         try:
-            _try_to_write(path)
+            check_replaceable(path)
         except OSError as error:
-            raise DeviceError(self._name, f"cannot be written: {reason(error)}", "name a writable folder") from error
+            raise DeviceError(self._name, f"cannot be written: {reason(error)}", "name another file") from error
         self._file: BinaryIO | None = None
         self._wav: wave.Wave_write | None = None
         self._origin: float | None = None
@@ -204,7 +206,7 @@ class WavSpeaker(PacedSpeaker):
 
     def _append(self, pcm: bytes) -> None:
         if self._wav is None:
-            self._file = self._path.open("wb")
+            self._file = create_private(self._path)
             self._wav = wave.open(self._file, "wb")  # noqa: SIM115 - ends with the file, closed by aclose
             self._wav.setparams((1, BYTES_PER_SAMPLE, SPEAKER_FORMAT.rate, 0, "NONE", ""))
         self._wav.writeframesraw(pcm)
@@ -225,11 +227,3 @@ class WavSpeaker(PacedSpeaker):
         while missing > 0:
             self._append(bytes(min(missing, FILL_BYTES)))
             missing -= FILL_BYTES
-
-
-def _try_to_write(path: Path) -> None:
-    """Open a file for writing without changing it. Raises OSError."""
-    new = not path.exists()
-    path.open("ab").close()
-    if new:
-        path.unlink()

@@ -111,11 +111,12 @@ def find(wanted: str, direction: Direction) -> Card:
     matching = _default(present, direction) if wanted == "default" else _named(present, wanted)
     if matching:
         return matching[0]
-    names = ", ".join(f"'{card.name}'" for card in present) or "none"
+    names = ", ".join(f"'{card.name}'" for card in present)
     kind, other = ("microphone", OUTPUT) if direction == "input" else ("speaker", INPUT)
     one_way = wanted != "default" and _named(cards(other), wanted)
     problem = f"is present, but has no {kind}" if one_way else "not found"
-    raise DeviceError(f"{kind} '{wanted}'", problem, f"plug it in, or choose one of: {names}")
+    fix = f"plug it in, or choose one of: {names}" if names else f"plug it in: there is no {kind} here at all"
+    raise DeviceError(f"{kind} '{wanted}'", problem, fix)
 
 
 def _default(present: list[Card], direction: Direction) -> list[Card]:

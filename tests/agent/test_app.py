@@ -356,10 +356,9 @@ def test_answers_to_notes_may_be_spoken_as_they_come(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_no_still_shows_a_fault_and_the_model_is_shown_one(tmp_path: Path) -> None:
-    (tmp_path / "stills").write_text("a file where the folder should be")
-
     async def scene() -> None:
         async with stage(paths={"state": str(tmp_path)}) as s:
+            (tmp_path / "stills").write_text("a file where the folder should be")
             await asyncio.sleep(0.5)
             await s.box.button.double_tap()
             await asyncio.sleep(1)

@@ -59,6 +59,7 @@ def test_the_home_of_nobody() -> None:
     with pytest.raises(OSError, match="nobody of this name has a home folder here"):
         files.expanded("~nosuchuser/a")
     assert files.expanded("~/a") == Path.home() / "a"
+    assert files.expanded("./~nosuchuser") == Path("~nosuchuser")
 
 
 # one file under two names

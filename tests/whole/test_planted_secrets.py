@@ -22,6 +22,7 @@ from urllib.parse import quote
 import pytest
 import trustme
 
+from agent.simulator.voice import ASSETS
 from tests.support.command import NO_DEVICES, PATIENCE_S, environment, simulating
 from tests.support.planted import (
     FORGED,
@@ -37,7 +38,6 @@ from tests.support.planted import (
     split,
     written,
 )
-from tests.support.stage import ASSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

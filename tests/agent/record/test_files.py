@@ -63,13 +63,19 @@ def test_a_file_that_goes_while_an_archive_is_made_is_not_named_in_it(
         assert "recordings/000002.wav" not in archive.read("record.html").decode()
 
 
-@pytest.mark.parametrize("now", [0.0, 1e300, BEGAN])
-def test_an_archive_can_be_made_at_any_time(state: Path, now: float) -> None:
+CENTURY_S = 100 * 365.25 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [(0.0, 1980), (1e300, 1980), (BEGAN, 2026), (BEGAN + CENTURY_S, 2107), (BEGAN + 50 * CENTURY_S, 2107)],
+)
+def test_an_archive_can_be_made_at_any_time(state: Path, now: float, expected: int) -> None:
     out = io.BytesIO()
     files.write_zip(record(state), out, now)
     with zipfile.ZipFile(out) as archive:
         year = archive.getinfo("record.json").date_time[0]
-    assert year == (2026 if now == BEGAN else 1980)
+    assert year == expected
 
 
 @pytest.mark.parametrize(
@@ -79,8 +85,9 @@ def test_an_archive_can_be_made_at_any_time(state: Path, now: float) -> None:
         (["--format", "json"], ("job-2.json", b"{")),
         (["--format", "zip"], ("job-2.zip", b"PK")),
         (["--out", "x.ZIP"], ("x.ZIP", b"PK")),
-        (["--out", "x.txt"], ("x.txt", b"<!DOCTYPE")),
-        (["--out", "x.html", "--format", "json"], ("x.html", b"{")),
+        (["--out", "x"], ("x", b"<!DOCTYPE")),
+        (["--out", "x.txt", "--format", "json"], ("x.txt", b"{")),
+        (["--out", "x.json", "--format", "json"], ("x.json", b"{")),
     ],
 )
 def test_the_file_is_named_by_what_it_is(
@@ -113,9 +120,11 @@ def test_standard_output_gets_the_record_and_nothing_else(
         (["--format", "zip", "--out", "-"], "--out -: a zip is not written to standard output"),
         (["--out", "there.html"], "there.html: exists already"),
         (["--out", "missing/a.html"], "missing/a.html: cannot be written: No such file or directory"),
-        (["--out", "folder", "--force"], "folder: is a folder"),
-        (["--out", "folder"], "folder: is a folder"),
-        (["--out", "", "--force"], ".: is a folder"),
+        (["--out", "folder", "--force"], "folder: cannot be written: is a folder"),
+        (["--out", "folder"], "folder: cannot be written: is a folder"),
+        (["--out", "", "--force"], ".: cannot be written: is a folder"),
+        (["--out", "x.txt"], "--out x.txt: no format has this ending (use .json, .html, .zip, or choose one with"),
+        (["--out", "x.html", "--format", "json"], "--out x.html: the ending is not that of --format json (leave"),
     ],
 )
 def test_where_nothing_is_written(

@@ -234,7 +234,8 @@ def test_audio_outside_windows_and_fast_frames_are_counted(assets: Path) -> None
             await client.audio(tone(0.2))
             await client.realtime(activityEnd={})
             await client.until("serverContent", "turnComplete")
-            simulator.save_audio(assets / "all.wav")
+            with (assets / "all.wav").open("wb") as file:
+                simulator.save_audio(file)
         return simulator.report()
 
     report = asyncio.run(run())

@@ -79,8 +79,9 @@ def test_what_is_not_recognised_follows_the_order_of_the_script() -> None:
 def test_a_useless_recording_of_a_question_recognises_nothing(tmp_path: Path, pcm: bytes) -> None:
     folder = small_assets(tmp_path / "a")
     (folder / "questions").mkdir()
-    sound.write_wav(folder / "questions" / "one.wav", pcm, 16000)
-    sound.write_wav(folder / "questions" / "two.wav", tone(1.0, rate=24000), 24000)
+    for name, heard, rate in (("one", pcm, 16000), ("two", tone(1.0, rate=24000), 24000)):
+        with (folder / "questions" / f"{name}.wav").open("wb") as file:
+            sound.write_wav(file, heard, rate)
     utterance = Utterance(1, 1, 1, 2, 0.0, pcm=bytearray(pcm + tone(1.0, rate=24000)))
     assert answer(Voice(folder), Ask(2, Entry("user"), utterance=utterance)).heard == "And that?"
 

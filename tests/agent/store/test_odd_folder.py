@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -109,19 +110,24 @@ def test_a_journal_that_is_no_file_is_set_aside(
 
 
 @pytest.mark.parametrize("name", ["spool", "spool/unsent", "spool/sent", "stills"])
-def test_a_folder_that_is_a_link_or_a_file_is_named_and_not_written_through(state: Path, name: str) -> None:
+def test_a_folder_that_is_a_link_or_a_file_is_set_aside_and_not_written_through(
+    state: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     outside = state.parent / "elsewhere"
     outside.mkdir(mode=0o755)
     (state / name).parent.mkdir(exist_ok=True)
     (state / name).symlink_to(outside)
-    with pytest.raises(ConfigError, match=rf"{name}: is a link"):
-        Records(Layout(state), limit_bytes=1, now=0.0)
-    assert list(outside.iterdir()) == []
-    assert mode(outside) == 0o755
-    (state / name).unlink()
-    (state / name).write_bytes(b"")
-    with pytest.raises(ConfigError, match=rf"{name}: is not a folder"):
-        Records(Layout(state), limit_bytes=1, now=0.0)
+    for count in (1, 2):
+        with talking(state) as store:
+            spoken(store, count)
+            store.settle(count, "answered", 103.0)
+            store.still(None, f"{count}.jpg", b"jpeg", 104.0)
+        assert list(outside.iterdir()) == []
+        assert mode(outside) == 0o755
+        assert caplog.text.count("is kept as") == count
+        if count == 1:
+            shutil.rmtree(state / name)
+            (state / name).write_bytes(b"")
 
 
 @pytest.mark.parametrize("make", ODD)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import wave
 from array import array
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hardware.ports import DeviceError
+from hardware.simulated import speakers
 from hardware.simulated.clock import run_virtual
 from hardware.simulated.room import Room
 from hardware.simulated.speakers import RoomSpeaker, WavSpeaker
@@ -18,6 +18,8 @@ from hardware.sound.playback import PlaybackBuffer
 from tests.support.simulated_box import answer, ignore, in_a_box, no_fault, voice, write_wav
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hardware.simulated.box import SimulatedBox
 
 
@@ -105,10 +107,12 @@ def test_a_wav_speaker_keeps_what_is_there_until_something_sounds(tmp_path: Path
     run_virtual(run())
 
 
-def test_a_full_disk_is_a_fault() -> None:
+def test_a_full_disk_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speakers, "create_private", lambda _: open("/dev/full", "wb"))  # noqa: PTH123, SIM115 - a device; closed by the speaker
+
     async def run() -> None:
         faults: list[DeviceError] = []
-        speaker = WavSpeaker(asyncio.get_running_loop(), Path("/dev/full"), PlaybackBuffer(0.0))
+        speaker = WavSpeaker(asyncio.get_running_loop(), tmp_path / "a.wav", PlaybackBuffer(0.0))
         speaker.start(ignore, faults.append)
         await asyncio.sleep(3)
         speaker.write(answer(2))
@@ -117,6 +121,37 @@ def test_a_full_disk_is_a_fault() -> None:
         assert {fault.problem for fault in faults} == {"cannot be written: No space left on device"}
 
     run_virtual(run())
+
+
+def test_a_recording_is_private_and_replaces_the_old_one_only_under_this_name(tmp_path: Path) -> None:
+    (tmp_path / "out.wav").write_bytes(b"old")
+    (tmp_path / "out.wav").chmod(0o644)
+    (tmp_path / "second name.wav").hardlink_to(tmp_path / "out.wav")
+
+    async def run() -> None:
+        speaker = WavSpeaker(asyncio.get_running_loop(), tmp_path / "out.wav", PlaybackBuffer(0.0))
+        speaker.start(ignore, no_fault)
+        speaker.write(answer(0.1))
+        await asyncio.sleep(1)
+        await speaker.aclose()
+
+    run_virtual(run())
+    assert frames_in(tmp_path / "out.wav") > 0
+    assert (tmp_path / "out.wav").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "second name.wav").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "/dev/null", "link.wav"])
+def test_a_wav_speaker_is_a_file_of_its_own(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine.wav").write_bytes(b"mine")
+    (tmp_path / "link.wav").symlink_to("mine.wav")
+
+    async def run() -> None:
+        with pytest.raises(DeviceError, match=r"cannot be written: is (a link|not a regular file)"):
+            WavSpeaker(asyncio.get_running_loop(), tmp_path / name)
+
+    run_virtual(run())
+    assert (tmp_path / "mine.wav").read_bytes() == b"mine"
 
 
 def test_a_wav_speaker_puts_each_sound_at_its_moment(tmp_path: Path) -> None:
