@@ -1,4 +1,4 @@
-"""``field-agent log``: lists, shows, plays and exports conversations. Reads only, even while the agent runs."""
+"""``field-agent log``: lists, shows, plays, exports and deletes conversations. All but deleting reads only."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import time
 from array import array
 from contextlib import closing
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.record import files, text
 from agent.record.record import NotKeptError, Record, load, open_journal
+from agent.store import erasing
+from agent.store.errors import StorageError
 from agent.store.folder import folder_of
 from agent.store.layout import Layout
 from agent.terminal import own_path, positive, shortened
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.config import Settings
+    from agent.store.erasing import Extent
     from agent.store.journal import Journal
     from agent.store.rows import TurnRow
     from hardware.ports import DeviceError, Speaker
@@ -61,6 +66,12 @@ def options(sub: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=FORMATS, help="default: the ending of FILE, else html")
     export.add_argument("--out", type=Path, metavar="FILE", help="default: job-N.FORMAT here; - for standard output")
     export.add_argument("--audio", action="store_true", help="put the recordings into the page (a zip always has them)")
+    delete = _action(actions, "delete", delete_some, "delete for good what was said; the agent must not run")
+    delete.add_argument("numbers", type=number, nargs="*", metavar="N", help="numbers of conversations")
+    delete.add_argument("--turn", type=number, metavar="N", help="only one turn, by its number, as show prints it")
+    delete.add_argument("--day", type=day, metavar="YYYY-MM-DD", help="what was said on this day")
+    delete.add_argument("--all", action="store_true", dest="everything", help="everything, damaged journals included")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
     for each in (play, export):
         each.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
@@ -88,11 +99,23 @@ def number(text: str) -> int:
     return int(positive(text))
 
 
+def day(text: str) -> tuple[float, float]:
+    """Return when a day begins and ends here (Unix); an option's type. Raises ArgumentTypeError."""
+    try:
+        begin = datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - in this machine's time zone
+        return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2026-05-12") from None
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the chosen action on the journal. Raises ConfigError, StorageError, NotKeptError, DeviceError."""
     path = arguments.config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
     settings = config.load(path)
     folder = arguments.state or folder_of(settings)
+    if arguments.action is delete_some:
+        delete_some(arguments, folder)
+        return 0
     with closing(open_journal(folder)) as journal:
         arguments.action(arguments, settings, folder, journal)
     return 0
@@ -160,6 +183,54 @@ def _format(arguments: argparse.Namespace) -> str:
 def _missing(record: Record) -> list[str]:
     gone = len(record.named()) - len(record.files())
     return [f"left out because no longer kept: {text.count(gone, 'file')}"] if gone else []
+
+
+# delete
+
+
+def delete_some(arguments: argparse.Namespace, folder: Path) -> None:
+    """Delete what was chosen, after asking. Raises ConfigError, NotKeptError, StorageError."""
+    chosen = [bool(arguments.numbers), arguments.turn is not None, arguments.day is not None, arguments.everything]
+    if sum(chosen) != 1:
+        raise ConfigError("log delete: name conversations, or one of --turn, --day and --all")
+    try:
+        open_journal(folder).close()  # here it is said if this is no state folder; nothing is made there
+    except StorageError:
+        if not arguments.everything:  # which deletes a damaged journal, too
+            raise
+    gone = erasing.erase_in(
+        Layout(folder), partial(_extent, arguments), partial(_agreed, yes=arguments.yes), time.time()
+    )
+    _print([f"deleted: {text.extent(gone)}" if gone else "nothing was deleted"])
+
+
+def _extent(arguments: argparse.Namespace, journal: Journal) -> Extent:
+    """Return what was chosen. Raises NotKeptError if it is not there."""
+    if arguments.everything:
+        return erasing.of_all(journal)
+    if arguments.day is not None:
+        extent = erasing.of_time(journal, *arguments.day)
+        if not extent:
+            raise NotKeptError("nothing was said on this day (list what there is: field-agent log --all)")
+        return extent
+    if arguments.turn is not None:
+        turn = journal.turn(arguments.turn)
+        if turn is None:
+            raise NotKeptError(f"turn {arguments.turn}: not in the log (turns are numbered by: field-agent log show N)")
+        return erasing.of_turn(journal, turn)
+    missing = [str(each) for each in arguments.numbers if journal.conversation(each) is None]
+    if missing:
+        raise NotKeptError(f"conversation {', '.join(missing)}: not in the log (list them: field-agent log --all)")
+    return erasing.of_conversations(journal, sorted(set(arguments.numbers)))
+
+
+def _agreed(extent: Extent, *, yes: bool) -> bool:
+    if yes:
+        return True
+    sys.stdout.write(f"This deletes {text.extent(extent)}, with recordings and pictures. It cannot be undone.\n")
+    sys.stdout.write("Type yes to delete it: ")
+    sys.stdout.flush()
+    return sys.stdin is not None and sys.stdin.readline().strip().lower() == "yes"
 
 
 # play

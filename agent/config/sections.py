@@ -208,6 +208,16 @@ class NoteSettings:
         high=100_000,
     )
     keep_days: int = setting(90, "How long conversations are kept; 0: for ever.", unit="days", low=0, high=3650)
+    keep_recordings_days: int = setting(
+        0,
+        "How long recordings of questions and answers are kept; 0: as long as their conversation.",
+        unit="days",
+        low=0,
+        high=3650,
+    )
+    keep_photos_days: int = setting(
+        0, "How long photos and pictures are kept; 0: as long as their conversation.", unit="days", low=0, high=3650
+    )
 
 
 @dataclass(frozen=True, slots=True)

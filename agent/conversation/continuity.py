@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLOCK_OFF_S = 600.0
+"""How far our clock may be from the service's while something is deleted by its age."""
 FORGET_EVERY_S = 86_400.0
 """How often a box that is never switched off deletes what is older than ``notes.keep_days``."""
 
@@ -99,10 +101,13 @@ class Continuity:
         self._begin_new()
         self.starting_over = connected
 
-    def connected(self, now: float) -> Catchup:
-        """Continue over a new connection; return what its session knows and must be told."""
+    def connected(self, now: float, service_time: float | None = None) -> Catchup:
+        """Continue over a new connection; return what its session knows and must be told.
+
+        ``service_time``: what time it is by the service (Unix), if that is known.
+        """
         self.starting_over = False
-        self._forget_old(now)
+        self._forget_old(now, service_time)
         return Catchup(self.session.known, missed_text(self.session.missed()), self.session.seed())
 
     def greeting(self) -> str:
@@ -130,11 +135,16 @@ class Continuity:
         tools = tuple(f"{call.name} returned {call.result}" for call in calls)
         return PastTurn(row.question or row.text, row.played or row.answer, tools, row.number)
 
-    def _forget_old(self, now: float) -> None:
-        """Delete what is too old, once a day, over TLS only: its certificate was valid, so the clock is about right."""
-        if self._settings.service.url.startswith("wss:") and now >= self._forget_at:
-            self._forget_at = now + FORGET_EVERY_S
-            self._store.forget(self._settings.notes.keep_days)
+    def _forget_old(self, now: float, service_time: float | None) -> None:
+        """Delete what is too old, once a day, if our clock is the service's: a certificate bears one months ahead."""
+        if service_time is None or now < self._forget_at:
+            return
+        off_s = abs(self._wall() - service_time)
+        if off_s > CLOCK_OFF_S:
+            log.warning("store: nothing is deleted by age: our clock and the service's differ by %.0f s", off_s)
+            return
+        self._forget_at = now + FORGET_EVERY_S
+        self._store.forget(self._settings.notes)
 
 
 def settled_rows(turns: list[TurnRow]) -> list[TurnRow]:

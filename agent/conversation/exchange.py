@@ -206,7 +206,7 @@ class Exchange:
 
     def _connected(self) -> None:
         """Continue the conversation over a new connection."""
-        catchup = self._continuity.connected(self._loop.time())
+        catchup = self._continuity.connected(self._loop.time(), self.link.service_time)
         self._delivery.connected(catchup.known, catchup.preface)
         if catchup.seed is not None:
             self._host.tell(notices.ConversationReplayed(len(catchup.seed)))

@@ -14,6 +14,7 @@ import logging
 import socket
 import ssl
 import time
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -133,6 +134,20 @@ class Connection(ClientConnection):
     def pace(self, bytes_per_s: int) -> None:
         """Limit the rate at which the kernel sends."""
         tcp_info.pace(self.transport.get_extra_info("socket"), bytes_per_s)
+
+    @property
+    def service_time(self) -> float | None:
+        """What time it is (Unix) by the service's answer to the handshake; None if it does not say, or is not known.
+
+        Only over TLS is it the service that says so.
+        """
+        told = self.response.headers.get("Date", "") if self.response is not None else ""
+        if self.transport.get_extra_info("ssl_object") is None:
+            return None
+        try:
+            return parsedate_to_datetime(told).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     @property
     def local_address_text(self) -> str:

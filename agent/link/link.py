@@ -103,6 +103,8 @@ class Link:
         self.connections = 0
         """How many connections became ready so far."""
         self.bytes_sent = 0
+        self.service_time: float | None = None
+        """What time it was (Unix) by the service when the present connection opened; None if it cannot be told."""
 
     # what others ask for
 
@@ -247,6 +249,7 @@ class Link:
         # The last connection's rate is better than no guess, but its best is no evidence for this connection.
         self.uplink = Uplink(min(self.uplink.rate, START_RATE))
         self._session.opened(now)
+        self.service_time = connection.service_time
         self._enter(LinkPhase.LIVE)
         self.failure = None
         self.connections += 1

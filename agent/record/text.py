@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from agent.record.record import Item, Record
+    from agent.store.erasing import Extent
     from agent.store.journal import Journal
     from agent.store.rows import ConversationRow
 
@@ -72,6 +73,13 @@ def listing(journal: Journal, limit: int | None, width: int) -> Iterator[str]:
         yield f"Notes: {len(unsent)} waiting, {len(unplayed)} answered and not played yet"
         for turn in (*unsent, *unplayed):
             yield f" turn {turn.number:>4}  {_note(turn)}"
+
+
+def extent(of: Extent) -> str:
+    """Return how much is deleted: "2 conversations, 9 turns (1 of them waits to be sent), 3 photos"."""
+    owed = f" ({count(of.owed, 'question')} not answered yet)" if of.owed else ""
+    parts = [count(len(of.conversations), "conversation")] if of.conversations else []
+    return ", ".join([*parts, f"{count(len(of.turns), 'turn')}{owed}", count(len(of.stills), "photo")])
 
 
 def happened(journal: Journal, row: ConversationRow) -> bool:

@@ -257,6 +257,7 @@ def _connected(name: str) -> sqlite3.Connection:
 def _write_ahead(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA foreign_keys = ON")
+    database.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     database.execute("PRAGMA journal_mode = WAL")
 
 

@@ -24,7 +24,9 @@ TURN_COLUMNS = frozenset(field.name for field in fields(TurnRow)) - {"number"}
 UNSENT = "state IN ('recording', 'waiting', 'asked')"
 """The turns that the service has not answered yet."""
 WITH_UNSENT = f"SELECT conversation FROM turn WHERE {UNSENT}"  # noqa: S608 - a constant
-OVER_BEFORE = f"last_at < ? AND number NOT IN ({WITH_UNSENT})"
+LATEST = "SELECT number, max(last_at) OVER (ORDER BY number) AS latest FROM conversation"
+OLD = f"SELECT number FROM ({LATEST}) WHERE latest < ? AND number NOT IN ({WITH_UNSENT}) ORDER BY number"  # noqa: S608 - constants
+OLD_EVENTS = "SELECT number FROM (SELECT number, max(at) OVER (ORDER BY number) AS latest FROM event) WHERE latest < ?"
 FIRST_STATES = {"spoken": "recording", "typed": "waiting", "unasked": "answered"}
 """The state in which a turn begins, by its kind; nothing is owed to the service for a turn that nobody asked for."""
 
@@ -180,26 +182,40 @@ class Journal:
         )
         return newest[::-1]
 
-    def stills_before(self, before: float) -> list[str]:
-        """Return the files of the stills that :meth:`forget` would delete."""
-        forgotten = f"SELECT number FROM conversation WHERE {OVER_BEFORE}"  # noqa: S608 - a constant
-        stills = self._all(StillRow, f"SELECT * FROM still WHERE conversation IN ({forgotten})", before)  # noqa: S608 - a constant
-        return [still.file for still in stills]
+    def old(self, before: float) -> list[int]:
+        """Return the conversations that ended before ``before``, oldest first, without those that are still owed.
 
-    def turns_before(self, before: float) -> list[TurnRow]:
-        """Return the turns that :meth:`forget` would delete."""
-        forgotten = f"SELECT number FROM conversation WHERE {OVER_BEFORE}"  # noqa: S608 - a constant
-        return self._all(TurnRow, f"SELECT * FROM turn WHERE conversation IN ({forgotten})", before)  # noqa: S608 - a constant
-
-    def forget(self, before: float) -> int:
-        """Delete events and conversations that ended before ``before``; return how many.
-
-        Conversations with a turn that is still owed to the service are kept.
+        One that came after a younger one is not old, whatever the clock said then.
         """
+        with self._described():
+            rows = self._database.execute(OLD, [before]).fetchall()
+        return [row[0] for row in rows]
+
+    def erase(
+        self,
+        conversations: Collection[int] = (),
+        turns: Collection[int] = (),
+        stills: Collection[StillRow] = (),
+        events: tuple[float, float] | None = None,
+    ) -> None:
+        """Delete these conversations with all that is in them, these turns, stills, and the events of this time."""
         with self._described(), self._transaction():
-            events = self._database.execute("DELETE FROM event WHERE at < ?", [before])
-            conversations = self._database.execute(f"DELETE FROM conversation WHERE {OVER_BEFORE}", [before])  # noqa: S608 - a constant
-            return events.rowcount + conversations.rowcount
+            execute = self._database.executemany
+            execute("DELETE FROM event WHERE conversation = ?", [[number] for number in conversations])
+            execute("DELETE FROM conversation WHERE number = ?", [[number] for number in conversations])
+            execute("DELETE FROM turn WHERE number = ?", [[number] for number in turns])
+            execute("DELETE FROM still WHERE number = ?", [[still.number] for still in stills])
+            execute("DELETE FROM event WHERE at >= ? AND at < ?", [events] if events else [])
+
+    def forget_events(self, before: float) -> int:
+        """Delete events from before ``before``, unless younger ones came before them; return how many."""
+        return self._write(f"DELETE FROM event WHERE number IN ({OLD_EVENTS})", before)  # noqa: S608 - a constant
+
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in the journal's files."""
+        with self._described():
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

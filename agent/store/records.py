@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
+from agent.store.erasing import damaged, erase, images, of_conversations
 from agent.store.errors import FULL, NEARLY_FULL, StorageError
 from agent.store.files import private_folder, read_own, write_whole
 from agent.store.folder import locked
@@ -21,8 +22,9 @@ from agent.store.spool import Spool
 from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
+    from agent.config import NoteSettings
     from agent.store.layout import Layout
     from agent.store.rows import TurnRow
 
@@ -33,6 +35,7 @@ FAILURES = (StorageError, OSError, LookupError, sqlite3.IntegrityError)
 
 A method that raised a StorageError which is ``passing`` may be called again; then it does what is still to be done.
 """
+DAY_S = 86_400.0
 BUSY_S = 0.25
 """How long a write waits for another process before it is put off: speech must reach the disk meanwhile."""
 ROOM_BYTES = 4_000_000
@@ -70,17 +73,32 @@ class Records:
         """Begin a conversation; everything that follows belongs to it."""
         self._conversation = self._journal.begin_conversation(model, at)
 
-    def forget(self, before: float) -> int:
-        """Delete conversations that ended before ``before``, with recordings and photos; return how many rows."""
-        stills, turns = self._journal.stills_before(before), self._journal.turns_before(before)
-        count = self._journal.forget(before)
-        for file in stills:
-            self._layout.still(file).unlink(missing_ok=True)
-        for row in turns:
-            self._spool.forget(row.number)
-            if row.still:
-                self._layout.picture(row.still).unlink(missing_ok=True)
-        return count
+    def forget(self, notes: NoteSettings, now: float) -> int:
+        """Delete what is older than ``notes`` allows; return how many conversations. ``now``: Unix."""
+        layout, journal = self._layout, self._journal
+        gone: list[int] = []
+        if notes.keep_days:
+            before = now - notes.keep_days * DAY_S
+            gone = journal.old(before)
+            erase(layout, journal, of_conversations(journal, gone))
+            journal.forget_events(before)
+            for path in damaged(layout):
+                if path.lstat().st_mtime < before:
+                    path.unlink()
+        unplayed = {row.number for row in journal.unplayed()}
+        for turn in self._turns_older_than(notes.keep_recordings_days, now):
+            if turn.number not in unplayed:
+                self._spool.forget(turn.number)
+        turns = list(self._turns_older_than(notes.keep_photos_days, now))
+        stills = [still for number in {turn.conversation for turn in turns} for still in journal.stills(number)]
+        for path in images(layout, turns, stills):
+            path.unlink(missing_ok=True)
+        return len(gone)
+
+    def _turns_older_than(self, days: int, now: float) -> Iterator[TurnRow]:
+        """Yield the turns of the conversations that are older than ``days``; none for 0."""
+        for number in self._journal.old(now - days * DAY_S) if days else ():
+            yield from self._journal.turns(number)
 
     def greeted(self) -> None:
         """Note that the initial message was sent."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from agent.config import NoteSettings
     from agent.store.rows import KeptAnswer, TurnRow
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,6 @@ WRITE_S = 0.5
 """How often speech is written and synced: half of the one second that a power cut may cost."""
 WRITE_BYTES = MICROPHONE_FORMAT.bytes_in(WRITE_S)
 MB = 1_000_000
-DAY_S = 86_400.0
 
 
 class Store:
@@ -72,16 +72,16 @@ class Store:
         at = self._wall()
         self._writer.keep(lambda: self._records.begin_conversation(model, at))
 
-    def forget(self, days: int) -> None:
-        """Delete conversations older than ``days``, with their recordings and photos; 0: delete nothing."""
-        before = self._wall() - days * DAY_S
+    def forget(self, notes: NoteSettings) -> None:
+        """Delete what is older than ``notes`` allows: conversations with all that is in them, recordings, photos."""
+        now = self._wall()
 
         def forgotten(count: int) -> None:
             if count:
-                log.info("store: %d conversations and events older than %d days were deleted", count, days)
+                log.info("store: %d conversations older than %d days were deleted", count, notes.keep_days)
 
-        if days:
-            self._writer.submit(lambda: self._records.forget(before), forgotten)
+        if notes.keep_days or notes.keep_recordings_days or notes.keep_photos_days:
+            self._writer.submit(lambda: self._records.forget(notes, now), forgotten)
 
     def greeted(self) -> None:
         """Note that the initial message was sent."""

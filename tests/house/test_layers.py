@@ -62,7 +62,7 @@ ROOMS = {
     "agent.vision": Room("agent.config agent.metrics agent.uplink hardware.ports", "pictures"),
     "agent.store": Room(
         "agent.config agent.errors agent.outside hardware.files hardware.ports",
-        "errors files folder journal layout rows store tunings wav",
+        "erasing errors files folder journal layout rows store tunings wav",
     ),
     "agent.record": Room(
         "agent.errors agent.outside agent.store agent.terminal hardware.files hardware.ports", "files record text"

@@ -77,7 +77,7 @@ class Script:
         self.journal("begin_conversation", "a-model", self.at)
         self.note(first + 3, first + 4, conversation + 1)
         self.journal("touch", conversation + 1, self.at)
-        self.journal("forget", self.at - 30.0)  # the first conversation, and its event
+        self.journal("erase", [conversation], [], [], (0.0, self.at - 30.0))
         for number in range(first, first + 3):
             self.spool("forget", number)
 

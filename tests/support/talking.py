@@ -129,6 +129,7 @@ class Up:
     """A link that takes whatever is sent."""
 
     ready = True
+    service_time: float | None = None
 
     def __init__(self, talk: Conversation) -> None:
         self.uplink, self.connections, self.renewed = talk.link.uplink, 1, 0

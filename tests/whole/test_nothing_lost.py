@@ -212,6 +212,7 @@ class Line:
         self.over = False  # ended, and not noticed yet
         self.failed = False
         self.connections = 0
+        self.service_time: float | None = None
         self.room = WIDE
         self.pipe: deque[Sent] = deque()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import os
 import sqlite3
 import wave
@@ -523,3 +524,71 @@ def test_a_number_that_no_log_has_is_wrong_usage(arguments: list[str], capsys: p
     with pytest.raises(SystemExit):
         cli.main(["log", *arguments])
     assert "is larger than any number in a log" in capsys.readouterr().err
+
+
+# deleting
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """Type ``answer`` when asked; the end of the input if it is empty."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+
+
+def test_a_conversation_is_deleted_after_it_was_asked_in_words(
+    state: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for answer in ("", "\n", "no\n", "y\n"):
+        asked(monkeypatch, answer)
+        told = said("delete", "2", "--state", state)
+        assert "1 conversation, 4 turns (1 question not answered yet), 2 photos" in told
+        assert "cannot be undone" in told
+        assert told.endswith("nothing was deleted\n")
+    asked(monkeypatch, "yes\n")
+    assert said("delete", "2", "--state", state).endswith(
+        "deleted: 1 conversation, 4 turns (1 question not answered yet), 2 photos\n"
+    )
+    assert "2: not in the log" in said("show", "2", "--state", state, code=NOT_KEPT)
+    assert "Wie spanne ich die Kette?" in said("show", "1", "--state", state)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "gone"),
+    [
+        (("1", "2"), "2 conversations, 5 turns (1 question not answered yet), 2 photos"),
+        (("--turn", "2"), "1 turn, 1 photo"),
+        (("--day", "2026-05-09"), "1 conversation, 1 turn, 0 photos"),
+        (("--all",), "2 conversations, 5 turns (1 question not answered yet), 2 photos"),
+    ],
+)
+def test_what_is_deleted_is_told(state: Path, said: Any, chosen: tuple[str, ...], gone: str) -> None:
+    assert said("delete", *chosen, "--yes", "--state", state) == f"deleted: {gone}\n"
+
+
+@pytest.mark.parametrize("chosen", [(), ("1", "--all"), ("--turn", "1", "--day", "2026-05-12")])
+def test_what_to_delete_is_named_in_one_way(state: Path, said: Any, chosen: tuple[str, ...]) -> None:
+    assert "name conversations, or one of" in said("delete", *chosen, "--yes", "--state", state, code=CONFIG)
+
+
+@pytest.mark.parametrize("chosen", [("9",), ("--turn", "9"), ("--day", "2020-01-01")])
+def test_what_is_not_there_is_not_deleted(state: Path, said: Any, chosen: tuple[str, ...]) -> None:
+    said("delete", *chosen, "--yes", "--state", state, code=NOT_KEPT)
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "today", "", "9999-12-31", "0001-01-01"])
+def test_a_day_that_no_calendar_has_is_wrong_usage(day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["log", "delete", "--day", day])
+    assert end.value.code == USAGE
+    assert "is not a day such as 2026-05-12" in capsys.readouterr().err
+
+
+def test_a_damaged_journal_is_deleted_with_everything_and_only_so(state: Path, said: Any) -> None:
+    (state / "journal.db").write_bytes(b"no database at all")
+    assert "journal" in said("delete", "1", "--yes", "--state", state, code=74)
+    said("delete", "--all", "--yes", "--state", state)
+    assert {path.name for path in state.rglob("*") if path.is_file()} == {"journal.db", "lock"}
+
+
+def test_nothing_is_made_where_there_is_no_log(tmp_path: Path, said: Any) -> None:
+    assert "holds no log" in said("delete", "--all", "--yes", "--state", tmp_path, code=CONFIG)
+    assert not (tmp_path / "journal.db").exists()

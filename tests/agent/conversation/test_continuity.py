@@ -17,6 +17,7 @@ from agent.wire.history import PastTurn
 from agent.wire.session import HANDLE_LIFE_S, Session
 
 if TYPE_CHECKING:
+    from agent.config import NoteSettings
     from agent.store.store import Store
 
 LAST_AT = 1_000_000.0
@@ -73,8 +74,8 @@ class Box:
     def greeted(self) -> None:
         self.greetings += 1
 
-    def forget(self, days: int) -> None:
-        self.forgotten.append(days)
+    def forget(self, notes: NoteSettings) -> None:
+        self.forgotten.append(notes.keep_days)
 
     def connect(self, now: float = NOW) -> None:
         self.session.setup(now)
@@ -281,11 +282,17 @@ def test_where_no_greeting_is_configured_none_is_noted() -> None:
 def test_what_is_too_old_is_forgotten_once_a_day() -> None:
     box = Box(notes={"keep_days": 5})
     for after_s, times in ((0.0, 1), (FORGET_EVERY_S - 1, 1), (FORGET_EVERY_S, 2)):
-        box.continuity.connected(NOW + after_s)
+        box.continuity.connected(NOW + after_s, box.now)
         assert box.forgotten == [5] * times
 
 
-def test_without_a_certificate_the_clock_is_not_trusted_and_nothing_is_forgotten() -> None:
-    box = Box(service={"url": "ws://127.0.0.1:1"})
-    box.continuity.connected(NOW)
+@pytest.mark.parametrize("off_s", [60 * 86_400.0, -60 * 86_400.0, 601.0, -601.0, None])
+def test_nothing_is_forgotten_unless_the_service_has_the_same_time(
+    off_s: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box()
+    box.continuity.connected(NOW, None if off_s is None else box.now - off_s)
     assert box.forgotten == []
+    assert ("differ by" in caplog.text) is (off_s is not None)
+    box.continuity.connected(NOW + 1, box.now)
+    assert len(box.forgotten) == 1, "as soon as the clock is right"

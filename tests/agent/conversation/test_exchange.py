@@ -128,7 +128,7 @@ class Around:
     # the continuity and the delivery, the dialogue and the outbox, which are told alike
 
     def connected(self, *known: Any) -> Catchup:
-        self.asked.append(("connected", *known[1:]))
+        self.asked.append(("connected", *(each for each in known[1:] if each is not None)))
         return self.catchup
 
     def connection_lost(self) -> list[Event]:
@@ -200,6 +200,7 @@ class Line:
     def __init__(self) -> None:
         self.ready = True
         self.connections = 0
+        self.service_time: float | None = None
         self.pumped = self.renewed = 0
 
     def pump(self) -> None:

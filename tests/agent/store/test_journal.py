@@ -153,7 +153,8 @@ def test_a_number_is_never_given_twice_even_when_its_turn_is_forgotten(journal: 
     for number in (5, 7):
         journal.update_turn(number, state="answered")
     assert journal.next_turn() == 8
-    assert journal.forget(1000.0) == 1
+    assert journal.old(1000.0) == [talk]
+    journal.erase([talk])
     with closing(again(journal)) as later:
         assert later.turn(7) is None
         assert later.next_turn() == 8
@@ -220,21 +221,33 @@ def test_what_is_old_is_forgotten_but_not_what_is_still_owed(journal: Journal) -
     journal.update_turn(1, state="answered")
     journal.update_turn(3, state="answered")
     journal.add_event(500.0, "new", "", answered)
-    assert journal.forget(before=300.0) == 3 + 1
+    assert journal.old(before=300.0) == [answered]
+    journal.erase([answered])
+    assert journal.forget_events(before=300.0) == 2
     assert [each.number for each in journal.conversations()] == [new, owed]
     assert journal.turns(answered) == journal.stills(answered) == journal.calls(answered) == []
     assert len(journal.turns(owed)) == len(journal.stills(owed)) == len(journal.calls(owed)) == 1
-    assert journal.events() == [EventRow(4, 500.0, "new", "", None)]
+    assert journal.events() == []
     journal.update_turn(2, state="answered")
-    assert journal.forget(before=300.0) == 1
-    assert journal.forget(before=300.0) == 0
+    assert journal.old(before=300.0) == [owed]
+
+
+def test_what_came_after_something_younger_is_not_old_whatever_the_clock_said(journal: Journal) -> None:
+    first, ahead, unset = (journal.begin_conversation("a-model", at) for at in (100.0, 900.0, 5.0))
+    for at in (100.0, 900.0, 5.0):
+        journal.add_event(at, "network", "", None)
+    assert journal.old(before=50.0) == []
+    assert journal.old(before=300.0) == [first]
+    assert journal.old(before=1000.0) == [first, ahead, unset]
+    assert journal.forget_events(before=300.0) == 1
+    assert [event.at for event in journal.events()] == [900.0, 5.0]
 
 
 def test_forgetting_is_all_or_nothing(journal: Journal, talk: int) -> None:
     journal.add_event(1.0, "old", "", talk)
     journal._database.execute("CREATE TRIGGER no BEFORE DELETE ON conversation BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(sqlite3.IntegrityError):
-        journal.forget(before=300.0)
+        journal.erase([talk], events=(0.0, 300.0))
     assert len(journal.events()) == 1
     assert not journal._database.in_transaction
 

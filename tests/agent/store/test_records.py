@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.config import NoteSettings
 from agent.errors import ConfigError
 from agent.store import records
 from agent.store.errors import StorageError
 from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.layout import Layout
-from agent.store.records import FAILURES, Records
+from agent.store.records import DAY_S, FAILURES, Records
 from agent.store.rows import KeptAnswer
 from tests.support.records import SPEECH, answered, opened, spoken, talking, turn, unsent
 
@@ -222,8 +223,42 @@ def test_what_is_old_is_forgotten_with_all_its_files(tmp_path: Path) -> None:
         store.still(1, "photo.jpg", b"jpeg", 104.0)
         store.begin_conversation("model", 500.0)
         spoken(store, 2, at=500.0)
-        assert store.forget(before=300.0) == 1
-        assert store.forget(before=300.0) == 0
+        notes = NoteSettings(keep_days=1)
+        assert store.forget(notes, 300.0 + DAY_S) == 1
+        assert store.forget(notes, 300.0 + DAY_S) == 0
     kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert kept == {"journal.db", "lock", "spool/unsent/000002.wav"}
     assert layout.unsent_recording(2).is_file()
+
+
+@pytest.mark.parametrize(
+    ("notes", "left"),
+    [
+        (NoteSettings(keep_days=0, keep_recordings_days=1), {"spool/000001.jpg", "stills/photo.jpg"}),
+        (NoteSettings(keep_days=0, keep_photos_days=1), {"spool/sent/000001.wav", "spool/sent/000001-answer.wav"}),
+    ],
+)
+def test_recordings_and_photos_may_be_kept_for_less_long_than_words(
+    tmp_path: Path, notes: NoteSettings, left: set[str]
+) -> None:
+    with talking(tmp_path) as store:
+        answered(store, 1)
+        store.picture(1, b"a picture")
+        store.still(1, "photo.jpg", b"jpeg", 104.0)
+        store.forget(notes, 200.0 + DAY_S)
+        assert Layout(tmp_path).answer(1).is_file(), "it was not played yet"
+        store.played(1, 105.0)
+        assert store.forget(notes, 200.0 + DAY_S) == 0
+        assert turn(tmp_path, 1).tokens == 7
+    kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == {"journal.db", "lock", *left}
+
+
+def test_a_damaged_journal_is_kept_as_long_as_a_conversation(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no database at all" * 100)
+    with talking(tmp_path) as store:
+        now = (tmp_path / "journal.db.damaged-1").stat().st_mtime
+        store.forget(NoteSettings(keep_days=2), now + DAY_S)
+        assert (tmp_path / "journal.db.damaged-1").exists()
+        store.forget(NoteSettings(keep_days=2), now + 3 * DAY_S)
+        assert not (tmp_path / "journal.db.damaged-1").exists()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.config import NoteSettings
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from agent.store.store import WRITE_BYTES, Store
@@ -183,14 +184,14 @@ def test_what_is_old_is_forgotten_if_it_is_to_be(
         store.begin_conversation("old")
         now = 4 * 86_400.0
         store.begin_conversation("new")
-        store.forget(days)
+        store.forget(NoteSettings(keep_days=days))
         await store.aclose()
 
     with caplog.at_level("INFO", "agent.store"):
         play(scene())
     with closing(Journal(Layout(tmp_path).journal, read_only=True)) as journal:
         assert len(journal.conversations()) == kept
-    assert ("1 conversations and events older than 3 days were deleted" in caplog.text) == (kept == 1)
+    assert ("1 conversations older than 3 days were deleted" in caplog.text) == (kept == 1)
 
 
 def test_what_nobody_waits_for_is_on_disk_as_well(tmp_path: Path) -> None:
