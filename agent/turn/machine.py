@@ -121,6 +121,7 @@ class Turn:
             case (
                 events.NoiseChanged()
                 | events.TrustChanged()
+                | events.HearsAgain()
                 | events.LagChanged()
                 | events.FaultRaised()
                 | events.FaultCleared()
@@ -336,8 +337,6 @@ class Turn:
     def _drained(self, now: float) -> list[effects.Effect]:
         if not self.phase.playing:
             return []
-        if self.phase is Phase.ANSWERING and not self.condition.trusted:
-            self._news.add(Topic.ONE_WAY)
         return self._rest_after_answer(now)
 
     def _answer_complete(self) -> list[effects.Effect]:
@@ -434,7 +433,12 @@ class Turn:
 
     def _condition_changed(
         self,
-        event: events.NoiseChanged | events.TrustChanged | events.LagChanged | events.FaultRaised | events.FaultCleared,
+        event: events.NoiseChanged
+        | events.TrustChanged
+        | events.HearsAgain
+        | events.LagChanged
+        | events.FaultRaised
+        | events.FaultCleared,
     ) -> None:
         match event:
             case events.NoiseChanged():
@@ -443,6 +447,8 @@ class Turn:
                     self._news.add(Topic.NOISE)
             case events.TrustChanged():
                 self.condition.trusted = event.trusted
+            case events.HearsAgain():
+                self._hears_again(missed=event.missed)
             case events.LagChanged():
                 self.condition.behind = event.behind
             case events.FaultRaised():
@@ -452,6 +458,12 @@ class Turn:
                 self.condition.faults.discard(event.name)
             case _:
                 assert_never(event)
+
+    def _hears_again(self, *, missed: bool) -> None:
+        """Have it told that the box hears, if it does; who silenced the answer knows."""
+        hears = self.phase is Phase.LISTENING and self._hands_free and not self.condition.noisy
+        if hears and not self._declined and (missed or not self.condition.trusted):
+            self._news.add(Topic.ONE_WAY)
 
     # time
 
@@ -468,7 +480,7 @@ class Turn:
     def _expired(self, timer: _Timer, now: float) -> list[effects.Effect]:
         match timer:
             case _Timer.IDLE:
-                return [effects.Play(Earcon.ASLEEP), *self._sleep(now)]
+                return [effects.Play(Earcon.ASLEEP, self._news.parting(now)), *self._sleep(now)]
             case _Timer.UTTERANCE:
                 return self._end_utterance(now)
             case _Timer.RELEASED:

@@ -44,6 +44,7 @@ from agent.turn.events import (
     Event,
     FaultCleared,
     FaultRaised,
+    HearsAgain,
     LagChanged,
     LinkChanged,
     NoiseChanged,
@@ -57,7 +58,15 @@ from agent.turn.events import (
     Typed,
 )
 from agent.turn.gestures import HOLD_S, Down, Gesture, Gestures, Hold, HoldEnd, Settled, Tap
-from agent.turn.machine import AWAY_GRACE_S, CUT_GRACE_S, HOLD_PRE_ROLL_S, OFFER_MOST_S, OFFER_S, RELEASE_TAIL_S, Turn
+from agent.turn.machine import (
+    AWAY_GRACE_S,
+    CUT_GRACE_S,
+    HOLD_PRE_ROLL_S,
+    OFFER_MOST_S,
+    OFFER_S,
+    RELEASE_TAIL_S,
+    Turn,
+)
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from agent.voice.phrase import Phrase
@@ -1045,6 +1054,8 @@ EVENTS: list[Event] = [
     NoiseChanged(noisy=False),
     TrustChanged(trusted=True),
     TrustChanged(trusted=False),
+    HearsAgain(missed=True),
+    HearsAgain(missed=False),
     Tick(),
 ]
 MODES: list[dict[str, Any]] = [
@@ -1259,12 +1270,52 @@ def test_an_answer_that_no_voice_can_stop_looks_different() -> None:
     assert box.turn.rhythm is Rhythm.ANSWERING
 
 
-def test_when_the_box_hears_again_is_told_after_each_answer_that_no_voice_could_stop_and_why_once() -> None:
+def test_when_the_box_hears_again_is_told_after_each_one_way_answer_and_why_is_said_once_as_it_falls_asleep() -> None:
     box = awake()
     box.send(TrustChanged(trusted=False))
-    for told in ([Play(Earcon.LISTENING, (Phrase.HOLD_TO_INTERRUPT,))], [Play(Earcon.LISTENING)]):
-        box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
-        assert box.send(Drained()) == told
+    for why in ((Phrase.HOLD_TO_INTERRUPT,), ()):
+        for _ in range(2):
+            box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
+            assert box.send(Drained()) == []
+            assert box.send(HearsAgain(missed=False)) == [Play(Earcon.LISTENING)]
+            assert box.wait(1) == []
+        assert Play(Earcon.ASLEEP, why) in box.wait(30)
+        box.tap()
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_where_voices_are_told_from_the_answer_it_is_told_only_that_one_was_missed(*, missed: bool) -> None:
+    box = awake()
+    box.send(TrustChanged(trusted=True))
+    assert box.send(HearsAgain(missed)) == [Play(Earcon.LISTENING)] * missed
+
+
+def test_a_box_that_does_not_hear_without_the_button_does_not_say_that_it_does() -> None:
+    loud = awake()
+    loud.send(TrustChanged(trusted=False), NoiseChanged(noisy=True))
+    pressed = Box(mode="push-to-talk")
+    pressed.send(TrustChanged(trusted=False))
+    pressed.press()
+    assert pressed.is_in(Phase.LISTENING)
+    for box in (loud, pressed):
+        box.send(HearsAgain(missed=True))
+        assert Play(Earcon.LISTENING) not in box.wait(0.1) + box.release() + box.wait(1)
+
+
+def test_who_silenced_an_answer_knows_that_the_box_hears_again() -> None:
+    box = answering()
+    box.send(TrustChanged(trusted=False))
+    box.tap()
+    assert CutAnswer() in box.wait(1)
+    assert box.send(HearsAgain(missed=True)) == []
+
+
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.LISTENING})
+def test_that_the_box_hears_again_is_told_only_while_it_listens(phase: Phase) -> None:
+    box = in_phase(phase)
+    box.send(TrustChanged(trusted=False))
+    assert box.send(HearsAgain(missed=True)) == []
+    assert Play(Earcon.LISTENING) not in box.wait(0.1)
 
 
 # nothing is left behind
