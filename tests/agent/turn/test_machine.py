@@ -1290,6 +1290,17 @@ def test_where_voices_are_told_from_the_answer_it_is_told_only_that_one_was_miss
     assert box.send(HearsAgain(missed)) == [Play(Earcon.LISTENING)] * missed
 
 
+def test_where_a_tap_opens_no_ear_an_answer_that_came_meanwhile_follows_at_once() -> None:
+    box = Box(mode="push-to-talk")
+    box.press()
+    box.wait(1)
+    box.release()
+    box.wait(1)
+    box.send(Delivered(), AnswerBegan(), NotesChanged(0, 1), AnswerGenerated())
+    assert PlayAnswers() in box.send(Drained())
+    assert box.is_in(Phase.ANSWERING)
+
+
 def test_a_box_that_does_not_hear_without_the_button_does_not_say_that_it_does() -> None:
     loud = awake()
     loud.send(TrustChanged(trusted=False), NoiseChanged(noisy=True))
