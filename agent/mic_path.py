@@ -11,7 +11,7 @@ from agent.hearing.ear import Ear
 from agent.hearing.endpointer import Edge
 from agent.turn import events
 from agent.turn.phase import Phase
-from hardware.ports import MICROPHONE_FORMAT, Echo, Trust
+from hardware.ports import MICROPHONE_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +137,4 @@ class MicPath:
         chosen = self._settings.turn.barge_in
         if chosen == "voice":
             return False
-        if chosen == "auto" and heard.echo is Echo.NONE and heard.trust is Trust.SHAKEN:
-            return False  # in a pause of the answer: the canceller knew the echo, so that it is over now
         return not heard.trusted or (chosen == "button" and self._speaker.audible)

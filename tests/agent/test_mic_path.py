@@ -461,32 +461,6 @@ def heard(pcm: bytes, trust: Trust, echo: Echo) -> MicChunk:
     return MicChunk(pcm, pcm, trust, echo=echo, cleaned_dbfs=-30.0)
 
 
-@pytest.mark.parametrize(
-    ("barge_in", "trust", "echo", "hears"),
-    [
-        ("auto", Trust.SHAKEN, Echo.NONE, True),
-        ("auto", Trust.SHAKEN, Echo.CLEAR, False),
-        ("auto", Trust.LEARNING, Echo.NONE, False),
-        ("auto", Trust.POOR, Echo.NONE, False),
-        ("auto", Trust.WITHDRAWN, Echo.NONE, False),
-        ("auto", Trust.ABSENT, Echo.UNKNOWN, False),
-        ("button", Trust.SHAKEN, Echo.NONE, False),
-    ],
-)
-def test_in_a_pause_of_an_answer_a_voice_is_heard_if_the_canceller_knew_its_echo(
-    barge_in: str, trust: Trust, echo: Echo, *, hears: bool
-) -> None:
-    async def scene() -> None:
-        box = Box(Phase.ANSWERING, turn={"barge_in": barge_in})
-        box.audible = True
-        for _ in range(START):
-            await asyncio.sleep(CHUNK_S)
-            box.path.chunk(heard(VOICE, trust, echo))
-        assert box.told == ([SpeechStarted(0.6)] if hears else [])
-
-    at_a_box(scene)
-
-
 def test_a_sentence_that_runs_over_the_end_of_an_answer_begins_where_it_was_told_from_the_echo() -> None:
     async def scene() -> None:
         box = Box()
