@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from agent.hearing.acoustics import Acoustics
+from agent.hearing.deafness import Deafness
 from agent.hearing.ear import Ear
 from agent.hearing.endpointer import Edge
 from agent.turn import events
@@ -46,12 +47,14 @@ class MicPath:
         self._loop = asyncio.get_running_loop()
         self._echo_until = 0.0
         self._speech_ended_at = 0.0  # set while the endpointer's END is being handled
+        self._deafness = Deafness()
         self.ear = Ear(settings)
         self.acoustics = Acoustics(settings.turn, dispatch, devices.microphone.false_alarm)
 
     def open(self, on_chunk: Callable[[MicChunk], None], on_fault: Callable[[DeviceError], None]) -> None:
         """Open the microphone; ``on_chunk`` must pass each chunk to :meth:`chunk`."""
         self.ear.forget()
+        self._deafness.forget()
         self._microphone.start(on_chunk, on_fault)
 
     def close(self) -> None:
@@ -66,7 +69,8 @@ class MicPath:
         """
         now = self._loop.time()
         sounding = self._sounding(now)
-        edge = self.ear.feed(heard, deaf=sounding and self._deaf(heard))
+        deaf = sounding and self._deaf(heard)
+        edge = self.ear.feed(heard, deaf=deaf, sounding=sounding)
         if self.ear.overheard:
             self._microphone.overheard()
         learn = not sounding and self._turn.phase is not Phase.TALKING
@@ -81,6 +85,7 @@ class MicPath:
             self._speech_started()
         elif edge is Edge.END:
             self._speech_ended(now)
+        self._watch_deafness(heard, deaf=deaf, sounding=sounding)
         self._conversation.dialogue.watch_playback(now)
 
     def end_utterance(self) -> None:
@@ -91,15 +96,18 @@ class MicPath:
         self._conversation.end_utterance(ended_at, listening=self._turn.phase.listening)
 
     def _speech_started(self) -> None:
-        chosen = self._settings.endpointer
         over_answer = self._turn.phase is Phase.ANSWERING
         was_open = self._conversation.recording is not None
-        self._dispatch(
-            events.SpeechStarted((chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000)
-        )
+        self._dispatch(events.SpeechStarted(self._pre_roll_s(over_answer=over_answer)))
         opened = None if was_open else self._conversation.recording
         if opened is not None:
             self.acoustics.begun(opened.number, self._loop.time(), over_answer=over_answer)
+
+    def _pre_roll_s(self, *, over_answer: bool) -> float:
+        """How far back an utterance begins: a little before its voice, or where that began while the box was deaf."""
+        chosen = self._settings.endpointer
+        usual_s = (chosen.barge_in_pre_roll_ms if over_answer else chosen.pre_roll_ms) / 1000
+        return max(usual_s, self.ear.reach_s)
 
     def _speech_ended(self, now: float) -> None:
         self._speech_ended_at = now - self._settings.endpointer.end_silence_ms / 1000
@@ -108,6 +116,15 @@ class MicPath:
             self.acoustics.ended(recording.number, MICROPHONE_FORMAT.seconds_in(len(recording.pcm)))
         self._dispatch(events.SpeechEnded())
         self._speech_ended_at = 0.0
+
+    def _watch_deafness(self, heard: MicChunk, *, deaf: bool, sounding: bool) -> None:
+        if self._conversation.recording is not None:
+            self._deafness.forget()
+            return
+        voice = self.ear.overheard if deaf else self.ear.voiced
+        missed = self._deafness.over(heard, deaf=deaf, sounding=sounding, voice=voice)
+        if missed is not None:
+            self._dispatch(events.HearsAgain(missed))
 
     def _sounding(self, now: float) -> bool:
         """Whether the microphone may hear the box's own sound."""

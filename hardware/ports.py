@@ -57,7 +57,8 @@ class Trust(Enum):
 class Echo(Enum):
     """What the canceller made of a chunk, while an echo may sound or not."""
 
-    NONE = auto()  # nothing plays that could echo
+    UNKNOWN = auto()  # there is no canceller
+    NONE = auto()  # nothing has played for longer than an echo lasts
     CLEAR = auto()  # something plays, and hardly anything was taken out: what is heard is somebody else
     MIXED = auto()  # part of it was taken out
     RESIDUE = auto()  # so much was taken out that what is left is the rest of an echo
@@ -92,7 +93,9 @@ class MicChunk:
     @classmethod
     def plain(cls, pcm: bytes, *, trusted: bool) -> MicChunk:
         """Return ``pcm``, captured without a canceller, for both listeners; ``trusted`` if it holds no echo."""
-        return cls(pcm, pcm, Trust.ECHO_FREE if trusted else Trust.ABSENT)
+        if trusted:
+            return cls(pcm, pcm, Trust.ECHO_FREE)
+        return cls(pcm, pcm, Trust.ABSENT, echo=Echo.UNKNOWN)
 
 
 AUDIO_LIBRARIES = ("sounddevice", "numpy")

@@ -15,10 +15,12 @@ from hardware.ports import CHUNK_S, Echo
 if TYPE_CHECKING:
     from hardware.ports import MicChunk
 
+NO_ECHO = (Echo.NONE, Echo.UNKNOWN)
 NOTHING = Weight(0.0, sure=False)
 YOUNG = {echo: Weight(1.0, sure=echo is not Echo.RESIDUE) for echo in Echo}
 """Before the trust has settled."""
 OVER_ANSWER = {
+    Echo.UNKNOWN: PLAIN,
     Echo.NONE: PLAIN,
     Echo.CLEAR: Weight(3.0, sure=True),
     Echo.MIXED: Weight(1.5, sure=True),
@@ -47,17 +49,20 @@ class Evidence:
         self._background_dbfs = SILENCE_DBFS
         self._settled_s = 0.0
 
-    def weigh(self, heard: MicChunk, *, speaking: bool) -> Weight:
-        """Return what ``heard`` counts for, if it is voiced; ``speaking``: it is part of an utterance."""
-        if heard.echo is not Echo.NONE:
+    def weigh(self, heard: MicChunk, *, speaking: bool, sounding: bool = True) -> Weight:
+        """Return what ``heard`` counts for, if it is voiced.
+
+        ``speaking``: it is part of an utterance. ``sounding``: the box sounds, or its echo may; else it is silence.
+        """
+        if heard.echo not in NO_ECHO:
             self._settled_s = self._settled_s + CHUNK_S if heard.trusted else 0.0
-        weight = self._weight(heard)
+        weight = self._weight(heard) if sounding else PLAIN
         if not speaking:
             self._learn(heard.cleaned_dbfs)
         return weight
 
     def _weight(self, heard: MicChunk) -> Weight:
-        if heard.echo is Echo.NONE:
+        if heard.echo in NO_ECHO:
             return PLAIN
         if heard.cleaned_dbfs < self._background_dbfs + STAND_OUT_DB:
             return NOTHING

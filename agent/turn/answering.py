@@ -77,11 +77,7 @@ class Answering:
 
     def _drained(self, now: float) -> list[effects.Effect]:
         box = self._box
-        if not box.phase.playing:
-            return []
-        if box.phase is Phase.ANSWERING and not box.condition.trusted:
-            box.news.add(Topic.ONE_WAY)
-        return box.rest_after_answer(now)
+        return box.rest_after_answer(now) if box.phase.playing else []
 
     def _interrupted(self, now: float) -> list[effects.Effect]:
         box = self._box

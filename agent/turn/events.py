@@ -107,6 +107,13 @@ class TrustChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class HearsAgain:
+    """The box sounded, no voice could be told from that, and now it hears; ``missed``: somebody may have spoken."""
+
+    missed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LagChanged:
     """The technician's speech reaches the service much later than it is spoken, or in time again."""
 
@@ -149,6 +156,7 @@ Event = (
     | StillKept
     | NoiseChanged
     | TrustChanged
+    | HearsAgain
     | LagChanged
     | FaultRaised
     | FaultCleared

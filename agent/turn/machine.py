@@ -127,6 +127,7 @@ class Turn:
         | events.LinkChanged
         | events.NoiseChanged
         | events.TrustChanged
+        | events.HearsAgain
         | events.LagChanged
         | events.FaultRaised
         | events.FaultCleared,
@@ -144,6 +145,8 @@ class Turn:
                     box.news.add(Topic.NOISE)
             case events.TrustChanged():
                 condition.trusted = event.trusted
+            case events.HearsAgain():
+                self._hears_again(missed=event.missed)
             case events.LagChanged():
                 condition.behind = event.behind
             case events.FaultRaised():
@@ -164,6 +167,13 @@ class Turn:
             box.timers.setdefault(Timer.LINGER, now + box.settings.linger_s)
         self._answering.link_changed(before, now)
 
+    def _hears_again(self, *, missed: bool) -> None:
+        """Have it told that the box hears, if it does; who silenced the answer knows."""
+        box, condition = self._box, self.condition
+        hears = box.phase is Phase.LISTENING and box.hands_free and not condition.noisy
+        if hears and not box.offer.declined and (missed or not condition.trusted):
+            box.news.add(Topic.ONE_WAY)
+
     # time
 
     def _tick(self, now: float) -> list[effects.Effect]:
@@ -181,7 +191,7 @@ class Turn:
         box = self._box
         match timer:
             case Timer.IDLE:
-                return [effects.Play(Earcon.ASLEEP), *box.sleep(now)]
+                return [effects.Play(Earcon.ASLEEP, box.news.parting(now)), *box.sleep(now)]
             case Timer.UTTERANCE:
                 return box.end_utterance(now)
             case Timer.RELEASED:

@@ -31,7 +31,7 @@ class Topic(Enum):
     SAVED = auto()  # a question that cannot be sent is kept
     NO_ANSWER = auto()  # a question was sent, and not answered
     CUT = auto()  # the rest of an answer did not come
-    ONE_WAY = auto()  # no voice could interrupt the answer that is over; now the box hears again
+    ONE_WAY = auto()  # no voice could be heard while the box sounded; now it hears again
     CONNECTED = auto()  # after the box had said that nothing could be sent
 
 
@@ -47,6 +47,7 @@ class News:
         self._condition = condition
         self._topics: dict[tuple[Topic, str], None] = {}  # in order, each once
         self._said_at = dict.fromkeys(SELDOM_S, -inf)
+        self._one_way = False  # no voice could be heard while the box sounded, and why was not said yet
         self.told_away = False
         """Whether the technician was told, in effect, that there is no connection."""
 
@@ -59,6 +60,11 @@ class News:
         self.told_away = False
         if heard:
             self.add(Topic.CONNECTED)
+
+    def parting(self, now: float) -> Words:
+        """Return what to say as the box falls asleep, when the words cover nothing that the technician says."""
+        why, self._one_way = self._one_way, False
+        return (Phrase.HOLD_TO_INTERRUPT,) if why and self._due_again(Topic.ONE_WAY, now) else ()
 
     def due(self, now: float, *, awake: bool) -> list[effects.Play]:
         """Return what is to be said now, and forget it; ``awake``: the box listens."""
@@ -77,7 +83,7 @@ class News:
                 said = condition.noisy and self._due_again(topic, now)
                 return effects.Play(Earcon.HOLD_TO_TALK, (Phrase.TOO_LOUD_HOLD_BUTTON,)) if said else None
             case Topic.ONE_WAY:
-                return None if condition.trusted else self._hears_again(now)
+                return self._hears_again()
             case Topic.SAVED:
                 return self._saved() if condition.notes else None
             case Topic.NO_ANSWER:
@@ -98,9 +104,9 @@ class News:
     def _told_why(self) -> None:
         self.told_away = self._condition.link is not LinkState.UP
 
-    def _hears_again(self, now: float) -> effects.Play:
-        words = (Phrase.HOLD_TO_INTERRUPT,) if self._due_again(Topic.ONE_WAY, now) else ()
-        return effects.Play(Earcon.LISTENING, words)
+    def _hears_again(self) -> effects.Play:
+        self._one_way |= not self._condition.trusted
+        return effects.Play(Earcon.LISTENING)
 
     def _due_again(self, topic: Topic, now: float) -> bool:
         due = now - self._said_at[topic] >= SELDOM_S[topic]

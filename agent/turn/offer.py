@@ -22,7 +22,8 @@ class Offer:
         """Use ``timers``, which entering a phase replaces."""
         self._timers = timers
         self._until = 0.0  # when they begin at the latest
-        self._declined = False
+        self.declined = False
+        """Whether the technician silenced an answer, and has asked nothing since."""
 
     @property
     def open(self) -> bool:
@@ -31,7 +32,7 @@ class Offer:
 
     def begin(self, now: float) -> None:
         """Play the answers that wait after some silence: who presses to ask something goes first."""
-        if not self._declined and not self.open:
+        if not self.declined and not self.open:
             self._timers[Timer.OFFER], self._until = now + OFFER_S, now + OFFER_MOST_S
 
     def voiced(self, now: float) -> None:
@@ -41,8 +42,8 @@ class Offer:
 
     def decline(self) -> None:
         """The technician silenced an answer: those that wait do not begin by themselves."""
-        self._declined = True
+        self.declined = True
 
     def renew(self) -> None:
         """The technician woke the box or asked something: answers are offered again."""
-        self._declined = False
+        self.declined = False

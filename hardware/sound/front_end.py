@@ -83,7 +83,7 @@ class FrontEnd:
             level_dbfs,
             (first.clipping + block.clipping) / 2,
             dead=self._zeros_s >= DEAD_S,
-            echo=echo_in(level_dbfs, cleaned_dbfs) if self._meter.active else Echo.NONE,
+            echo=self._echo(level_dbfs, cleaned_dbfs),
             cleaned_dbfs=cleaned_dbfs,
         )
 
@@ -102,6 +102,11 @@ class FrontEnd:
     def doubt(self) -> None:
         """Report a gap, or a card that was opened again: the echo may come at another time; from any thread."""
         self._notes.extend((self._hushed.reset, self._meter.doubt, self._gate.doubt))
+
+    def _echo(self, level_dbfs: float, cleaned_dbfs: float) -> Echo:
+        if not self._hushed.present:
+            return Echo.UNKNOWN
+        return echo_in(level_dbfs, cleaned_dbfs) if self._meter.active else Echo.NONE
 
     def _clean(self, captured: Samples, played: Samples) -> _Block:
         near, far = self._near.convert(captured), self._far.convert(played)

@@ -11,10 +11,10 @@ from agent import config
 from agent.hearing import ear
 from agent.metrics import TurnRecord
 from agent.mic_path import ECHO_S, MicPath
-from agent.turn.events import Event, SpeechEnded, SpeechStarted
+from agent.turn.events import Event, HearsAgain, SpeechEnded, SpeechStarted
 from agent.turn.phase import Phase
 from agent.uplink.utterance import Kind, Utterance
-from hardware.ports import CHUNK_BYTES, CHUNK_S, MicChunk
+from hardware.ports import CHUNK_BYTES, CHUNK_S, Echo, MicChunk, Trust
 from hardware.simulated.clock import run_virtual
 from tests.support.stage import play, stage
 
@@ -414,6 +414,74 @@ def test_what_sounds_like_a_voice_while_deaf_reaches_the_microphone() -> None:
         assert box.microphone.overheards == 1
         await box.hears(SILENCE, 20, trusted=False)
         assert box.microphone.overheards == 1
+
+    at_a_box(scene)
+
+
+def test_after_its_own_words_the_box_tells_that_it_hears_again() -> None:
+    async def scene() -> None:
+        box = Box()
+        box.audible = True
+        await box.hears(VOICE, 100, trusted=False)
+        box.audible = False
+        await box.hears(SILENCE, 40, trusted=False)
+        assert box.told == [HearsAgain(missed=True)]
+
+    at_a_box(scene)
+
+
+def test_who_speaks_as_its_words_end_is_recorded_and_nothing_is_told() -> None:
+    async def scene() -> None:
+        box = Box()
+        box.audible = True
+        await box.hears(VOICE, 100, trusted=False)
+        box.audible = False
+        await box.hears(VOICE, 30, trusted=False)
+        assert box.told == [SpeechStarted(0.4)]
+        await box.hears(SILENCE, 60, trusted=False)
+        assert box.told == [SpeechStarted(0.4), SpeechEnded()]
+
+    at_a_box(scene)
+
+
+def test_words_in_which_no_chunk_was_deaf_are_not_told_of_nor_those_before_the_microphone_was_opened() -> None:
+    async def scene() -> None:
+        box = Box()
+        box.audible = True
+        await box.hears(SILENCE, 100, trusted=True)
+        box.audible = False
+        await box.hears(SILENCE, 40, trusted=True)
+        box.audible = True
+        await box.hears(SILENCE, 100, trusted=False)
+        box.path.open(box.path.chunk, lambda _: None)
+        box.audible = False
+        await box.hears(SILENCE, 40, trusted=False)
+        assert box.told == []
+
+    at_a_box(scene)
+
+
+def heard(pcm: bytes, trust: Trust, echo: Echo) -> MicChunk:
+    return MicChunk(pcm, pcm, trust, echo=echo, cleaned_dbfs=-30.0)
+
+
+def test_a_sentence_that_runs_over_the_end_of_an_answer_begins_where_it_was_told_from_the_echo() -> None:
+    async def scene() -> None:
+        box = Box()
+        box.audible = True
+        for pcm, chunks in ((SILENCE, 50), (VOICE, 40)):
+            for _ in range(chunks):
+                await asyncio.sleep(CHUNK_S)
+                box.path.chunk(heard(pcm, Trust.SHAKEN, Echo.MIXED))
+        box.audible = False
+        while not box.told:
+            await asyncio.sleep(CHUNK_S)
+            box.path.chunk(heard(VOICE, Trust.SHAKEN, Echo.CLEAR))
+        (started,) = box.told
+        assert isinstance(started, SpeechStarted)
+        assert 1.1 < started.pre_roll_s < 1.4
+        assert box.recording is not None
+        assert box.recording.pcm == VOICE * round(started.pre_roll_s / CHUNK_S)
 
     at_a_box(scene)
 

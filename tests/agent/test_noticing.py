@@ -53,9 +53,10 @@ def test_each_move_is_told_as_one_notice_or_not_at_all(move: Event | Effect, tol
 
 def test_what_is_never_told_is_nobodys_business_outside() -> None:
     quiet = {"Down", "Typed", "LinkChanged", "Tick", "Connect", "Disconnect", "FinishAnswer", "SaveNote"}
-    quiet |= {"CancelCatchUp", "TakeStill", "PauseAnswer", "ResumeAnswer"}
+    quiet |= {"CancelCatchUp", "TakeStill", "PauseAnswer", "ResumeAnswer", "HearsAgain"}
     values = {"count": 1, "first": True, "pre_roll_s": 0.0, "text": "", "waiting": 0, "answered": 0, "state": None}
-    values |= {"noisy": True, "trusted": True, "behind": True, "name": "camera", "on": True, "earcon": Earcon.SAVED}
+    values |= dict.fromkeys(("noisy", "trusted", "missed", "behind", "on"), True)
+    values |= {"name": "camera", "earcon": Earcon.SAVED}
     for kind in (*get_args(Event), *get_args(Effect)):
         needed = [name for name in kind.__slots__ if name in values]
         assert (of_move(kind(**{name: values[name] for name in needed})) is None) is (kind.__name__ in quiet), kind

@@ -57,7 +57,7 @@ ROOMS = {
     "agent.notices": Room("agent.link agent.metrics agent.turn agent.values agent.voice"),
     "agent.noticing": Room("agent.notices agent.turn"),
     "agent.hearing": Room(
-        "agent.config agent.errors agent.metrics agent.turn hardware.ports", "acoustics ear endpointer"
+        "agent.config agent.errors agent.metrics agent.turn hardware.ports", "acoustics deafness ear endpointer"
     ),
     "agent.vision": Room("agent.config agent.metrics agent.uplink hardware.ports", "pictures"),
     "agent.store": Room(

@@ -1,5 +1,6 @@
 import math
 from array import array
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,11 +117,57 @@ def test_a_deaf_ear_tells_what_sounds_like_speech_and_a_hearing_one_acts_on_it(l
 
 def test_the_pre_roll_is_the_last_that_was_heard_as_far_as_the_ring_goes_back(listening: Ear) -> None:
     assert listening.pre_roll(0.4) == b""
-    for number in range(60):
+    for number in range(110):
         listening.feed(plain(numbered(number)), deaf=True)
     assert listening.pre_roll(0.0) == b""
-    assert listening.pre_roll(0.04) == numbered(58) + numbered(59)
-    assert listening.pre_roll(99.0) == b"".join(map(numbered, range(10, 60)))
+    assert listening.pre_roll(0.04) == numbered(108) + numbered(109)
+    assert listening.pre_roll(99.0) == b"".join(map(numbered, range(10, 110)))
+
+
+def in_an_echo(pcm: bytes, echo: Echo) -> MicChunk:
+    return MicChunk(pcm, pcm, Trust.LEARNING, echo=echo)
+
+
+@pytest.mark.parametrize(
+    ("echo", "reach_s"),
+    [(Echo.NONE, 0.8), (Echo.CLEAR, 0.8), (Echo.MIXED, 0.8), (Echo.RESIDUE, 0.2), (Echo.UNKNOWN, 0.2)],
+)
+def test_a_voice_that_runs_out_of_a_deaf_stretch_is_reached_back_to_where_it_began_if_that_can_be_told(
+    listening: Ear, echo: Echo, reach_s: float
+) -> None:
+    for pcm, deaf, count in ((SILENCE, True, 40), (VOICE, True, 20), (SILENCE, True, 10), (VOICE, False, 10)):
+        for _ in range(count):
+            listening.feed(in_an_echo(pcm, echo), deaf=deaf)
+    assert listening.reach_s == pytest.approx(reach_s)
+
+
+def test_two_sentences_in_a_deaf_stretch_are_two(listening: Ear) -> None:
+    for pcm, deaf, count in ((VOICE, True, 20), (SILENCE, True, 16), (VOICE, True, 5), (VOICE, False, 6)):
+        for _ in range(count):
+            listening.feed(in_an_echo(pcm, Echo.CLEAR), deaf=deaf)
+    assert listening.reach_s == pytest.approx(0.22)
+
+
+def test_a_voice_that_began_in_a_hearing_ear_is_not_reached_back_to(listening: Ear) -> None:
+    edges(listening, VOICE, 5)
+    assert listening.reach_s == 0.0
+    edges(listening, SILENCE, 5, deaf=True)
+    edges(listening, SILENCE, 26)
+    edges(listening, VOICE, 6)
+    assert listening.reach_s == 0.0
+
+
+@pytest.mark.parametrize("forget", [Ear.restart, Ear.forget])
+def test_what_belongs_to_another_utterance_is_not_reached_back_to(
+    listening: Ear, forget: Callable[[Ear], None]
+) -> None:
+    edges(listening, VOICE, 5, deaf=True)
+    edges(listening, VOICE, 3)
+    assert listening.reach_s > 0
+    forget(listening)
+    assert listening.reach_s == 0.0
+    edges(listening, VOICE, 3)
+    assert listening.reach_s <= 0.06
 
 
 def test_the_ring_holds_the_longest_pre_roll_that_can_be_configured(listening: Ear) -> None:

@@ -32,6 +32,12 @@ def test_in_silence_every_frame_counts_once_whatever_was_there_before() -> None:
     assert loud.weigh(at(-60.0, Echo.NONE), speaking=False) == PLAIN
 
 
+def test_once_the_answer_is_over_nothing_has_to_stand_out_though_its_echo_may_still_be_taken_out() -> None:
+    loud = after(*[at(-20.0)] * 10 * SECOND)
+    assert loud.weigh(at(-30.0), speaking=False) == NOTHING
+    assert loud.weigh(at(-30.0), speaking=False, sounding=False) == PLAIN
+
+
 def test_over_an_answer_a_frame_counts_for_more_and_without_an_echo_in_it_for_most() -> None:
     evidence = after(*settled())
     told = [evidence.weigh(at(-40.0, echo), speaking=True) for echo in Echo]

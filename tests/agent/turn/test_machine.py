@@ -46,6 +46,7 @@ from agent.turn.events import (
     Event,
     FaultCleared,
     FaultRaised,
+    HearsAgain,
     LagChanged,
     LinkChanged,
     NoiseChanged,
@@ -1051,6 +1052,8 @@ EVENTS: list[Event] = [
     NoiseChanged(noisy=False),
     TrustChanged(trusted=True),
     TrustChanged(trusted=False),
+    HearsAgain(missed=True),
+    HearsAgain(missed=False),
     Tick(),
 ]
 MODES: list[dict[str, Any]] = [
@@ -1265,12 +1268,63 @@ def test_an_answer_that_no_voice_can_stop_looks_different() -> None:
     assert box.turn.rhythm is Rhythm.ANSWERING
 
 
-def test_when_the_box_hears_again_is_told_after_each_answer_that_no_voice_could_stop_and_why_once() -> None:
+def test_when_the_box_hears_again_is_told_after_each_one_way_answer_and_why_is_said_once_as_it_falls_asleep() -> None:
     box = awake()
     box.send(TrustChanged(trusted=False))
-    for told in ([Play(Earcon.LISTENING, (Phrase.HOLD_TO_INTERRUPT,))], [Play(Earcon.LISTENING)]):
-        box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
-        assert box.send(Drained()) == told
+    for why in ((Phrase.HOLD_TO_INTERRUPT,), ()):
+        for _ in range(2):
+            box.send(SPEECH, SpeechEnded(), Delivered(), AnswerBegan(), AnswerGenerated())
+            assert box.send(Drained()) == []
+            assert box.send(HearsAgain(missed=False)) == [Play(Earcon.LISTENING)]
+            assert box.wait(1) == []
+        assert Play(Earcon.ASLEEP, why) in box.wait(30)
+        box.tap()
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_where_voices_are_told_from_the_answer_it_is_told_only_that_one_was_missed(*, missed: bool) -> None:
+    box = awake()
+    box.send(TrustChanged(trusted=True))
+    assert box.send(HearsAgain(missed)) == [Play(Earcon.LISTENING)] * missed
+
+
+def test_where_a_tap_opens_no_ear_an_answer_that_came_meanwhile_follows_at_once() -> None:
+    box = Box(mode="push-to-talk")
+    box.press()
+    box.wait(1)
+    box.release()
+    box.wait(1)
+    box.send(Delivered(), AnswerBegan(), NotesChanged(0, 1), AnswerGenerated())
+    assert PlayAnswers() in box.send(Drained())
+    assert box.is_in(Phase.ANSWERING)
+
+
+def test_a_box_that_does_not_hear_without_the_button_does_not_say_that_it_does() -> None:
+    loud = awake()
+    loud.send(TrustChanged(trusted=False), NoiseChanged(noisy=True))
+    pressed = Box(mode="push-to-talk")
+    pressed.send(TrustChanged(trusted=False))
+    pressed.press()
+    assert pressed.is_in(Phase.LISTENING)
+    for box in (loud, pressed):
+        box.send(HearsAgain(missed=True))
+        assert Play(Earcon.LISTENING) not in box.wait(0.1) + box.release() + box.wait(1)
+
+
+def test_who_silenced_an_answer_knows_that_the_box_hears_again() -> None:
+    box = answering()
+    box.send(TrustChanged(trusted=False))
+    box.tap()
+    assert CutAnswer() in box.wait(1)
+    assert box.send(HearsAgain(missed=True)) == []
+
+
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.LISTENING})
+def test_that_the_box_hears_again_is_told_only_while_it_listens(phase: Phase) -> None:
+    box = in_phase(phase)
+    box.send(TrustChanged(trusted=False))
+    assert box.send(HearsAgain(missed=True)) == []
+    assert Play(Earcon.LISTENING) not in box.wait(0.1)
 
 
 # nothing is left behind

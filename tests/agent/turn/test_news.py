@@ -78,13 +78,15 @@ def test_that_it_is_too_loud_is_said_to_somebody_who_is_there_and_not_again_for_
     assert said == [[], [(Phrase.TOO_LOUD_HOLD_BUTTON,)], [], [(Phrase.TOO_LOUD_HOLD_BUTTON,)]]
 
 
-def test_that_no_voice_can_interrupt_is_said_if_it_is_so_and_not_again_for_a_while() -> None:
+def test_that_the_box_hears_again_sounds_at_once_and_why_is_said_at_parting_and_not_again_for_a_while() -> None:
     box, said = Box(), []
     for now, trusted in ((0.0, True), (1.0, False), (ONE_WAY_AGAIN_S, False), (1.0 + ONE_WAY_AGAIN_S, False)):
         box.condition.trusted = trusted
         box.news.add(Topic.ONE_WAY)
-        said.append(box.says(now))
-    assert said == [[], [(Phrase.HOLD_TO_INTERRUPT,)], [()], [(Phrase.HOLD_TO_INTERRUPT,)]]
+        assert box.news.due(now, awake=True) == [Play(Earcon.LISTENING)]
+        said.append(box.news.parting(now))
+        assert box.news.parting(now) == ()
+    assert said == [(), (Phrase.HOLD_TO_INTERRUPT,), (), (Phrase.HOLD_TO_INTERRUPT,)]
 
 
 @pytest.mark.parametrize("topic", [Topic.SAVED, Topic.CUT])
