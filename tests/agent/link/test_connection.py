@@ -16,7 +16,8 @@ from websockets.http11 import Response
 from agent import config
 from agent.faults import Fault
 from agent.link import connection
-from agent.link.connection import ConnectionEnded, endpoint, judge_failure, open_connection
+from agent.link.connection import endpoint, judge_failure, open_connection
+from agent.link.intake import ConnectionEnded
 from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
 from agent.link.verdicts import Next, Reach, Verdict
 from agent.simulator import Simulator, parse
