@@ -6,10 +6,13 @@ the technician may stop an answer that the service has long finished sending.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.conversation.answers import Answer, Answers, Arrival, Use
+from agent.conversation.rate_converter import RateConverter, playable
+from agent.metrics import MOST_TEXT
 from agent.turn import events
 from agent.uplink.utterance import Kind, Wants
 from agent.wire.events import (
@@ -19,6 +22,7 @@ from agent.wire.events import (
     Interrupted,
     OutputTranscript,
     TurnComplete,
+    UnplayableAudio,
     Usage,
 )
 from hardware.ports import SPEAKER_FORMAT, AudioFormat
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from agent.wire.events import ServerEvent
     from hardware.ports import Speaker
 
+
+log = logging.getLogger(__name__)
 
 INAUDIBLE = 58
 """-55 dBFS: an answer without a louder sample is silence; the service has been seen to send such answers."""
@@ -60,6 +66,9 @@ class Dialogue:
         self._counters = counters
         self._answers = Answers(self._lost)
         self._playing: _Playing | None = None
+        self._converter: tuple[TurnRecord, RateConverter] | None = (
+            None  # of an answer at another rate than the speaker's
+        )
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # an answer that broke off, and whose rest has been asked for
         self._seam = ""  # goes between the words of an answer that broke off and those of its rest
@@ -116,6 +125,8 @@ class Dialogue:
         match event:
             case AudioOut() if event.pcm:
                 return self._audio(event, now)
+            case UnplayableAudio():
+                return self._unplayable(event.problem, now)
             case OutputTranscript() if event.text:
                 return self._words(event.text, now)
             case InputTranscript():
@@ -152,6 +163,8 @@ class Dialogue:
         """Handle the speaker's report that the answer has been played."""
         self.watch_playback(now)
         self._delivery.answers.played()
+        if self._playing is not None:
+            self._answers.played_out(self._playing.record)
         self._speaker_done(self._speaker.played_s)
         return [events.Drained()]
 
@@ -195,12 +208,13 @@ class Dialogue:
         if newest is not None and newest.record.typed:
             return  # its words are known; a transcript now is of a preface or remark, which nobody said
         if newest is not None:
-            newest.record.question_text = text if self._question_again else newest.record.question_text + text
+            before = "" if self._question_again else newest.record.question_text
+            newest.record.question_text = (before + text)[:MOST_TEXT]
             self._question_again = False
         elif self._last is not None and self._last.utterance is not None:
-            self._last.question_text += text
+            self._last.question_text = (self._last.question_text + text)[:MOST_TEXT]
         else:
-            self._unclaimed += text
+            self._unclaimed = (self._unclaimed + text)[:MOST_TEXT]
 
     def _words(self, text: str, now: float) -> list[events.Event]:
         answer, news = self._content(now)
@@ -211,22 +225,46 @@ class Dialogue:
         return news
 
     def _audio(self, event: AudioOut, now: float) -> list[events.Event]:
-        seconds = AudioFormat(event.rate).seconds_in(len(event.pcm))
+        if not playable(event.rate):
+            return self._unplayable(f"{event.rate} Hz", now)
         answer, news = self._content(now)
-        if answer is None or event.rate != SPEAKER_FORMAT.rate:
-            self._counters.refused_s += seconds
+        if answer is None:
+            self._counters.refused_s += AudioFormat(event.rate).seconds_in(len(event.pcm))
             return news
-        answer.record.loudest = max(answer.record.loudest, loudest(event.pcm))
+        pcm = self._at_speaker_rate(event, answer.record)
+        seconds = SPEAKER_FORMAT.seconds_in(len(pcm))
+        answer.record.loudest = max(answer.record.loudest, loudest(pcm))
         if answer.use is Use.DEFERRED:
             answer.record.answer.add_audio(seconds)
-            self._deferred += event.pcm
+            self._deferred += pcm
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
-        if self._speaker.write(event.pcm, self._speaker_for(answer.record).epoch):
+        if self._speaker.write(pcm, self._speaker_for(answer.record).epoch):
             answer.record.answer.add_audio(seconds)
         else:
             self._counters.refused_s += seconds
+        return news
+
+    def _at_speaker_rate(self, event: AudioOut, record: TurnRecord) -> bytes:
+        if event.rate == SPEAKER_FORMAT.rate:
+            return event.pcm
+        if self._converter is None or self._converter[0] is not record or self._converter[1].rate != event.rate:
+            log.info("answer: sound at %d Hz is converted", event.rate)
+            self._converter = record, RateConverter(event.rate)
+        return self._converter[1].convert(event.pcm)
+
+    def _unplayable(self, problem: str, now: float) -> list[events.Event]:
+        """Count a piece of sound that cannot be played; if nothing else comes, the question was not answered."""
+        self._counters.unplayable += 1
+        level = logging.DEBUG if self._counters.unplayable > 1 else logging.WARNING
+        log.log(level, "answer: sound that cannot be played: %s", problem)
+        answer, news = self._content(now)
+        if answer is not None:
+            answer.record.unplayable = True
+            if answer.use is Use.DEFERRED:
+                answer.refuse()  # the note is asked again later
+                self._deferred.clear()
         return news
 
     def _content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
@@ -270,8 +308,9 @@ class Dialogue:
         if answer is None or answer.utterance is None or not answer.aloud:
             return False
         record = answer.record
-        understood = record.typed or record.question_text.strip() or reason not in ("", NEEDS_MORE)
-        inaudible = record.loudest < INAUDIBLE if record.answer.audio_s else not record.answer.text
+        understood = record.typed or record.question_text.strip() or record.unplayable or reason not in ("", NEEDS_MORE)
+        sound_came = record.answer.audio_s or record.unplayable
+        inaudible = record.loudest < INAUDIBLE if sound_came else not record.answer.text
         return bool(understood) and inaudible
 
     def _turn_complete(self, event: TurnComplete) -> list[events.Event]:
@@ -282,6 +321,9 @@ class Dialogue:
         if record is not None and event.idle:
             record.reason = event.reason
             self._service_done(record)
+        following = self._answers.newest
+        if following is not None and following.aloud:  # the technician waits for that; this end came late
+            return [events.AnswerGenerated() if isinstance(each, events.AnswerEnded) else each for each in news]
         return news
 
     def _give_up_missing(self, reason: str) -> list[events.Event]:

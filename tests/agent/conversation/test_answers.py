@@ -1,11 +1,11 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent.conversation.answers import CUT_GRACE_S, Answer, Answers, Arrival, Use
+from agent.conversation.answers import CUT_GRACE_S, LATE_S, Answer, Answers, Arrival, Use
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Event
 from agent.wire.events import TurnComplete
 
@@ -230,6 +230,51 @@ def test_the_rest_of_an_answer_that_broke_off_goes_on_with_its_record(answers: O
     assert answers.content(9.1) == (rest, [AnswerBegan()])
 
 
+def test_what_comes_after_an_end_that_was_another_answers_belongs_to_the_question_all_the_same(answers: Owed) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(DONE)
+    assert answers.piece(1.0) == 1
+    assert answers.turn_complete(DONE) == (1, [AnswerEnded()])
+    assert answers.piece(2.0) is None
+
+
+@pytest.mark.parametrize(("reason", "at"), [("NEED_MORE_INPUT", 1.0), ("", LATE_S + 0.1)])
+def test_what_comes_long_after_an_empty_turn_or_one_with_a_reason_is_unasked(
+    answers: Owed, reason: str, at: float
+) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(TurnComplete(idle=True, reason=reason))
+    assert answers.piece(at) is None
+
+
+def test_nothing_more_comes_of_an_answer_that_the_service_has_stopped(answers: Owed) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.piece()
+    answers.interrupted()
+    answers.expect(2, 1.0, Use.ALOUD)
+    assert answers.piece(1.1) == 2
+    assert answers.lost == [1]
+
+
+def test_an_answer_that_was_played_out_is_over_when_the_next_question_is_answered(answers: Owed) -> None:
+    first = answers.expect(1, 0.0, Use.ALOUD)
+    answers.piece()
+    answers.played_out(first.record)
+    assert not answers.incomplete
+    assert answers.piece(1.0) == 1, "as long as nothing else was asked"
+    answers.expect(2, 3.0, Use.ALOUD)
+    assert answers.piece(3.1) == 2
+
+
+def test_an_answer_that_the_service_goes_on_with_is_not_over_because_it_was_played_out(answers: Owed) -> None:
+    first = answers.expect(1, 0.0, Use.ALOUD)
+    answers.piece()
+    answers.turn_complete(MORE)
+    answers.played_out(first.record)
+    answers.expect(2, 3.0, Use.ALOUD)
+    assert answers.piece(3.1) == 1
+
+
 # answers to notes: kept instead of spoken
 
 
@@ -354,6 +399,8 @@ class Owing:
     refused: bool
     begun: bool = False
     generated: bool = False
+    stopped: bool = False
+    reopened: bool = False
 
     @property
     def told(self) -> bool:
@@ -372,11 +419,12 @@ class Service(RuleBasedStateMachine):
         super().__init__()
         self.answers = Owed()
         self.owing: list[Owing] = []
+        self.empty: Owing | None = None  # closed last, with nothing of it
         self.lost: list[int | None] = []
         self.closed: list[int] = []  # utterances whose answer has ended
         self.now, self.asked = 0.0, 0
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, CUT_GRACE_S]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, CUT_GRACE_S, LATE_S]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -385,6 +433,7 @@ class Service(RuleBasedStateMachine):
         self.asked += numbered
         utterance = self.asked if numbered else None
         self.owing.append(Owing(utterance, self.now, use is Use.DEFERRED, use is Use.UNWANTED))
+        self.empty = None
         answer = self.answers.expect(utterance, self.now, use)
         assert answer is self.answers.newest
 
@@ -404,11 +453,15 @@ class Service(RuleBasedStateMachine):
     def piece(self) -> None:
         while len(self.owing) > 1 and (self.owing[0].generated or self.owing[0].refused):
             first, following = self.owing[:2]
-            if first.begun and not first.generated and self.now < following.asked_at + CUT_GRACE_S:
+            if first.begun and not (first.generated or first.stopped) and self.now < following.asked_at + CUT_GRACE_S:
                 break
             self.lost.append(self.owing.pop(0).utterance)
         if not self.owing:
-            self.owing.append(Owing(None, self.now, kept=False, refused=False))
+            old, self.empty = self.empty, None
+            late = old is not None and self.now <= old.asked_at + LATE_S
+            self.owing.append(
+                replace(old, reopened=True) if old and late else Owing(None, self.now, kept=False, refused=False)
+            )
         first = self.owing[0]
         news = [AnswerBegan()] if first.told and not first.begun else []
         first.begun = True
@@ -438,8 +491,10 @@ class Service(RuleBasedStateMachine):
         first = self.owing.pop(0)
         number, told = self.answers.turn_complete(DONE)
         assert (number, told) == (first.acknowledged, [AnswerEnded()] if first.told else [])
+        nothing = not (first.begun or first.generated or first.refused or self.owing)
+        self.empty = first if nothing else None
         if number is not None:
-            assert number not in self.closed
+            assert number not in self.closed or first.reopened
             self.closed.append(number)
 
     @rule()
@@ -448,13 +503,14 @@ class Service(RuleBasedStateMachine):
         if self.owing and self.owing[0].begun:
             first = self.owing[0]
             expected = [AnswerInterrupted()] if first.told else []
-            first.refused = True
+            first.refused = first.stopped = True
         assert self.answers.interrupted() == expected
 
     @rule()
     def connection_lost(self) -> None:
         self.lost += [each.utterance for each in self.owing]
         self.owing.clear()
+        self.empty = None
         self.answers.connection_lost()
 
     @invariant()
