@@ -138,6 +138,7 @@ class Answers:
 
     def cut(self) -> None:
         """Mark every answer asked for so far as unwanted, except those kept for later."""
+        self._empty = None
         for answer in self._owed:
             if answer.use is Use.ALOUD:
                 answer.refuse()
@@ -178,7 +179,7 @@ class Answers:
             answer.arrival = _BY_MORE.get(answer.arrival, answer.arrival)
             return None, []
         self._owed.popleft()
-        nothing = answer.arrival is Arrival.EXPECTED and answer.wanted and not event.reason
+        nothing = answer.arrival is Arrival.EXPECTED and answer.aloud and not event.reason
         self._empty = answer if nothing and not self._owed else None
         return answer.acknowledges, [events.AnswerEnded()] if answer.aloud else []
 
@@ -218,13 +219,16 @@ class Answers:
             self._on_lost(self._owed.popleft())
 
     def _reopened(self, now: float) -> Answer | None:
-        """Return the answer that was closed last, if the end that closed it was another's: a double, or a late one."""
+        """Return the rest of the answer that was closed last and empty: the end that closed it was another's.
+
+        That end was a double, or late. It has acknowledged the question already.
+        """
         empty, self._empty = self._empty, None
         if empty is None or now > empty.asked_at + LATE_S:
             return None
         old = empty.record
         record = TurnRecord(old.utterance, old.speech_ended_at, question_text=old.question_text, typed=old.typed)
-        return Answer(empty.utterance, empty.asked_at, empty.use, record=record)
+        return Answer(None, now, record=record)
 
     def _drop_lost(self, now: float) -> None:
         """Drop answers whose end never came, when the present piece must belong to a later question.

@@ -66,9 +66,7 @@ class Dialogue:
         self._counters = counters
         self._answers = Answers(self._lost)
         self._playing: _Playing | None = None
-        self._converter: tuple[TurnRecord, RateConverter] | None = (
-            None  # of an answer at another rate than the speaker's
-        )
+        self._converter: tuple[TurnRecord, RateConverter] | None = None  # of the answer that last came at another rate
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # an answer that broke off, and whose rest has been asked for
         self._seam = ""  # goes between the words of an answer that broke off and those of its rest
@@ -271,7 +269,7 @@ class Dialogue:
         answer, news = self._answers.content(now)
         if answer is not None and answer.utterance is not None:
             self.answered = max(self.answered, answer.utterance)
-        if answer is not None and news and answer.utterance is None:
+        if answer is not None and news and answer.record.utterance is None:
             answer.record.question_text, self._unclaimed = self._unclaimed, ""
         return answer, news
 

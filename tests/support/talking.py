@@ -128,7 +128,7 @@ async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any)
 class Up:
     """A link that takes whatever is sent."""
 
-    ready = True
+    ready, state = True, LinkState.UP
 
     def __init__(self, talk: Conversation) -> None:
         self.uplink, self.connections, self.renewed = talk.link.uplink, 1, 0

@@ -1,4 +1,5 @@
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -230,12 +231,19 @@ def test_the_rest_of_an_answer_that_broke_off_goes_on_with_its_record(answers: O
     assert answers.content(9.1) == (rest, [AnswerBegan()])
 
 
+def owner(answers: Answers, now: float) -> int | None:
+    """The utterance in whose record a piece of content is written."""
+    answer, _ = answers.content(now)
+    assert answer is not None
+    return answer.record.utterance
+
+
 def test_what_comes_after_an_end_that_was_another_answers_belongs_to_the_question_all_the_same(answers: Owed) -> None:
     answers.expect(1, 0.0, Use.ALOUD)
     answers.turn_complete(DONE)
-    assert answers.piece(1.0) == 1
-    assert answers.turn_complete(DONE) == (1, [AnswerEnded()])
-    assert answers.piece(2.0) is None
+    assert owner(answers, 1.0) == 1
+    assert answers.turn_complete(DONE) == (None, [AnswerEnded()]), "the question is accounted for"
+    assert owner(answers, 2.0) is None
 
 
 @pytest.mark.parametrize(("reason", "at"), [("NEED_MORE_INPUT", 1.0), ("", LATE_S + 0.1)])
@@ -244,7 +252,26 @@ def test_what_comes_long_after_an_empty_turn_or_one_with_a_reason_is_unasked(
 ) -> None:
     answers.expect(1, 0.0, Use.ALOUD)
     answers.turn_complete(TurnComplete(idle=True, reason=reason))
-    assert answers.piece(at) is None
+    assert owner(answers, at) is None
+
+
+@pytest.mark.parametrize("forget", [Answers.cut, Answers.connection_lost])
+def test_what_comes_after_a_cut_or_over_another_connection_is_unasked(
+    answers: Owed, forget: Callable[[Answers], None]
+) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(DONE)
+    forget(answers)
+    assert owner(answers, 1.0) is None
+
+
+def test_a_question_that_follows_an_empty_turn_has_the_answer_that_comes(answers: Owed) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(DONE)
+    answers.expect(2, 1.0, Use.ALOUD)
+    assert owner(answers, 2.0) == 2
+    answers.turn_complete(DONE)
+    assert owner(answers, 3.0) is None
 
 
 def test_nothing_more_comes_of_an_answer_that_the_service_has_stopped(answers: Owed) -> None:
@@ -400,7 +427,6 @@ class Owing:
     begun: bool = False
     generated: bool = False
     stopped: bool = False
-    reopened: bool = False
 
     @property
     def told(self) -> bool:
@@ -419,7 +445,6 @@ class Service(RuleBasedStateMachine):
         super().__init__()
         self.answers = Owed()
         self.owing: list[Owing] = []
-        self.empty: Owing | None = None  # closed last, with nothing of it
         self.lost: list[int | None] = []
         self.closed: list[int] = []  # utterances whose answer has ended
         self.now, self.asked = 0.0, 0
@@ -433,7 +458,6 @@ class Service(RuleBasedStateMachine):
         self.asked += numbered
         utterance = self.asked if numbered else None
         self.owing.append(Owing(utterance, self.now, use is Use.DEFERRED, use is Use.UNWANTED))
-        self.empty = None
         answer = self.answers.expect(utterance, self.now, use)
         assert answer is self.answers.newest
 
@@ -457,11 +481,7 @@ class Service(RuleBasedStateMachine):
                 break
             self.lost.append(self.owing.pop(0).utterance)
         if not self.owing:
-            old, self.empty = self.empty, None
-            late = old is not None and self.now <= old.asked_at + LATE_S
-            self.owing.append(
-                replace(old, reopened=True) if old and late else Owing(None, self.now, kept=False, refused=False)
-            )
+            self.owing.append(Owing(None, self.now, kept=False, refused=False))
         first = self.owing[0]
         news = [AnswerBegan()] if first.told and not first.begun else []
         first.begun = True
@@ -491,10 +511,8 @@ class Service(RuleBasedStateMachine):
         first = self.owing.pop(0)
         number, told = self.answers.turn_complete(DONE)
         assert (number, told) == (first.acknowledged, [AnswerEnded()] if first.told else [])
-        nothing = not (first.begun or first.generated or first.refused or self.owing)
-        self.empty = first if nothing else None
         if number is not None:
-            assert number not in self.closed or first.reopened
+            assert number not in self.closed
             self.closed.append(number)
 
     @rule()
@@ -510,7 +528,6 @@ class Service(RuleBasedStateMachine):
     def connection_lost(self) -> None:
         self.lost += [each.utterance for each in self.owing]
         self.owing.clear()
-        self.empty = None
         self.answers.connection_lost()
 
     @invariant()
