@@ -106,6 +106,7 @@ class TurnRecord:
     frames_dropped: int = 0
     loudest: int = 0  # sample of the answer, about
     unplayable: bool = False  # some of its sound could not be played
+    far_ahead: bool = False  # more of it was waiting to be played than should be
     serial: int = field(default_factory=count(1).__next__)
 
     @property

@@ -42,6 +42,10 @@ INAUDIBLE = 58
 """-55 dBFS: an answer without a louder sample is silence; the service has been seen to send such answers."""
 LOUDNESS_STRIDE = 8
 """Every eighth sample is enough to tell speech from silence."""
+DEFERRED_S = 120.0
+"""An answer that is kept for later is kept this far, as much as the playback buffer holds of one that is not."""
+AHEAD_S = 100.0
+"""Sound that waits to be played. The service is ahead by 20 s at most; beyond two minutes the oldest is dropped."""
 NEEDS_MORE = "NEED_MORE_INPUT"
 """The turnCompleteReason of a service that waits for the question to go on."""
 
@@ -233,16 +237,27 @@ class Dialogue:
         seconds = SPEAKER_FORMAT.seconds_in(len(pcm))
         answer.record.loudest = max(answer.record.loudest, loudest(pcm))
         if answer.use is Use.DEFERRED:
-            answer.record.answer.add_audio(seconds)
-            self._deferred += pcm
+            self._defer(pcm, answer.record)
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
         if self._speaker.write(pcm, self._speaker_for(answer.record).epoch):
             answer.record.answer.add_audio(seconds)
+            self._watch_backlog(answer.record)
         else:
             self._counters.refused_s += seconds
         return news
+
+    def _defer(self, pcm: bytes, record: TurnRecord) -> None:
+        kept = pcm[: max(0, SPEAKER_FORMAT.bytes_in(DEFERRED_S) - len(self._deferred))]
+        self._deferred += kept
+        record.answer.add_audio(SPEAKER_FORMAT.seconds_in(len(kept)))
+        self._counters.refused_s += SPEAKER_FORMAT.seconds_in(len(pcm) - len(kept))
+
+    def _watch_backlog(self, record: TurnRecord) -> None:
+        if not record.far_ahead and self._speaker.buffered_s > AHEAD_S:
+            record.far_ahead = True
+            log.warning("answer: %.0f s of sound wait to be played; soon the oldest is dropped", AHEAD_S)
 
     def _at_speaker_rate(self, event: AudioOut, record: TurnRecord) -> bytes:
         if event.rate == SPEAKER_FORMAT.rate:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.conversation.dialogue import loudest
+from agent.conversation.dialogue import DEFERRED_S, loudest
+from agent.metrics import MOST_TEXT
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, AnswerMissing, Drained
 from agent.uplink.utterance import Wants
 from agent.wire.events import (
@@ -253,6 +254,39 @@ def test_an_answer_that_cannot_be_played_is_missed_and_its_question_stays_owed(
     warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
     assert len(warned) == 1
     assert warned[0].startswith("answer: sound that cannot be played: ")
+
+
+def test_sound_that_comes_far_faster_than_it_plays_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.ask()
+    for _ in range(11):
+        rig.feed(audio(10.0))
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+    assert "100 s of sound wait" in caplog.text
+
+
+def test_an_answer_to_a_note_is_kept_for_two_minutes_and_the_rest_is_counted() -> None:
+    rig = Rig()
+    rig.ask_note()
+    for _ in range(13):
+        rig.feed(audio(10.0))
+    rig.feed(GenerationComplete())
+    ((_, pcm, _),) = rig.delivery.kept
+    assert SPEAKER_FORMAT.seconds_in(len(pcm)) == DEFERRED_S
+    assert rig.counters.refused_s == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_question_without_end_is_kept_as_far_as_anybody_could_have_said_it(earlier: int) -> None:
+    rig = Rig()
+    rig.ask()
+    if earlier:
+        rig.feed(audio(1.0), DONE)
+    for _ in range(3):
+        rig.feed(heard("x" * (MOST_TEXT - 1)))
+    rig.feed(audio(1.0), DONE)
+    rig.play_out()
+    assert rig.records[0].question_text == "x" * MOST_TEXT
 
 
 def test_an_answer_of_which_a_part_can_be_played_is_one() -> None:
