@@ -14,8 +14,9 @@ FRAMES, FRAMES_PER_S = 2000, 200.0
 """33 s of sound in pieces of 20 ms are 1650. A line that stalls for 8 s is dead, so that not even 100 can gather."""
 BYTES, BYTES_PER_S = 16 * 1024 * 1024, 1024.0 * 1024.0
 """Four minutes of sound at once, and 16 times real time for ever; the playback buffer holds two minutes."""
-ENTRIES, ENTRIES_PER_S = 200, 5.0
-"""Turns, function calls and handles; a turn takes seconds. Each costs the disk a sync of some milliseconds."""
+ENTRIES, ENTRIES_PER_S = 50, 5.0
+"""Turns, function calls and handles; a turn takes seconds. Each costs the disk one or two syncs of some milliseconds,
+and the end of the agent waits for them."""
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ LONGEST_NAME = 4096
 """Characters of a handle, a name or an id, which are of no use if they are cut."""
 DEEPEST = 32
 """Levels of a function call's arguments. They are written down, and read again by code that calls itself per level."""
-MOST_PARTS, MOST_CALLS, MOST_IDS = 256, 64, 256
+MOST_PARTS, MOST_CALLS, MOST_IDS = 256, 16, 256
 """In one message."""
 LONGEST_S = 86_400.0
 """No connection lives longer."""

@@ -363,7 +363,7 @@ def test_what_is_not_json_is_unreadable_and_not_quoted() -> None:
         '{"usageMetadata":{"promptTokenCount":-1}}',
         '{"usageMetadata":{"promptTokenCount":"' + "9" * 5000 + '"}}',
         '{"sessionResumptionUpdate":{"resumable":true,"newHandle":"' + "h" * 5000 + '"}}',
-        '{"toolCall":{"functionCalls":[' + '{"name":"x"},' * 64 + '{"name":"x"}]}}',
+        '{"toolCall":{"functionCalls":[' + '{"name":"x"},' * 16 + '{"name":"x"}]}}',
         '{"toolCall":{"functionCalls":[{"name":"x","args":{"x":' + "[" * 900 + "]" * 900 + "}}]}}",
         '{"toolCallCancellation":{"ids":[' + '"x",' * 256 + '"x"]}}',
         '{"serverContent":{"modelTurn":{"parts":[' + "{}," * 256 + "{}]}}}",
