@@ -7,6 +7,8 @@ by the handful. What is refused raises ValueError.
 from __future__ import annotations
 
 import json
+import math
+import sys
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -98,5 +100,10 @@ def _refused(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole, parse_constant=_refused)
-"""NaN and Infinity are refused: they are no JSON, and nothing that reads it back would take them."""
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return math.copysign(sys.float_info.max, value) if math.isinf(value) else value
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_refused)
+"""NaN and Infinity are refused: they are no JSON."""

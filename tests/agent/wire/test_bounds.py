@@ -1,4 +1,5 @@
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -38,9 +39,12 @@ def test_what_is_json_is_read_as_it_is(value: Any) -> None:
         ("9" * 5000, LARGEST),
         ("-" + "9" * 5000, -LARGEST),
         ("-9999999999999999999", -LARGEST),
+        ("1e999", sys.float_info.max),
+        ("-1e999", -sys.float_info.max),
+        ("1.5", 1.5),
     ],
 )
-def test_a_number_that_nothing_holds_becomes_the_largest(digits: str, value: int) -> None:
+def test_a_number_that_nothing_holds_becomes_the_largest(digits: str, value: float) -> None:
     assert bounds.parse(digits) == value
 
 
