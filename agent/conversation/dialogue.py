@@ -6,12 +6,11 @@ the technician may stop an answer that the service has long finished sending.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.conversation.answer_audio import INAUDIBLE, AnswerAudio, loudest
 from agent.conversation.answers import Answer, Answers, Arrival, Use
-from agent.conversation.rate_converter import RateConverter, playable
 from agent.metrics import MOST_TEXT
 from agent.turn import events
 from agent.uplink.utterance import Kind, Wants
@@ -36,16 +35,6 @@ if TYPE_CHECKING:
     from hardware.ports import Speaker
 
 
-log = logging.getLogger(__name__)
-
-INAUDIBLE = 58
-"""-55 dBFS: an answer without a louder sample is silence; the service has been seen to send such answers."""
-LOUDNESS_STRIDE = 8
-"""Every eighth sample is enough to tell speech from silence."""
-DEFERRED_S = 120.0
-"""An answer that is kept for later is kept this far, as much as the playback buffer holds of one that is not."""
-AHEAD_S = 100.0
-"""Sound that waits to be played. The service is ahead by 20 s at most; beyond two minutes the oldest is dropped."""
 NEEDS_MORE = "NEED_MORE_INPUT"
 """The turnCompleteReason of a service that waits for the question to go on."""
 
@@ -70,12 +59,11 @@ class Dialogue:
         self._counters = counters
         self._answers = Answers(self._lost)
         self._playing: _Playing | None = None
-        self._converter: tuple[TurnRecord, RateConverter] | None = None  # of the answer that last came at another rate
         self._last: TurnRecord | None = None
         self._broken: TurnRecord | None = None  # an answer that broke off, and whose rest has been asked for
         self._seam = ""  # goes between the words of an answer that broke off and those of its rest
         self._question_again = False  # the question was sent again, so its transcript comes again, too
-        self._deferred = bytearray()  # audio of the answer that is kept instead of played
+        self._audio_out = AnswerAudio(speaker, counters)
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
         self.answered = 0
         """The last utterance to which an answer has come, at least in part."""
@@ -159,7 +147,7 @@ class Dialogue:
     def drop_deferred(self) -> None:
         """Discard the answer being collected for a note: a new question comes first."""
         self._answers.drop_deferred()
-        self._deferred.clear()
+        self._audio_out.deferred.clear()
 
     def drained(self, now: float) -> list[events.Event]:
         """Handle the speaker's report that the answer has been played."""
@@ -179,7 +167,7 @@ class Dialogue:
         """Play on what was received, and ask for the rest if the question is still kept; return events."""
         answer = self._answers.current
         news: list[events.Event] = []
-        self._deferred.clear()
+        self._audio_out.deferred.clear()
         if answer is not None and answer.aloud and answer.arrival is Arrival.BEGUN:
             number = answer.utterance
             if number is not None and self._delivery.continue_answer(number, answer.record.answer.text):
@@ -227,57 +215,36 @@ class Dialogue:
         return news
 
     def _audio(self, event: AudioOut, now: float) -> list[events.Event]:
-        if not playable(event.rate):
-            return self._unplayable(f"{event.rate} Hz", now)
+        if refusal := self._audio_out.refusal(event):
+            return self._unplayable(refusal, now)
         answer, news = self._content(now)
         if answer is None:
             self._counters.refused_s += AudioFormat(event.rate).seconds_in(len(event.pcm))
             return news
-        pcm = self._at_speaker_rate(event, answer.record)
+        pcm = self._audio_out.converted(event, answer.record)
         seconds = SPEAKER_FORMAT.seconds_in(len(pcm))
         answer.record.loudest = max(answer.record.loudest, loudest(pcm))
         if answer.use is Use.DEFERRED:
-            self._defer(pcm, answer.record)
+            self._audio_out.defer(pcm, answer.record)
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
         if self._speaker.write(pcm, self._speaker_for(answer.record).epoch):
             answer.record.answer.add_audio(seconds)
-            self._watch_backlog(answer.record)
+            self._audio_out.watch_backlog(answer.record)
         else:
             self._counters.refused_s += seconds
         return news
 
-    def _defer(self, pcm: bytes, record: TurnRecord) -> None:
-        kept = pcm[: max(0, SPEAKER_FORMAT.bytes_in(DEFERRED_S) - len(self._deferred))]
-        self._deferred += kept
-        record.answer.add_audio(SPEAKER_FORMAT.seconds_in(len(kept)))
-        self._counters.refused_s += SPEAKER_FORMAT.seconds_in(len(pcm) - len(kept))
-
-    def _watch_backlog(self, record: TurnRecord) -> None:
-        if not record.far_ahead and self._speaker.buffered_s > AHEAD_S:
-            record.far_ahead = True
-            log.warning("answer: %.0f s of sound wait to be played; soon the oldest is dropped", AHEAD_S)
-
-    def _at_speaker_rate(self, event: AudioOut, record: TurnRecord) -> bytes:
-        if event.rate == SPEAKER_FORMAT.rate:
-            return event.pcm
-        if self._converter is None or self._converter[0] is not record or self._converter[1].rate != event.rate:
-            log.info("answer: sound at %d Hz is converted", event.rate)
-            self._converter = record, RateConverter(event.rate)
-        return self._converter[1].convert(event.pcm)
-
     def _unplayable(self, problem: str, now: float) -> list[events.Event]:
         """Count a piece of sound that cannot be played; if nothing else comes, the question was not answered."""
-        self._counters.unplayable += 1
-        level = logging.DEBUG if self._counters.unplayable > 1 else logging.WARNING
-        log.log(level, "answer: sound that cannot be played: %s", problem)
+        self._audio_out.unplayable(problem)
         answer, news = self._content(now)
         if answer is not None:
             answer.record.unplayable = True
             if answer.use is Use.DEFERRED:
                 answer.refuse()  # the note is asked again later
-                self._deferred.clear()
+                self._audio_out.deferred.clear()
         return news
 
     def _content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
@@ -305,9 +272,9 @@ class Dialogue:
     ) -> list[events.Event]:
         utterance, told = news
         if utterance is not None and record is not None:
-            if self._deferred and record.loudest >= INAUDIBLE:
-                self._delivery.keep_answer(utterance, bytes(self._deferred), record)
-            self._deferred.clear()
+            if self._audio_out.deferred and record.loudest >= INAUDIBLE:
+                self._delivery.keep_answer(utterance, bytes(self._audio_out.deferred), record)
+            self._audio_out.deferred.clear()
             self._turn_log.remember(record)
             self._delivery.acknowledge(utterance, record)
         return told
@@ -379,9 +346,3 @@ class Dialogue:
             record.settled = True
             self._counters.turns += 1
             self._turn_log.settle(record)
-
-
-def loudest(pcm: bytes) -> int:
-    """Return about the largest magnitude in ``pcm`` (s16le), 0 to 32768."""
-    samples = memoryview(pcm).cast("h")[::LOUDNESS_STRIDE]
-    return max(max(samples), -min(samples)) if samples else 0  # noqa: PLW3301 - flattened, it would be twice as slow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.conversation.dialogue import DEFERRED_S, loudest
+from agent.conversation.answer_audio import DEFERRED_S, loudest
 from agent.metrics import MOST_TEXT
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, AnswerMissing, Drained
 from agent.uplink.utterance import Wants
