@@ -7,6 +7,7 @@ out message after message without a turn of the loop between them. Here micropho
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -24,6 +25,8 @@ TURN_FRAMES = 64
 TURN_COST, MESSAGE_COST = 64 * 1024, 4 * 1024
 """Likewise for messages handed out: 16 small ones, or one of 60 kB. Reading and handling one costs its bytes and this
 much more."""
+TURN_S = 0.010
+"""Likewise for the time that it takes to handle them: what costs little here may cost much on another machine."""
 
 
 class ConnectionEnded(Exception):
@@ -47,6 +50,8 @@ class Intake(ClientConnection):
     _misbehaved = ""
     _frames = 0  # received
     _cost = 0  # of the messages handed out in this turn of the loop
+    _handling_s = 0.0  # seconds that handling them took
+    _handed_out_at = 0.0  # when the last message was handed out; real time, since handling takes no other
     _unparsed = b""
     _parsing: asyncio.Handle | None = None
     _inflow: Inflow
@@ -58,8 +63,9 @@ class Intake(ClientConnection):
 
     async def receive(self) -> bytes:
         """Return the next message; never keeps the loop for long, however many wait. Raises ConnectionEnded."""
-        if self._cost >= TURN_COST:
-            self._cost = 0
+        self._handling_s += time.monotonic() - self._handed_out_at
+        if self._cost >= TURN_COST or self._handling_s >= TURN_S:
+            self._cost, self._handling_s = 0, 0.0
             await asyncio.sleep(0)
         try:
             if self._misbehaved:  # what it sent before that is not worth reading
@@ -73,6 +79,7 @@ class Intake(ClientConnection):
             code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (NO_FRAME, lost)
             raise ConnectionEnded(code, reason) from None
         self._cost += MESSAGE_COST + len(message)
+        self._handed_out_at = time.monotonic()
         return message
 
     def entered(self, entries: int) -> None:

@@ -50,7 +50,7 @@ RESOLVER_LOOK_S = 2.0
 """How often a waiting link checks whether the name servers changed: the kernel does not report that."""
 BACK_PAUSE_S = 0.5
 """The least time between attempts caused by network news: an interface that comes up sends a dozen messages at once."""
-LEAVE_S = 0.05
+LEAVE_S = 0.02
 """When the agent ends, the peer is given this long to answer the good-bye, which is on its way by then."""
 PACE_CHANGE = 0.2
 """The kernel is told a new pacing rate if it differs from the last by more than this share."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import trustme
 from agent.link import connection
 from agent.link.backoff import ATTEMPTS
 from agent.link.inflow import FRAMES
-from agent.link.intake import MESSAGE_COST, SLICE, TURN_COST, TURN_FRAMES
+from agent.link.intake import MESSAGE_COST, SLICE, TURN_COST, TURN_FRAMES, TURN_S
 from agent.link.state import LinkState
 from tests.support.link_rig import RawServer, rigged
 from tests.support.stage import play
@@ -21,6 +22,8 @@ from tests.support.stage import play
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from agent.wire.events import ServerEvent
 
     Context = ssl.SSLContext | None
     from collections.abc import Awaitable, Callable
@@ -103,6 +106,30 @@ def test_the_loop_has_its_turn_between_the_frames_of_a_flood(piece: bytes, expec
             assert max(after - before for before, after in pairwise(read)) <= TURN_COST // MESSAGE_COST + 1
             assert read[-1] == expected
             assert rig.link.state is LinkState.UP, "so much may come at once"
+
+    play(scene())
+
+
+def test_the_loop_has_its_turn_between_messages_that_take_long_to_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with RawServer(sending(text_frame(WORDS) * 10)) as server, rigged(server.url) as rig:
+            read, hear = [0], rig.ears.server_event
+
+            def slow(event: ServerEvent) -> None:
+                time.sleep(TURN_S)
+                hear(event)
+
+            def look() -> None:
+                read.append(len(rig.ears.events))
+                if read[-1] < 11:
+                    asyncio.get_running_loop().call_soon(look)
+
+            monkeypatch.setattr(rig.ears, "server_event", slow)
+            rig.link.want()
+            look()
+            await rig.until(LinkState.UP, within_s=5)
+            await asyncio.sleep(1)
+            assert max(after - before for before, after in pairwise(read[read.index(1) :])) == 1
 
     play(scene())
 
