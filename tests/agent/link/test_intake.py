@@ -166,6 +166,34 @@ def test_what_came_before_the_end_of_a_line_is_read(tls: Context) -> None:
     play(scene())
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: " + b"x" * 1_000_000,
+        b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: x\r\n" * 1_000_000,
+        b"HTTP/1.1 403 Forbidden\r\n\r\n" + b"x" * 40_000_000,
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 40_000_000,
+        b"x" * 40_000_000,
+    ],
+    ids=["line", "headers", "body", "said to be long", "junk"],
+)
+def test_a_handshake_without_end_is_given_up(answer: bytes) -> None:
+    async def behave(_: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    async def scene() -> None:
+        async with RawServer(behave) as server, rigged(server.url) as rig:
+            rig.link.want()
+            async with asyncio.timeout(15):
+                while not rig.link.state.away:
+                    await asyncio.sleep(0.01)
+            assert rig.ears.problems
+
+    play(scene())
+
+
 def test_an_answer_as_fast_as_the_line_takes_it_is_no_flood() -> None:
     piece = b'{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"'
     piece = text_frame(piece + b"AAAA" * 320 + b'"}}]}}}')  # 20 ms
