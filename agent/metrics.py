@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+MOST_TEXT = 32_768
+"""Characters of a question or an answer that are kept: ten minutes of speech have 9000."""
+
 
 class Transcript:
     """The text of one answer, aligned with the audio that came with it.
@@ -18,6 +21,7 @@ class Transcript:
     def __init__(self) -> None:
         """Start empty."""
         self._pieces: list[tuple[float, str]] = []  # seconds of audio received before the piece, piece
+        self._room = MOST_TEXT
         self.audio_s = 0.0
         """Seconds of audio received."""
 
@@ -31,8 +35,10 @@ class Transcript:
         self.audio_s += seconds
 
     def add_text(self, piece: str) -> None:
-        """Append the next piece of text; leading spaces count."""
-        self._pieces.append((self.audio_s, piece))
+        """Append the next piece of text, as far as there is room; leading spaces count."""
+        if kept := piece[: self._room]:
+            self._pieces.append((self.audio_s, kept))
+            self._room -= len(kept)
 
     def played(self, played_s: float) -> str:
         """Return the text spoken in the first ``played_s`` seconds of the answer, cut between words."""
@@ -99,6 +105,8 @@ class TurnRecord:
     frames: int = 0  # sent while the question was asked
     frames_dropped: int = 0
     loudest: int = 0  # sample of the answer, about
+    unplayable: bool = False  # some of its sound could not be played
+    far_ahead: bool = False  # more of it was waiting to be played than should be
     serial: int = field(default_factory=count(1).__next__)
 
     @property
@@ -171,6 +179,7 @@ class Counters:
     stills: int = 0
     unreadable: int = 0
     missed: int = 0  # answers of which nothing could be heard
+    unplayable: int = 0  # pieces of sound that no speaker of ours can play
     refused_s: float = 0.0  # answer audio that came after its answer was cut
     unanswered: int = 0  # utterances that failed on several connections, kept as notes
     notes: int = 0  # utterances saved as notes because they could not be sent or were not answered

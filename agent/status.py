@@ -56,6 +56,7 @@ class Totals:
     unanswered: int  # utterances that the service would not answer, kept as notes
     unreadable: int  # messages of the service
     missed: int  # answers of which nothing could be heard
+    unplayable: int  # pieces of sound that no speaker of ours can play
     refused_s: float  # answer audio that came after its answer was cut
     trimmed_s: float  # pauses left out of live streams
     skipped_s: float  # speech left out of live streams
@@ -130,6 +131,7 @@ def _totals(conversation: Conversation, counters: Counters) -> Totals:
         unanswered=counters.unanswered,
         unreadable=counters.unreadable,
         missed=counters.missed,
+        unplayable=counters.unplayable,
         refused_s=counters.refused_s,
         trimmed_s=ledger.trimmed_s,
         skipped_s=ledger.skipped_s,
@@ -164,7 +166,8 @@ def tally(now: Snapshot) -> str:
         f"{totals.notes_saved} notes saved, {totals.unanswered} questions refused, "
         f"{totals.trimmed_s:.1f} s of pauses and {totals.skipped_s:.1f} s of speech left out, "
         f"{totals.refused_s:.1f} s of answers refused, {totals.unreadable} messages unreadable, "
-        f"{totals.missed} answers without a sound; {_losses(now.devices)}"
+        f"{totals.missed} answers without a sound, {totals.unplayable} pieces of sound unplayable; "
+        f"{_losses(now.devices)}"
     )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CUT_GRACE_S = 2.0
 """How long after the next question a cut answer may still trickle in before its end counts as lost."""
+LATE_S = 30.0
+"""How long after a question whose turn ended empty what comes unasked is taken for its answer after all."""
 
 
 class Use(Enum):
@@ -56,6 +58,8 @@ class Answer:
     use: Use = Use.ALOUD
     arrival: Arrival = Arrival.EXPECTED
     record: TurnRecord = field(default_factory=TurnRecord)
+    stopped: bool = False  # the service says that it has stopped: nothing more of it comes
+    goes_on: bool = False  # the service says that it is not idle: more of it may come any time
 
     @property
     def aloud(self) -> bool:
@@ -94,6 +98,7 @@ class Answers:
         """Start with nothing owed; ``on_lost`` gets each answer whose end will not come."""
         self._owed: deque[Answer] = deque()
         self._on_lost = on_lost
+        self._empty: Answer | None = None  # was closed last, and nothing of it had come
 
     @property
     def pending(self) -> bool:
@@ -128,10 +133,12 @@ class Answers:
         """
         answer = Answer(utterance, now, use, record=record or TurnRecord(utterance))
         self._owed.append(answer)
+        self._empty = None
         return answer
 
     def cut(self) -> None:
         """Mark every answer asked for so far as unwanted, except those kept for later."""
+        self._empty = None
         for answer in self._owed:
             if answer.use is Use.ALOUD:
                 answer.refuse()
@@ -146,7 +153,7 @@ class Answers:
         """Attribute a piece of content; return its answer (None: refuse it) and the events for the turn machine."""
         self._drop_lost(now)
         if not self._owed:
-            self._owed.append(Answer(None, now))
+            self._owed.append(self._reopened(now) or Answer(None, now))
         answer = self._owed[0]
         first = not answer.begun
         answer.arrival = _BY_PIECE.get(answer.arrival, answer.arrival)
@@ -167,10 +174,13 @@ class Answers:
         answer = self.current
         if answer is None:
             return None, []
+        answer.goes_on = not event.idle
         if not event.idle:
             answer.arrival = _BY_MORE.get(answer.arrival, answer.arrival)
             return None, []
         self._owed.popleft()
+        nothing = answer.arrival is Arrival.EXPECTED and answer.aloud and not event.reason
+        self._empty = answer if nothing and not self._owed else None
         return answer.acknowledges, [events.AnswerEnded()] if answer.aloud else []
 
     def drop(self) -> Answer:
@@ -190,12 +200,35 @@ class Answers:
             return []
         news: list[events.Event] = [events.AnswerInterrupted()] if answer.aloud else []
         answer.refuse()
+        answer.stopped = True
         return news
+
+    def played_out(self, record: TurnRecord) -> None:
+        """Note that the answer of ``record`` was played to its end, as far as it had come, and is waited for no more.
+
+        Unless the service goes on with it, what comes after the next question belongs to that.
+        """
+        answer = self.current
+        if answer is not None and answer.record is record and not answer.goes_on:
+            answer.arrival = _BY_GENERATED.get(answer.arrival, answer.arrival)
 
     def connection_lost(self) -> None:
         """Pass every answer that is still owed to ``on_lost``, oldest first."""
+        self._empty = None
         while self._owed:
             self._on_lost(self._owed.popleft())
+
+    def _reopened(self, now: float) -> Answer | None:
+        """Return the rest of the answer that was closed last and empty: the end that closed it was another's.
+
+        That end was a double, or late. It has acknowledged the question already.
+        """
+        empty, self._empty = self._empty, None
+        if empty is None or now > empty.asked_at + LATE_S:
+            return None
+        old = empty.record
+        record = TurnRecord(old.utterance, old.speech_ended_at, question_text=old.question_text, typed=old.typed)
+        return Answer(None, now, record=record)
 
     def _drop_lost(self, now: float) -> None:
         """Drop answers whose end never came, when the present piece must belong to a later question.
@@ -205,6 +238,7 @@ class Answers:
         """
         while len(self._owed) > 1 and (self._owed[0].generated or not self._owed[0].wanted):
             oldest, following = self._owed[0], self._owed[1]
-            if oldest.arrival is Arrival.BEGUN and now < following.asked_at + CUT_GRACE_S:
+            trickles = oldest.arrival is Arrival.BEGUN and not oldest.stopped
+            if trickles and now < following.asked_at + CUT_GRACE_S:
                 return
             self._on_lost(self._owed.popleft())

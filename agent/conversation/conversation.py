@@ -127,6 +127,7 @@ class Conversation:
 
     def open_utterance(self, pre_roll: bytes) -> None:
         """Begin an utterance with ``pre_roll`` (16 kHz mono s16le)."""
+        self._connect_at_once()
         self.dialogue.drop_deferred()
         self.delivery.withdraw_notes()
         if self._local_detection:
@@ -147,6 +148,7 @@ class Conversation:
 
     def ask(self, text: str, *, looking: bool = False) -> None:
         """Send a typed question; ``looking``: as soon as its picture was :meth:`seen`."""
+        self._connect_at_once()
         self.dialogue.drop_deferred()
         self.delivery.withdraw_notes()
         self.delivery.ask(text, looking=looking)
@@ -206,6 +208,11 @@ class Conversation:
     def _open(self, pre_roll: bytes) -> None:
         self.delivery.open(pre_roll)
         self.continuity.touch()
+
+    def _connect_at_once(self) -> None:
+        """Cut short the wait for the next attempt, as a press does: somebody is asking now."""
+        if self.link.state.away:
+            self.link.want()
 
     def _note_changed(self, event: events.Event) -> None:
         if isinstance(event, events.NoteSaved) and event.delivered:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.conversation.answer_audio import INAUDIBLE, AnswerAudio, loudest
 from agent.conversation.answers import Answer, Answers, Arrival, Use
 from agent.conversation.playing import Playing
+from agent.metrics import MOST_TEXT
 from agent.turn import events
 from agent.uplink.utterance import Kind, Wants
 from agent.wire.events import (
@@ -19,6 +21,7 @@ from agent.wire.events import (
     Interrupted,
     OutputTranscript,
     TurnComplete,
+    UnplayableAudio,
     Usage,
 )
 from hardware.ports import SPEAKER_FORMAT, AudioFormat
@@ -32,10 +35,6 @@ if TYPE_CHECKING:
     from hardware.ports import Speaker
 
 
-INAUDIBLE = 58
-"""-55 dBFS: an answer without a louder sample is silence; the service has been seen to send such answers."""
-LOUDNESS_STRIDE = 8
-"""Every eighth sample is enough to tell speech from silence."""
 NEEDS_MORE = "NEED_MORE_INPUT"
 """The turnCompleteReason of a service that waits for the question to go on."""
 
@@ -55,7 +54,7 @@ class Dialogue:
         self._broken: TurnRecord | None = None  # an answer that broke off, and whose rest has been asked for
         self._seam = ""  # goes between the words of an answer that broke off and those of its rest
         self._question_again = False  # the question was sent again, so its transcript comes again, too
-        self._deferred = bytearray()  # audio of the answer that is kept instead of played
+        self._audio_out = AnswerAudio(speaker, counters)
         self._unclaimed = ""  # transcript of an utterance that the service detected and has not answered yet
         self.answered = 0
         """The last utterance to which an answer has come, at least in part."""
@@ -107,6 +106,8 @@ class Dialogue:
         match event:
             case AudioOut() if event.pcm:
                 return self._audio(event, now)
+            case UnplayableAudio():
+                return self._unplayable(event.problem, now)
             case OutputTranscript() if event.text:
                 return self._words(event.text, now)
             case InputTranscript():
@@ -137,12 +138,14 @@ class Dialogue:
     def drop_deferred(self) -> None:
         """Discard the answer being collected for a note: a new question comes first."""
         self._answers.drop_deferred()
-        self._deferred.clear()
+        self._audio_out.deferred.clear()
 
     def drained(self, now: float) -> list[events.Event]:
         """Handle the speaker's report that the answer has been played."""
         self.watch_playback(now)
         self._delivery.answers.played()
+        if self._playing.record is not None:
+            self._answers.played_out(self._playing.record)
         self._playing.over(self._speaker.played_s)
         return [events.Drained()]
 
@@ -155,7 +158,7 @@ class Dialogue:
         """Play on what was received, and ask for the rest if the question is still kept; return events."""
         answer = self._answers.current
         news: list[events.Event] = []
-        self._deferred.clear()
+        self._audio_out.deferred.clear()
         if answer is not None and answer.aloud and answer.arrival is Arrival.BEGUN:
             number = answer.utterance
             if number is not None and self._delivery.continue_answer(number, answer.record.answer.text):
@@ -184,12 +187,13 @@ class Dialogue:
         if newest is not None and newest.record.typed:
             return  # its words are known; a transcript now is of a preface or remark, which nobody said
         if newest is not None:
-            newest.record.question_text = text if self._question_again else newest.record.question_text + text
+            before = "" if self._question_again else newest.record.question_text
+            newest.record.question_text = (before + text)[:MOST_TEXT]
             self._question_again = False
         elif self._last is not None and self._last.utterance is not None:
-            self._last.question_text += text
+            self._last.question_text = (self._last.question_text + text)[:MOST_TEXT]
         else:
-            self._unclaimed += text
+            self._unclaimed = (self._unclaimed + text)[:MOST_TEXT]
 
     def _words(self, text: str, now: float) -> list[events.Event]:
         answer, news = self._content(now)
@@ -200,29 +204,43 @@ class Dialogue:
         return news
 
     def _audio(self, event: AudioOut, now: float) -> list[events.Event]:
-        seconds = AudioFormat(event.rate).seconds_in(len(event.pcm))
+        if refusal := self._audio_out.refusal(event):
+            return self._unplayable(refusal, now)
         answer, news = self._content(now)
-        if answer is None or event.rate != SPEAKER_FORMAT.rate:
-            self._counters.refused_s += seconds
+        if answer is None:
+            self._counters.refused_s += AudioFormat(event.rate).seconds_in(len(event.pcm))
             return news
-        answer.record.loudest = max(answer.record.loudest, loudest(event.pcm))
+        pcm = self._audio_out.converted(event, answer.record)
+        seconds = SPEAKER_FORMAT.seconds_in(len(pcm))
+        answer.record.loudest = max(answer.record.loudest, loudest(pcm))
         if answer.use is Use.DEFERRED:
-            answer.record.answer.add_audio(seconds)
-            self._deferred += event.pcm
+            self._audio_out.defer(pcm, answer.record)
             return news
         if answer.record.first_byte_at is None:
             answer.record.first_byte_at = now
-        if self._playing.write(answer.record, event.pcm):
+        if self._playing.write(answer.record, pcm):
             answer.record.answer.add_audio(seconds)
+            self._audio_out.watch_backlog(answer.record)
         else:
             self._counters.refused_s += seconds
+        return news
+
+    def _unplayable(self, problem: str, now: float) -> list[events.Event]:
+        """Count a piece of sound that cannot be played; if nothing else comes, the question was not answered."""
+        self._audio_out.unplayable(problem)
+        answer, news = self._content(now)
+        if answer is not None:
+            answer.record.unplayable = True
+            if answer.use is Use.DEFERRED:
+                answer.refuse()  # the note is asked again later
+                self._audio_out.deferred.clear()
         return news
 
     def _content(self, now: float) -> tuple[Answer | None, list[events.Event]]:
         answer, news = self._answers.content(now)
         if answer is not None and answer.utterance is not None:
             self.answered = max(self.answered, answer.utterance)
-        if answer is not None and news and answer.utterance is None:
+        if answer is not None and news and answer.record.utterance is None:
             answer.record.question_text, self._unclaimed = self._unclaimed, ""
         return answer, news
 
@@ -233,9 +251,9 @@ class Dialogue:
     ) -> list[events.Event]:
         utterance, told = news
         if utterance is not None and record is not None:
-            if self._deferred and record.loudest >= INAUDIBLE:
-                self._delivery.keep_answer(utterance, bytes(self._deferred), record)
-            self._deferred.clear()
+            if self._audio_out.deferred and record.loudest >= INAUDIBLE:
+                self._delivery.keep_answer(utterance, bytes(self._audio_out.deferred), record)
+            self._audio_out.deferred.clear()
             self._turn_log.remember(record)
             self._delivery.acknowledge(utterance, record)
         return told
@@ -249,8 +267,9 @@ class Dialogue:
         if answer is None or answer.utterance is None or not answer.aloud:
             return False
         record = answer.record
-        understood = record.typed or record.question_text.strip() or reason not in ("", NEEDS_MORE)
-        inaudible = record.loudest < INAUDIBLE if record.answer.audio_s else not record.answer.text
+        understood = record.typed or record.question_text.strip() or record.unplayable or reason not in ("", NEEDS_MORE)
+        sound_came = record.answer.audio_s or record.unplayable
+        inaudible = record.loudest < INAUDIBLE if sound_came else not record.answer.text
         return bool(understood) and inaudible
 
     def _turn_complete(self, event: TurnComplete) -> list[events.Event]:
@@ -261,6 +280,9 @@ class Dialogue:
         if record is not None and event.idle:
             record.reason = event.reason
             self._service_done(record)
+        following = self._answers.newest
+        if following is not None and following.aloud:  # the technician waits for that; this end came late
+            return [events.AnswerGenerated() if isinstance(each, events.AnswerEnded) else each for each in news]
         return news
 
     def _give_up_missing(self, reason: str) -> list[events.Event]:
@@ -293,9 +315,3 @@ class Dialogue:
             record.settled = True
             self._counters.turns += 1
             self._turn_log.settle(record)
-
-
-def loudest(pcm: bytes) -> int:
-    """Return about the largest magnitude in ``pcm`` (s16le), 0 to 32768."""
-    samples = memoryview(pcm).cast("h")[::LOUDNESS_STRIDE]
-    return max(max(samples), -min(samples)) if samples else 0  # noqa: PLW3301 - flattened, it would be twice as slow

@@ -1,4 +1,4 @@
-"""One WebSocket connection; the only module that uses the websockets library.
+"""One WebSocket connection; with :mod:`agent.link.intake`, all that uses the websockets library.
 
 A thin shell: open, send at once, ping at once, receive, measure the unsent bytes, close. What any of it means is
 decided in :mod:`agent.link.link`. The library's own keepalive is off: its ping waits behind unsent data, so it never
@@ -19,15 +19,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.asyncio.connection import broadcast
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from agent.config import UNNEEDED, ServiceSettings, is_loopback
 from agent.errors import ConfigError
 from agent.link import tcp_info
+from agent.link.inflow import MESSAGE_BYTES
+from agent.link.intake import Intake
 from agent.link.network import has_name, has_route
 from agent.link.verdicts import (
     Reach,
@@ -72,16 +74,6 @@ FAILURES = (ConfigError, OSError, InvalidHandshake, InvalidURI, InvalidProxy, Ba
 an OSError). :func:`judge_failure` handles each."""
 
 
-class ConnectionEnded(Exception):
-    """The connection is over: close ``code`` (1006: no close frame came) and ``reason``."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        """Store ``code`` and ``reason``; the message is both in one line."""
-        super().__init__(f"{code} {reason}".rstrip())
-        self.code = code
-        self.reason = reason
-
-
 class _Connect(connect):
     """Follows no redirect: the API key must not be sent to another host."""
 
@@ -89,15 +81,14 @@ class _Connect(connect):
         return exc
 
 
-class Connection(ClientConnection):
-    """An open WebSocket. Nothing here waits but :meth:`receive` and :meth:`dispose`."""
+class Connection(Intake):
+    """An open WebSocket. Nothing here waits but ``receive`` and :meth:`dispose`."""
 
     last_frame_at = 0.0
     """When a frame of any kind, a pong included, last came from the peer; loop time."""
     on_pong: Callable[[float], None] | None = None
     """Called for each pong, with the loop time at which its ping was sent."""
     _written = 0
-    _ended_because = ""
 
     def send_now(self, message: bytes) -> None:
         """Send a text message without waiting; what does not fit into the socket is buffered."""
@@ -109,16 +100,6 @@ class Connection(ClientConnection):
         if self.protocol.state is State.OPEN:
             self.protocol.send_ping(repr(self.loop.time()).encode())
             self.send_data()
-
-    async def receive(self) -> bytes:
-        """Return the next message. Raises ConnectionEnded."""
-        try:
-            return await self.recv(decode=False)
-        except ConnectionClosed as closed:
-            cause = closed.__cause__
-            lost = self._ended_because or ((cause.strerror or "") if isinstance(cause, OSError) else "")
-            code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, lost)
-            raise ConnectionEnded(code, reason) from None
 
     def look(self, *, kernel: bool) -> Pipe:
         """Return how many bytes are outstanding; without ``kernel``, only those that the library buffers."""
@@ -162,16 +143,10 @@ class Connection(ClientConnection):
             self.send_data()
         self.loop.call_later(CLOSE_S, self.transport.abort)
 
-    def drop(self, because: str = "") -> None:
-        """Cut the connection; the kernel discards what it has not delivered, which is sent again on the next."""
-        self._ended_because = because
-        tcp_info.reset_on_close(self.transport.get_extra_info("socket"))
-        self.transport.abort()
-
-    async def dispose(self) -> None:
-        """Wait until the connection is closed; cut it after ``CLOSE_S``, whatever the peer does."""
+    async def dispose(self, within_s: float = CLOSE_S) -> None:
+        """Wait until the connection is closed; cut it after ``within_s`` seconds, whatever the peer does."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(within_s):
                 await self.wait_closed()
         self.transport.abort()
         await self.wait_closed()
@@ -214,8 +189,8 @@ async def open_connection(settings: Settings, key: str, on_answer: Callable[[], 
             ping_interval=None,
             open_timeout=settings.link.open_timeout_s,
             close_timeout=CLOSE_S,
-            max_size=None,  # the service sends as large as it likes; the reader never lets it queue
-            max_queue=None,
+            max_size=MESSAGE_BYTES,
+            max_queue=None,  # bounded by Inflow: the library would stop reading, and pongs with it
             logger=_quiet,
             create_connection=answered,  # type: ignore[arg-type] # asyncio calls it when the socket is connected
         )

@@ -13,21 +13,21 @@ import logging
 import random
 from typing import TYPE_CHECKING, Never, Protocol
 
-from agent.link.backoff import Backoff
-from agent.link.connection import FAILURES, Connection, ConnectionEnded, judge_failure, open_connection
+from agent.link.backoff import Backoff, Budget
+from agent.link.connection import CLOSE_S, FAILURES, Connection, judge_failure, open_connection
+from agent.link.intake import ConnectionEnded, Misbehaved
 from agent.link.network import NetworkWatch, interface_of, resolver_stamp
 from agent.link.redial import REDIAL_S, first_of
 from agent.link.state import NEXT_PHASES, LinkPhase, LinkState
-from agent.link.verdicts import Next, Verdict, judge_close
+from agent.link.verdicts import Next, Verdict, judge_close, judge_misbehaviour
 from agent.uplink.bandwidth import START_RATE, Uplink
 from agent.wire import protocol
-from agent.wire.events import SetupComplete
+from agent.wire.events import ResumptionUpdate, SetupComplete, ToolCall, TurnComplete
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config import Settings
-    from agent.faults import Fault
     from agent.uplink.outbox import Outbox, Outgoing
     from agent.wire.events import ServerEvent
     from agent.wire.session import Session
@@ -50,6 +50,8 @@ RESOLVER_LOOK_S = 2.0
 """How often a waiting link checks whether the name servers changed: the kernel does not report that."""
 BACK_PAUSE_S = 0.5
 """The least time between attempts caused by network news: an interface that comes up sends a dozen messages at once."""
+LEAVE_S = 0.02
+"""When the agent ends, the peer is given this long to answer the good-bye, which is on its way by then."""
 PACE_CHANGE = 0.2
 """The kernel is told a new pacing rate if it differs from the last by more than this share."""
 
@@ -81,7 +83,7 @@ class Link:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._backoff = Backoff()
-        self._blamed: Fault | None = None  # what the connections before this one, that failed in a row, died of
+        self._budget = Budget()
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
         self._connection: Connection | None = None
@@ -109,7 +111,7 @@ class Link:
     # what others ask for
 
     def want(self) -> None:
-        """Connect and stay connected; cuts short a wait for the next attempt."""
+        """Connect and stay connected; cuts short a wait for the next attempt, within the budget of a minute."""
         self._wanted.set()
         self._hurry.set()
 
@@ -170,6 +172,9 @@ class Link:
 
     async def _live(self) -> None:
         """Live through one connection and the wait after it."""
+        await self._until_allowed()
+        if not self._wanted.is_set():
+            return
         self._hurry.clear()
         self._enter(LinkPhase.OPENING)
         self._set_state(LinkState.CONNECTING)
@@ -179,12 +184,12 @@ class Link:
         drop = verdict is not None and verdict.next is Next.FRESH
         self._session.closed(now, drop_handle=drop, failed=verdict is not None)
         if self._wanted.is_set() and verdict is not None:
-            self._backoff.failed(self._lived_s)
+            self._backoff.failed(verdict.kind)
             await self._wait(verdict)
 
     async def _attempt(self) -> Verdict | None:
         """Make one connection and serve it to its end; return the verdict on its end, None if we ended it."""
-        resumed = bool(self._session.handle(self._loop.time()))
+        resumed, close_s = bool(self._session.handle(self._loop.time())), CLOSE_S
         try:
             self._connection = await self._open()
             self._enter(LinkPhase.SETTING_UP)
@@ -194,23 +199,22 @@ class Link:
                 await self._set_up(self._connection)
             return await self._converse(self._connection)
         except ConnectionEnded as ended:
-            return None if self.phase is LinkPhase.PARTING else self._judge_end(ended, resumed=resumed)
+            return self._judge_end(ended, resumed=resumed)
         except FAILURES as error:
             return judge_failure(error, answered=self._answered)
+        except asyncio.CancelledError:
+            close_s = LEAVE_S
+            raise
         finally:
-            await self._dispose()
+            await self._dispose(close_s)
 
-    def _judge_end(self, ended: ConnectionEnded, *, resumed: bool) -> Verdict:
-        failures = self._backoff.in_a_row(self._lived_s)
-        blamed = self._blamed if failures > 1 else None
-        verdict = judge_close(ended.code, ended.reason, resumed=resumed, failures=failures, blamed=blamed)
-        self._blamed = verdict.fault or blamed
-        return verdict
-
-    @property
-    def _lived_s(self) -> float:
-        """Seconds since the present connection became ready, 0 if it has not."""
-        return 0.0 if self._up_at is None else self._loop.time() - self._up_at
+    def _judge_end(self, ended: ConnectionEnded, *, resumed: bool) -> Verdict | None:
+        self._backoff.lived(0.0 if self._up_at is None else self._loop.time() - self._up_at)
+        earlier = self._backoff.kinds
+        if isinstance(ended, Misbehaved):
+            return judge_misbehaviour(ended.reason, resumed=resumed, earlier=earlier)
+        parting = self.phase is LinkPhase.PARTING
+        return None if parting else judge_close(ended.code, ended.reason, resumed=resumed, earlier=earlier)
 
     async def _open(self) -> Connection:
         """Connect; after a dead line by parallel attempts, since the line may be back any moment."""
@@ -231,7 +235,7 @@ class Link:
     async def _set_up(self, connection: Connection) -> None:
         self._send(connection, self._session.setup(self._loop.time()))
         while True:
-            events = protocol.decode(await connection.receive())
+            events = await self._read(connection)
             # A setupComplete that arrives after we began to close no longer counts; the connection's end is next.
             if self.phase is LinkPhase.SETTING_UP and any(isinstance(event, SetupComplete) for event in events):
                 break
@@ -256,11 +260,17 @@ class Link:
 
     async def _converse(self, connection: Connection) -> Never:
         while True:
-            for event in protocol.decode(await connection.receive()):
+            for event in await self._read(connection):
                 self._listener.server_event(event)
 
-    async def _dispose(self) -> None:
-        """Close what is left of the connection; takes bounded time, whatever the peer does."""
+    async def _read(self, connection: Connection) -> list[ServerEvent]:
+        events = protocol.decode(await connection.receive())
+        if entries := sum(map(_entries, events)):
+            connection.entered(entries)
+        return events
+
+    async def _dispose(self, close_s: float) -> None:
+        """Close what is left of the connection, within ``close_s``, whatever the peer does."""
         connection, self._connection = self._connection, None
         parting = self.phase is LinkPhase.PARTING
         self._enter(LinkPhase.CLOSED)
@@ -270,7 +280,7 @@ class Link:
         if connection is not None:
             if not parting:
                 connection.drop()
-            await connection.dispose()
+            await connection.dispose(close_s)
 
     # while it lives
 
@@ -366,6 +376,19 @@ class Link:
         self.state = state
         self._listener.link_changed(state, verdict)
 
+    async def _until_allowed(self) -> None:
+        """Wait until the next attempt is within the budget, and spend it; or until nobody wants one."""
+        while self._wanted.is_set() and (seconds := self._budget.wait(self._loop.time())):
+            self._hurry.clear()
+            if self.phase is not LinkPhase.WAITING:
+                self._enter(LinkPhase.WAITING)
+                self._set_state(LinkState.OFFLINE, self.failure)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._hurry.wait()
+        if self._wanted.is_set():
+            self._budget.spend(self._loop.time())
+
     async def _wait(self, verdict: Verdict) -> None:
         """Wait until the next attempt is due or somebody asks for one."""
         if verdict.at_once:
@@ -373,7 +396,7 @@ class Link:
             return
         self._enter(LinkPhase.WAITING)
         self._set_state(LinkState.REFUSED if verdict.next is Next.REFUSED else LinkState.OFFLINE, verdict)
-        seconds = self._backoff.wait(verdict.wait_s, random.random())  # noqa: S311 - jitter, not a secret
+        seconds = self._backoff.wait(verdict.kind, verdict.wait_s, random.random())  # noqa: S311 - jitter, not a secret
         due, stamp = self._loop.time() + seconds, resolver_stamp()
         while not self._hurry.is_set() and (left := due - self._loop.time()) > 0:
             with contextlib.suppress(TimeoutError):
@@ -382,3 +405,8 @@ class Link:
             if resolver_stamp() != stamp:
                 self._network_back()
                 stamp = resolver_stamp()
+
+
+def _entries(event: ServerEvent) -> int:
+    """Return how many entries on the disk an event may lead to."""
+    return len(event.calls) if isinstance(event, ToolCall) else isinstance(event, ResumptionUpdate | TurnComplete)

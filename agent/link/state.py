@@ -11,6 +11,8 @@
      |          |  ^
      |          v  |
      +------- WAITING --> OPENING
+
+Once the attempts that a minute may hold are used up, IDLE is followed by WAITING, too.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class LinkPhase(Enum):
 
 
 NEXT_PHASES = {
-    LinkPhase.IDLE: {LinkPhase.OPENING},
+    LinkPhase.IDLE: {LinkPhase.OPENING, LinkPhase.WAITING},
     LinkPhase.OPENING: {LinkPhase.SETTING_UP, LinkPhase.CLOSED},
     LinkPhase.SETTING_UP: {LinkPhase.LIVE, LinkPhase.PARTING, LinkPhase.CLOSED},
     LinkPhase.LIVE: {LinkPhase.PARTING, LinkPhase.DEAD, LinkPhase.CLOSED},

@@ -11,9 +11,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from agent.faults import Fault
 from agent.outside.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Next(Enum):
@@ -50,6 +54,8 @@ class Verdict:
     """Whether the fault is only told when somebody asks, because it was announced before."""
     reach: Reach | None = Reach.SERVICE
     """None: a connection that had been made was lost, and nothing else is known."""
+    kind: str = ""
+    """What sort of failure this is: each sort is counted on its own."""
 
     def __post_init__(self) -> None:
         """Clean the problem: it may quote the service, a proxy or a library."""
@@ -94,6 +100,8 @@ class _Row:
         return (not self.codes or code in self.codes) and bool(re.search(self.reason, reason, re.IGNORECASE))
 
 
+_MISBEHAVES = "the service misbehaves"
+_SERVICE_FAULT = "service fault"
 _REQUEST = (1007,)
 _SERVICE = (1011, 1012, 1013)
 
@@ -108,7 +116,7 @@ _CLOSES = (
     _Row(_REQUEST, r"", Next.FRESH, "request refused", "compare the log line with the model's documentation"),
     _Row((1008,), r"aborted", Next.RESUME, "connection cut after go-away", at_once=True),
     _Row((1008,), r"", Next.FRESH, "policy close"),
-    _Row(_SERVICE, r"", Next.RESUME, "service fault"),
+    _Row(_SERVICE, r"", Next.RESUME, _SERVICE_FAULT),
     _Row((1000, 1001, 1005, 1006), r"", Next.RESUME, "connection dropped", at_once=True),
     _Row((), r"", Next.RESUME, "connection closed"),
 )
@@ -125,36 +133,37 @@ _STATUSES = (
 )
 
 
-def judge_close(code: int, reason: str, *, resumed: bool, failures: int, blamed: Fault | None = None) -> Verdict:
+def judge_close(code: int, reason: str, *, resumed: bool, earlier: Mapping[str, int]) -> Verdict:
     """Return the verdict on a close frame (1006: none came).
 
-    ``resumed``: the connection had been opened with a handle. ``failures``: how many connections in a row, this one
-    included, ended before they were stable. ``blamed``: the fault that was announced for one before it in the row.
-    A second service fault in a row drops the handle, since a handle that the server cannot process would fail for ever.
-    A quota is announced at once, since the next attempt is a minute away. A request that is refused even on a fresh
-    session is ours to fix.
+    ``resumed``: the connection had been opened with a handle. ``earlier``: how many connections in a row, before this
+    one, ended before they were stable, by the kind of their verdict. A second service fault drops the handle, since a
+    handle that the server cannot process would fail for ever. A quota is announced at once, since the next attempt is a
+    minute away, and once in a row. A request that was refused once, and then on a fresh session, is ours to fix.
     """
     row = next(row for row in _CLOSES if row.matches(code, reason))
     problem = f"{row.problem}: {code} {reason}".rstrip()
-    if row.codes == _REQUEST and not resumed and failures > 1:
-        return _refused(Fault.REQUEST, problem, row.fix)
+    before = earlier.get(row.problem, 0)
+    if row.codes == _REQUEST and not resumed and before:
+        return _refused(Fault.REQUEST, problem, row.fix, row.problem)
     if isinstance(row.next, Fault):
-        return _refused(row.next, problem, row.fix)
-    indigestible = row.codes == _SERVICE and resumed and failures > 1
+        return _refused(row.next, problem, row.fix, row.problem)
+    indigestible = row.codes == _SERVICE and resumed and before
     step = Next.FRESH if indigestible else row.next
     # A refused handle is dropped, so that this cannot go round in a circle.
-    at_once = row.at_once and (failures <= 1 or (row.next is Next.FRESH and resumed))
+    at_once = row.at_once and (not sum(earlier.values()) or (row.next is Next.FRESH and resumed))
     reach = None if code == NO_FRAME else Reach.SERVICE
-    return Verdict(
-        step,
-        problem,
-        row.fix,
-        row.wait_s,
-        at_once,
-        row.fault,
-        quiet=blamed is not None and row.fault is blamed,
-        reach=reach,
-    )
+    quiet = row.fault is not None and before > 0
+    return Verdict(step, problem, row.fix, row.wait_s, at_once, row.fault, quiet, reach, row.problem)
+
+
+def judge_misbehaviour(reason: str, *, resumed: bool, earlier: Mapping[str, int]) -> Verdict:
+    """Return the verdict on a peer that broke the protocol or sent more than anybody can use; ``reason`` says which.
+
+    The second time, the session behind the handle may be what makes it do so: the handle is dropped.
+    """
+    step = Next.FRESH if resumed and earlier.get(_MISBEHAVES) else Next.RESUME
+    return Verdict(step, f"{_MISBEHAVES}: {reason}", "is service.url the service?", kind=_MISBEHAVES)
 
 
 def judge_status(status: int) -> Verdict:
@@ -163,18 +172,18 @@ def judge_status(status: int) -> Verdict:
         if status in statuses:
             told = f"{problem}: HTTP {status}"
             if isinstance(step, Fault):
-                return _refused(step, told, fix)
-            return Verdict(step, told, fix, QUOTA_WAIT_S, fault=Fault.QUOTA)
-    return Verdict(Next.RESUME, f"service fault: HTTP {status}")
+                return _refused(step, told, fix, problem)
+            return Verdict(step, told, fix, QUOTA_WAIT_S, fault=Fault.QUOTA, kind=problem)
+    return Verdict(Next.RESUME, f"{_SERVICE_FAULT}: HTTP {status}", kind=_SERVICE_FAULT)
 
 
-def _refused(fault: Fault, problem: str, fix: str) -> Verdict:
-    return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, fault=fault)
+def _refused(fault: Fault, problem: str, fix: str, kind: str) -> Verdict:
+    return Verdict(Next.REFUSED, problem, fix, REFUSED_WAIT_S, fault=fault, kind=kind)
 
 
 def judge_key(problem: str) -> Verdict:
     """Return the verdict on a key that cannot be read. It is not final: the file may just be being replaced."""
-    return _refused(Fault.KEY, problem, "")
+    return _refused(Fault.KEY, problem, "", "key")
 
 
 def judge_unreachable(problem: str, fix: str = "", reach: Reach = Reach.SERVICE) -> Verdict:

@@ -18,10 +18,17 @@ class SetupComplete(Bare):
 
 @dataclass(frozen=True, slots=True)
 class AudioOut:
-    """A piece of the spoken answer: mono s16le at ``rate`` Hz (so far always 24 kHz)."""
+    """A piece of the spoken answer: mono s16le at ``rate`` Hz, 1000 to 999 999 (so far always 24 kHz)."""
 
     pcm: bytes
     rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnplayableAudio:
+    """A piece of the spoken answer that no speaker of ours can play, in our own words why."""
+
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ class Unreadable:
 ServerEvent = (
     SetupComplete
     | AudioOut
+    | UnplayableAudio
     | InputTranscript
     | OutputTranscript
     | Interrupted

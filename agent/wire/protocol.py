@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from agent.outside.text import one_line, words
+from agent.wire import bounds
 from agent.wire.events import (
     AudioOut,
     FunctionCall,
@@ -26,6 +27,7 @@ from agent.wire.events import (
     ToolCall,
     ToolCallCancellation,
     TurnComplete,
+    UnplayableAudio,
     Unreadable,
     Usage,
 )
@@ -95,7 +97,9 @@ def decode(data: bytes | str) -> list[ServerEvent]:
     Usage comes before the end of the turn that it counts, audio before an interruption in the same message.
     """
     try:
-        message = json.loads(data)
+        message = bounds.parse(data)
+    except bounds.TooLargeError:
+        return [Unreadable("too many members", len(data))]
     except (ValueError, RecursionError) as error:
         return [Unreadable(f"not JSON: {type(error).__name__}", len(data))]
     if not isinstance(message, dict):
@@ -120,33 +124,40 @@ def _setup_complete(value: Json) -> Iterator[ServerEvent]:
 
 
 def _server_content(value: Json) -> Iterator[ServerEvent]:
-    for part in (value.get("modelTurn") or {}).get("parts") or ():
+    for part in bounds.few((value.get("modelTurn") or {}).get("parts") or (), bounds.MOST_PARTS):
         yield from _part(part)
     for member, kind in (("inputTranscription", InputTranscript), ("outputTranscription", OutputTranscript)):
         transcript = value.get(member)
         if transcript:
-            yield kind(words(transcript.get("text", "")))
+            yield kind(words(bounds.text(transcript.get("text", ""))))
     if value.get("interrupted"):
         yield Interrupted()
     if value.get("generationComplete"):
         yield GenerationComplete()
     if value.get("turnComplete"):
         idle = value.get("interactionStatus") != "IN_PROGRESS"
-        yield TurnComplete(idle=idle, reason=one_line(value.get("turnCompleteReason", "")))
+        yield TurnComplete(idle=idle, reason=one_line(bounds.name(value.get("turnCompleteReason", ""))))
 
 
 def _part(part: Json) -> Iterator[ServerEvent]:
     blob = part.get("inlineData")
-    if blob and str(blob.get("mimeType", "")).startswith("audio/pcm"):
-        pcm = decode_base64(blob.get("data", ""))
-        if len(pcm) % 2:
-            raise ValueError("half a sample")
-        yield AudioOut(pcm, _rate(blob["mimeType"]))
+    if not blob:
+        return
+    kind, *parameters = (each.strip() for each in str(blob.get("mimeType", "")).lower().split(";"))
+    if kind == "audio/pcm":
+        yield _pcm(blob, dict(each.partition("=")[::2] for each in parameters))
+    elif kind.startswith("audio/"):
+        yield UnplayableAudio("another encoding")
 
 
-def _rate(mime_type: str) -> int:
-    match = re.search(r"rate=([1-9]\d{3,5})", mime_type)
-    return int(match[1]) if match else 24_000
+def _pcm(blob: Json, parameters: Mapping[str, str]) -> ServerEvent:
+    if parameters.get("channels", "1") != "1":
+        return UnplayableAudio("more than one channel")
+    pcm = decode_base64(blob.get("data", ""))
+    if len(pcm) % 2:
+        raise ValueError("half a sample")
+    rate = parameters.get("rate", "")
+    return AudioOut(pcm, int(rate) if re.fullmatch(r"[1-9]\d{3,5}", rate) else 24_000)
 
 
 def decode_base64(data: str) -> bytes:
@@ -163,14 +174,14 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 def _tool_call(value: Json) -> Iterator[ServerEvent]:
     yield ToolCall(
         tuple(
-            FunctionCall(str(call.get("id", "")), str(call["name"]), dict(call.get("args") or {}))
-            for call in value.get("functionCalls") or ()
+            FunctionCall(bounds.name(call.get("id", "")), bounds.name(call["name"]), bounds.arguments(call.get("args")))
+            for call in bounds.few(value.get("functionCalls") or (), bounds.MOST_CALLS)
         )
     )
 
 
 def _tool_call_cancellation(value: Json) -> Iterator[ServerEvent]:
-    yield ToolCallCancellation(tuple(str(call_id) for call_id in value.get("ids") or ()))
+    yield ToolCallCancellation(tuple(map(bounds.name, bounds.few(value.get("ids") or (), bounds.MOST_IDS))))
 
 
 def _go_away(value: Json) -> Iterator[ServerEvent]:
@@ -178,13 +189,13 @@ def _go_away(value: Json) -> Iterator[ServerEvent]:
 
 
 def _resumption(value: Json) -> Iterator[ServerEvent]:
-    handle = str(value.get("newHandle", "")) if value.get("resumable") else ""
+    handle = bounds.name(value.get("newHandle", "")) if value.get("resumable") else ""
     yield ResumptionUpdate(handle)
 
 
 def _usage(value: Json) -> Iterator[ServerEvent]:
     def count(*names: str) -> int:
-        return next((int(value[name]) for name in names if name in value), 0)
+        return next((bounds.tokens(value[name]) for name in names if name in value), 0)
 
     yield Usage(
         prompt=count("promptTokenCount"),
@@ -195,10 +206,10 @@ def _usage(value: Json) -> Iterator[ServerEvent]:
 
 
 def duration(value: str) -> float:
-    """Return the seconds of a protobuf JSON duration such as ``"9.500s"``. Raises ValueError."""
+    """Return the seconds of a protobuf JSON duration such as ``"9.500s"``, a day at most. Raises ValueError."""
     if not re.fullmatch(r"\d+(\.\d+)?s", value):
         raise ValueError(f"{value!r} is not a duration such as '9.5s'")
-    return float(value[:-1])
+    return min(float(value[:-1]), bounds.LONGEST_S)
 
 
 _MEMBERS = {

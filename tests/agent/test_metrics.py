@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.metrics import Counters, Transcript, TurnRecord
+from agent.metrics import MOST_TEXT, Counters, Transcript, TurnRecord
 from agent.store.rows import TurnRow
 
 
@@ -34,6 +34,15 @@ def test_ttfab_at_time_zero_is_still_one() -> None:
 def test_only_an_interrupted_answer_is_recorded_in_part() -> None:
     assert record().played_text == "Four bar, in the green."
     assert record(interrupted=True).played_text == "Four bar,"
+
+
+def test_words_without_end_are_kept_as_far_as_anybody_could_have_said_them() -> None:
+    transcript = Transcript()
+    for _ in range(3):
+        transcript.add_text("x" * (MOST_TEXT - 1))
+        transcript.add_audio(1.0)
+    assert transcript.text == "x" * MOST_TEXT
+    assert transcript.played(1.0) == "x" * (MOST_TEXT - 1)
 
 
 def test_the_log_line_holds_figures_and_not_a_word_of_what_was_said() -> None:

@@ -26,6 +26,7 @@ TOTALS = Totals(
     unanswered=0,
     unreadable=0,
     missed=0,
+    unplayable=0,
     refused_s=1.5,
     trimmed_s=0.5,
     skipped_s=0.0,

@@ -141,7 +141,7 @@ IMPURE = {"asyncio", "threading", "socket", "time", "random", "logging"}
 OFFERING = {"agent.config", "agent.simulator", "hardware"}
 """The packages whose ``__init__`` imports: each is one thing to those who use it."""
 DRIVERS = {
-    "websockets": {"agent.link.connection", "agent.simulator"},
+    "websockets": {"agent.link.connection", "agent.link.intake", "agent.simulator"},
     "webrtcvad": {"agent.hearing.vad"},
     "rich": {"agent.screen"},
     "sounddevice": {"hardware.sound.cards"},

@@ -128,7 +128,7 @@ async def talking_in(folder: Path, url: str | None, wall: Wall, **sections: Any)
 class Up:
     """A link that takes whatever is sent."""
 
-    ready = True
+    ready, state = True, LinkState.UP
     service_time: float | None = None
 
     def __init__(self, talk: Conversation) -> None:

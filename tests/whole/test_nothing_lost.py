@@ -221,6 +221,9 @@ class Line:
             self.room -= 1
             self._hand_over(outgoing)
 
+    def want(self) -> None:
+        """The test chooses when there is an attempt."""
+
     def renew(self) -> None:
         if self.ready:
             self.ready, self.over, self.failed = False, True, False

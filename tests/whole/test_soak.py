@@ -206,7 +206,7 @@ def look(s: Stage, log: Log, state: Path) -> None:
         "audio": talk.delivery.ledger.backlog_bytes,
         "notes": len(talk.delivery.notes),
     }
-    kept |= {"owed": len(talk.dialogue._answers._owed), "held": len(talk.dialogue._deferred)}
+    kept |= {"owed": len(talk.dialogue._answers._owed), "held": len(talk.dialogue._audio_out.deferred)}
     log.kept.append(kept | {"history": len(talk.continuity.session.history._turns)})
     log.disk.append(sum(file.stat().st_size for file in state.rglob("*") if file.is_file()))
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent.conversation.answers import CUT_GRACE_S, Answer, Answers, Arrival, Use
+from agent.conversation.answers import CUT_GRACE_S, LATE_S, Answer, Answers, Arrival, Use
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, Event
 from agent.wire.events import TurnComplete
 
@@ -230,6 +231,77 @@ def test_the_rest_of_an_answer_that_broke_off_goes_on_with_its_record(answers: O
     assert answers.content(9.1) == (rest, [AnswerBegan()])
 
 
+def owner(answers: Answers, now: float) -> int | None:
+    """The utterance in whose record a piece of content is written."""
+    answer, _ = answers.content(now)
+    assert answer is not None
+    return answer.record.utterance
+
+
+def test_what_comes_after_an_end_that_was_another_answers_belongs_to_the_question_all_the_same(answers: Owed) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(DONE)
+    assert owner(answers, 1.0) == 1
+    assert answers.turn_complete(DONE) == (None, [AnswerEnded()]), "the question is accounted for"
+    assert owner(answers, 2.0) is None
+
+
+@pytest.mark.parametrize(("reason", "at"), [("NEED_MORE_INPUT", 1.0), ("", LATE_S + 0.1)])
+def test_what_comes_long_after_an_empty_turn_or_one_with_a_reason_is_unasked(
+    answers: Owed, reason: str, at: float
+) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(TurnComplete(idle=True, reason=reason))
+    assert owner(answers, at) is None
+
+
+@pytest.mark.parametrize("forget", [Answers.cut, Answers.connection_lost])
+def test_what_comes_after_a_cut_or_over_another_connection_is_unasked(
+    answers: Owed, forget: Callable[[Answers], None]
+) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(DONE)
+    forget(answers)
+    assert owner(answers, 1.0) is None
+
+
+def test_a_question_that_follows_an_empty_turn_has_the_answer_that_comes(answers: Owed) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.turn_complete(DONE)
+    answers.expect(2, 1.0, Use.ALOUD)
+    assert owner(answers, 2.0) == 2
+    answers.turn_complete(DONE)
+    assert owner(answers, 3.0) is None
+
+
+def test_nothing_more_comes_of_an_answer_that_the_service_has_stopped(answers: Owed) -> None:
+    answers.expect(1, 0.0, Use.ALOUD)
+    answers.piece()
+    answers.interrupted()
+    answers.expect(2, 1.0, Use.ALOUD)
+    assert answers.piece(1.1) == 2
+    assert answers.lost == [1]
+
+
+def test_an_answer_that_was_played_out_is_over_when_the_next_question_is_answered(answers: Owed) -> None:
+    first = answers.expect(1, 0.0, Use.ALOUD)
+    answers.piece()
+    answers.played_out(first.record)
+    assert not answers.incomplete
+    assert answers.piece(1.0) == 1, "as long as nothing else was asked"
+    answers.expect(2, 3.0, Use.ALOUD)
+    assert answers.piece(3.1) == 2
+
+
+def test_an_answer_that_the_service_goes_on_with_is_not_over_because_it_was_played_out(answers: Owed) -> None:
+    first = answers.expect(1, 0.0, Use.ALOUD)
+    answers.piece()
+    answers.turn_complete(MORE)
+    answers.played_out(first.record)
+    answers.expect(2, 3.0, Use.ALOUD)
+    assert answers.piece(3.1) == 1
+
+
 # answers to notes: kept instead of spoken
 
 
@@ -354,6 +426,7 @@ class Owing:
     refused: bool
     begun: bool = False
     generated: bool = False
+    stopped: bool = False
 
     @property
     def told(self) -> bool:
@@ -376,7 +449,7 @@ class Service(RuleBasedStateMachine):
         self.closed: list[int] = []  # utterances whose answer has ended
         self.now, self.asked = 0.0, 0
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, CUT_GRACE_S]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, CUT_GRACE_S, LATE_S]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -404,7 +477,7 @@ class Service(RuleBasedStateMachine):
     def piece(self) -> None:
         while len(self.owing) > 1 and (self.owing[0].generated or self.owing[0].refused):
             first, following = self.owing[:2]
-            if first.begun and not first.generated and self.now < following.asked_at + CUT_GRACE_S:
+            if first.begun and not (first.generated or first.stopped) and self.now < following.asked_at + CUT_GRACE_S:
                 break
             self.lost.append(self.owing.pop(0).utterance)
         if not self.owing:
@@ -448,7 +521,7 @@ class Service(RuleBasedStateMachine):
         if self.owing and self.owing[0].begun:
             first = self.owing[0]
             expected = [AnswerInterrupted()] if first.told else []
-            first.refused = True
+            first.refused = first.stopped = True
         assert self.answers.interrupted() == expected
 
     @rule()

@@ -12,7 +12,7 @@ from agent.errors import Refused
 from agent.link.state import LinkState
 from agent.link.verdicts import Next, Verdict
 from agent.notices import ConnectionReplaced, ConversationReplayed
-from agent.simulator import Simulator, SimulatorSettings, shipped
+from agent.simulator import Simulator, SimulatorSettings, parse, shipped
 from agent.turn.events import (
     AnswerBegan,
     AnswerGenerated,
@@ -21,6 +21,7 @@ from agent.turn.events import (
     NoteSaved,
     NotesChanged,
 )
+from agent.turn.phase import Phase
 from agent.uplink.bandwidth import Uplink
 from agent.wire.events import (
     AudioOut,
@@ -31,7 +32,7 @@ from agent.wire.events import (
     TurnComplete,
 )
 from agent.wire.session import HANDLE_LIFE_S
-from tests.support.stage import play, question
+from tests.support.stage import play, question, stage
 from tests.support.talking import Rig, Wall, connect, spoken, talking
 
 if TYPE_CHECKING:
@@ -552,6 +553,30 @@ def test_a_spoken_and_a_typed_question_are_answered_and_recorded() -> None:
             assert second.interrupted
             assert simulator.utterances[1].texts == ["What does the pressure gauge on this pump show?"]
             assert not rig.talk.delivery.ledger.over
+
+    play(scene())
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_whoever_asks_does_not_wait_for_the_next_attempt(*, typed: bool) -> None:
+    refusals = parse('[[fault]]\nkind = "handshake"\nstatus = 401\ntimes = 2\n')
+
+    async def scene() -> None:
+        async with stage(refusals) as s:
+            await s.until_link(LinkState.REFUSED)
+            await s.wake()  # the second attempt
+            await s.until_link(LinkState.REFUSED)
+            assert s.agent.turn.phase is Phase.LISTENING
+            began = asyncio.get_running_loop().time()
+            if typed:
+                s.agent.ask("What now?")
+            else:
+                await s.say("gauge")
+            await s.until_link(LinkState.UP, within_s=1.0)
+            assert asyncio.get_running_loop().time() - began < 30.0, "the next attempt would be a minute later"
+            async with asyncio.timeout(30):
+                while not s.agent.conversation.delivery.answers.unplayed and not s.turns:
+                    await asyncio.sleep(0.1)
 
     play(scene())
 

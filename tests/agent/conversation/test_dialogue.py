@@ -2,222 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+import logging
+import math
+from array import array
+from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.conversation.dialogue import Dialogue
-from agent.conversation.note_answers import NoteAnswers
-from agent.conversation.notes import Notes
-from agent.metrics import Counters
-from agent.store.rows import KeptAnswer
+from agent.conversation.answer_audio import DEFERRED_S, loudest
+from agent.metrics import MOST_TEXT
 from agent.turn.events import AnswerBegan, AnswerEnded, AnswerGenerated, AnswerInterrupted, AnswerMissing, Drained
-from agent.uplink.ledger import Ledger
-from agent.uplink.utterance import Kind, Utterance, Wants
+from agent.uplink.utterance import Wants
 from agent.wire.events import (
     AudioOut,
     GenerationComplete,
     GoAway,
-    InputTranscript,
     Interrupted,
-    OutputTranscript,
     TurnComplete,
+    UnplayableAudio,
     Usage,
 )
-from hardware.ports import SPEAKER_FORMAT, DeviceHealth
+from hardware.ports import SPEAKER_FORMAT
+from tests.support.dialogue_rig import Rig, audio, heard, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agent.conversation.delivery import Delivery
-    from agent.conversation.turn_log import TurnLog
-    from agent.metrics import TurnRecord
-    from agent.store.store import Store
-    from agent.turn.events import Event
     from agent.wire.events import ServerEvent
-    from hardware.ports import DeviceError
 
 DONE = TurnComplete(idle=True, reason="")
 GOING_ON = TurnComplete(idle=False, reason="")
-
-
-def audio(seconds: float, rate: int = 24_000) -> AudioOut:
-    return AudioOut(b"\0\10" * round(seconds * rate), rate)
-
-
-def said(text: str) -> OutputTranscript:
-    return OutputTranscript(text)
-
-
-def heard(text: str) -> InputTranscript:
-    return InputTranscript(text)
-
-
-@dataclass
-class FakeSpeaker:
-    """Plays as much as a test says."""
-
-    written: bytearray = field(default_factory=bytearray)
-    played_s: float = 0.0
-    flushes: int = 0
-    finishes: int = 0
-
-    @property
-    def buffered_s(self) -> float:
-        return SPEAKER_FORMAT.seconds_in(len(self.written)) - self.played_s
-
-    @property
-    def audible(self) -> bool:
-        return self.buffered_s > 0
-
-    def start(self, on_drained: Callable[[], None], on_fault: Callable[[DeviceError], None]) -> None:
-        pass
-
-    def health(self) -> DeviceHealth:
-        return DeviceHealth()
-
-    @property
-    def epoch(self) -> int:
-        return self.flushes
-
-    def write(self, pcm: bytes, epoch: int | None = None) -> bool:
-        if epoch != self.flushes:
-            return False
-        self.written += pcm
-        return True
-
-    def finish(self) -> None:
-        self.finishes += 1
-
-    def flush(self) -> float:
-        played, self.played_s = self.played_s, 0.0
-        self.written.clear()
-        self.flushes += 1
-        return played
-
-    def repeat(self) -> float:
-        return 0.0
-
-    def pause(self) -> None:
-        pass
-
-    def resume(self) -> None:
-        pass
-
-    def say(self, pcm: bytes) -> None:
-        pass
-
-    def hush(self) -> None:
-        pass
-
-    def chime(self, pcm: bytes) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
-
-
-class FakeDelivery:
-    """A ledger, and what would be written down; also the turn log."""
-
-    def __init__(self, speaker: FakeSpeaker, *, local_detection: bool) -> None:
-        self.ledger = Ledger(local_detection=local_detection)
-        self.acknowledged: list[int] = []
-        self.remembered: list[TurnRecord | None] = []
-        self.reports: list[Event] = []
-        self.kept: list[tuple[int, bytes, str]] = []  # answers to notes
-        self.heard: list[int] = []  # of these, those that were played
-        self.progressed: list[str] = []
-        self.records: list[TurnRecord] = []
-        self.next_answer: KeptAnswer | None = None
-        self.answers = NoteAnswers(
-            speaker, cast("Store", self), Notes(), 3, emit=self.reports.append, introduce=lambda _, then: then()
-        )
-
-    def remember(self, record: TurnRecord) -> None:
-        self.remembered.append(record)
-
-    def acknowledge(self, number: int, record: TurnRecord) -> None:
-        assert self.remembered[-1] is record
-        self.acknowledged.append(number)
-        self.ledger.acknowledge(number)
-
-    def keep_answer(self, number: int, pcm: bytes, record: TurnRecord) -> None:
-        assert number not in self.acknowledged
-        self.kept.append((number, pcm, record.answer.text))
-
-    def load_answer(self, then: Callable[[KeptAnswer | None], None]) -> None:
-        then(self.next_answer)
-
-    def played(self, number: int) -> None:
-        self.heard.append(number)
-
-    def cut(self) -> None:
-        self.ledger.cut()
-
-    def continue_answer(self, number: int, heard: str) -> bool:
-        return self.ledger.continue_answer(number, heard, f"go on after {heard}")
-
-    def progress(self, record: TurnRecord) -> None:
-        self.progressed.append(record.answer.text)
-
-    def unheard(self, record: TurnRecord) -> None:
-        del record
-        self.progressed.append("")
-
-    def settle(self, record: TurnRecord) -> None:
-        self.records.append(record)
-
-
-class Rig:
-    def __init__(self, *, local_detection: bool = True) -> None:
-        self.speaker, self.counters = FakeSpeaker(), Counters()
-        self.delivery = FakeDelivery(self.speaker, local_detection=local_detection)
-        self.ledger, self.records = self.delivery.ledger, self.delivery.records
-        self.dialogue = Dialogue(
-            self.speaker, cast("Delivery", self.delivery), cast("TurnLog", self.delivery), self.counters
-        )
-
-    def ask(self, ended_at: float = 1.0, now: float = 1.1, *, wanted: bool = True) -> int:
-        number = self.ledger.open(bytes(640))
-        self.ledger.end(ended_at)
-        while (step := self.ledger.next()) is not None:
-            last = step[1]
-        last.wants = Wants.ANSWER if wanted else Wants.NOTHING
-        self.dialogue.asked(last, now)
-        return number
-
-    def ask_note(self, number: int = 7, **given: Any) -> int:
-        """Put to the service what was said earlier."""
-        self.ledger.add_note(Utterance(number, Kind.NOTE, pcm=bytearray(640), **given))
-        self.deliver()
-        return number
-
-    def answer_note(self, number: int) -> None:
-        """Play the answer to a note, a second of it."""
-        self.delivery.next_answer = KeptAnswer(number, 0.0, bytes(48_000))
-        self.delivery.answers.play()
-
-    def deliver(self, now: float = 5.0) -> None:
-        """Send what waits."""
-        while (step := self.ledger.next()) is not None:
-            if step[1].complete:
-                self.dialogue.asked(step[1], now)
-
-    def break_line(self) -> list[Event]:
-        events = self.dialogue.connection_lost()
-        self.ledger.rewind()
-        return events
-
-    def feed(self, *events: ServerEvent, now: float = 2.0) -> list[Event]:
-        return [move for event in events for move in self.dialogue.feed(event, now)]
-
-    def play_out(self, now: float = 9.0) -> list[Event]:
-        self.speaker.played_s = SPEAKER_FORMAT.seconds_in(len(self.speaker.written))
-        events = self.dialogue.drained(now)
-        self.speaker.flush()
-        return events
 
 
 def test_a_whole_turn_is_played_reported_acknowledged_and_recorded_once() -> None:
@@ -406,12 +218,98 @@ def test_audio_that_comes_after_the_cut_is_refused_and_counted() -> None:
     assert rig.records[0].answer.text == ""
 
 
-def test_audio_at_another_rate_is_refused_and_counted() -> None:
+def tone(rate: int, seconds: float) -> AudioOut:
+    wave = (round(8000 * math.sin(math.tau * 440 * n / rate)) for n in range(round(rate * seconds)))
+    return AudioOut(array("h", wave).tobytes(), rate)
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000, 44_100])
+def test_an_answer_at_another_rate_is_converted_and_played(rate: int) -> None:
+    rig = Rig()
+    number = rig.ask()
+    assert rig.feed(heard(" What?"), tone(rate, 0.5), tone(rate, 0.5)) == [AnswerBegan()]
+    assert rig.feed(GenerationComplete(), DONE) == [AnswerGenerated(), AnswerEnded()]
+    assert SPEAKER_FORMAT.seconds_in(len(rig.speaker.written)) == pytest.approx(1.0, abs=0.002)
+    assert loudest(bytes(rig.speaker.written)) == pytest.approx(8000, rel=0.05)
+    rig.play_out()
+    (record,) = rig.records
+    assert (record.utterance, record.answer.audio_s) == (number, pytest.approx(1.0, abs=0.002))
+
+
+UNPLAYABLE: list[ServerEvent] = [UnplayableAudio("another encoding"), audio(1.0, rate=1_000), audio(1.0, rate=23_999)]
+
+
+@pytest.mark.parametrize("sound", UNPLAYABLE)
+@pytest.mark.parametrize("words", [(), (said(" This."),)], ids=["silent", "with words"])
+def test_an_answer_that_cannot_be_played_is_missed_and_its_question_stays_owed(
+    sound: ServerEvent, words: tuple[ServerEvent, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig()
+    number = rig.ask()
+    moves = rig.feed(sound, *words, sound, GenerationComplete(), DONE)
+    assert moves == [AnswerBegan(), AnswerMissing()]
+    assert [entry.number for entry in rig.ledger.over] == [number]
+    assert (rig.counters.missed, rig.counters.unplayable) == (1, 2)
+    assert not rig.speaker.written
+    warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert len(warned) == 1
+    assert warned[0].startswith("answer: sound that cannot be played: ")
+
+
+def test_sound_that_comes_far_faster_than_it_plays_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig()
     rig.ask()
-    rig.feed(audio(1.0, rate=16_000))
-    assert not rig.speaker.written
-    assert rig.counters.refused_s == pytest.approx(1.0)
+    for _ in range(11):
+        rig.feed(audio(10.0))
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+    assert "100 s of sound wait" in caplog.text
+
+
+def test_an_answer_to_a_note_is_kept_for_two_minutes_and_the_rest_is_counted() -> None:
+    rig = Rig()
+    rig.ask_note()
+    for _ in range(13):
+        rig.feed(audio(10.0))
+    rig.feed(GenerationComplete())
+    ((_, pcm, _),) = rig.delivery.kept
+    assert SPEAKER_FORMAT.seconds_in(len(pcm)) == DEFERRED_S
+    assert rig.counters.refused_s == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_question_without_end_is_kept_as_far_as_anybody_could_have_said_it(earlier: int) -> None:
+    rig = Rig()
+    rig.ask()
+    if earlier:
+        rig.feed(audio(1.0), DONE)
+    for _ in range(3):
+        rig.feed(heard("x" * (MOST_TEXT - 1)))
+    rig.feed(audio(1.0), DONE)
+    rig.play_out()
+    assert rig.records[0].question_text == "x" * MOST_TEXT
+
+
+def test_an_answer_of_which_a_part_can_be_played_is_one() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.feed(audio(1.0), UNPLAYABLE[0], GenerationComplete())
+    assert not rig.ledger.over
+    assert rig.feed(DONE) == [AnswerEnded()]
+
+
+@pytest.mark.parametrize("sound", UNPLAYABLE)
+def test_a_note_whose_answer_cannot_be_played_is_not_answered(sound: ServerEvent) -> None:
+    rig = Rig()
+    rig.ask_note()
+    rig.feed(audio(0.5), sound, audio(0.5), said(" This."), GenerationComplete(), DONE)
+    assert (rig.delivery.kept, rig.delivery.acknowledged) == ([], [])
+
+
+def test_what_cannot_be_played_of_a_cut_answer_is_not_wanted_either() -> None:
+    rig = Rig()
+    rig.ask(wanted=False)
+    assert rig.feed(UNPLAYABLE[0], DONE) == []
+    assert rig.counters.missed == 0
 
 
 def test_the_answer_after_a_cut_one_is_played_and_its_own() -> None:

@@ -19,15 +19,8 @@ from agent import config
 from agent.errors import ConfigError
 from agent.faults import Fault
 from agent.link import connection, network
-from agent.link.connection import (
-    FAILURES,
-    SERVICE_HOST,
-    BadAddressError,
-    ConnectionEnded,
-    endpoint,
-    judge_failure,
-    open_connection,
-)
+from agent.link.connection import FAILURES, SERVICE_HOST, BadAddressError, endpoint, judge_failure, open_connection
+from agent.link.intake import ConnectionEnded
 from agent.link.tcp_info import TCP_USER_TIMEOUT_MS
 from agent.link.verdicts import Next, Reach, Verdict
 from agent.outside.text import learn

@@ -5,163 +5,35 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import socket
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
-from websockets.utils import accept_key
 
-from agent import config
 from agent.errors import ConfigError
 from agent.faults import Fault
+from agent.link.backoff import ATTEMPTS
 from agent.link.connection import CLOSE_S, Connection
-from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, SILENCE_S, Link
+from agent.link.link import HEARTBEAT_S, IDLE_TICK_S, LEAVE_S, SILENCE_S, Link
 from agent.link.state import LinkPhase, LinkState
 from agent.link.verdicts import Reach
 from agent.outside.text import learn
 from agent.simulator import Simulator, SimulatorSettings, parse, shipped
-from agent.uplink.ledger import Ledger
-from agent.uplink.outbox import Outbox
 from agent.wire.events import ResumptionUpdate, SetupComplete
-from agent.wire.session import Session
+from tests.support import link_rig
+from tests.support.link_rig import KEY, NOBODY, PATH, RawServer, rigged
 from tests.support.stage import play
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Callable
 
-    from agent.link.verdicts import Verdict
     from agent.simulator import Scenario
-    from agent.uplink.outbox import Outgoing
-    from agent.wire.events import ServerEvent
-
-KEY = "AIza-a-key-that-nobody-may-see"
-PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-NOBODY = "ws://127.0.0.1:1"
-SETUP_COMPLETE = b'{"setupComplete":{}}'
-
-
-@dataclass
-class Ears:
-    """A listener that writes down what it is told."""
-
-    states: list[tuple[float, LinkState, Verdict | None]] = field(default_factory=list)
-    events: list[ServerEvent] = field(default_factory=list)
-    messages: list[Outgoing] = field(default_factory=list)
-
-    def link_changed(self, state: LinkState, verdict: Verdict | None) -> None:
-        self.states.append((asyncio.get_running_loop().time(), state, verdict))
-
-    def server_event(self, event: ServerEvent) -> None:
-        self.events.append(event)
-
-    def sent(self, outgoing: Outgoing) -> None:
-        self.messages.append(outgoing)
-
-    @property
-    def problems(self) -> list[str]:
-        return [verdict.problem for _, _, verdict in self.states if verdict is not None]
-
-    def times(self, state: LinkState) -> list[float]:
-        return [at for at, seen, _ in self.states if seen is state]
-
-
-@dataclass
-class Rig:
-    link: Link
-    ears: Ears
-    ledger: Ledger
-    outbox: Outbox
-    session: Session
-    task: asyncio.Task[None]
-
-    async def until(self, state: LinkState, within_s: float = 60.0) -> None:
-        async with asyncio.timeout(within_s):
-            while self.link.state is not state:
-                await asyncio.sleep(0.001)
-
-    async def up(self) -> None:
-        self.link.want()
-        await self.until(LinkState.UP)
-
-
-@asynccontextmanager
-async def rigged(
-    url: str, key: Callable[[], str] = lambda: KEY, *, unencrypted: bool = False, **link: Any
-) -> AsyncIterator[Rig]:
-    service = {"url": url, "allow_unencrypted": unencrypted}
-    settings = config.override(config.Settings(), {"service": service, "link": {"kernel": False} | link}, where="test")
-    ears, ledger, session = Ears(), Ledger(local_detection=True), Session(settings)
-    outbox = Outbox(ledger, settings.video)
-    built = Link(settings, key, session, outbox, ears)
-    task = asyncio.create_task(built.run())
-    try:
-        yield Rig(built, ears, ledger, outbox, session, task)
-    finally:
-        started = asyncio.get_running_loop().time()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert asyncio.get_running_loop().time() - started <= 2 * CLOSE_S + 0.1
-
-
-class RawServer:
-    """A server written by hand, which may do anything: ``behave`` is given each connection."""
-
-    def __init__(
-        self,
-        behave: Callable[[RawServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._behave = behave
-        self._tls = tls
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.requests: list[str] = []
-        self.ends: list[float] = []
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.url = f"{'ws' if self._tls is None else 'wss'}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._behave(self, reader, writer)
-            while await reader.read(4096):
-                pass  # whatever comes, nothing is answered
-        except (ConnectionError, EOFError, asyncio.CancelledError):
-            pass
-        finally:
-            self.ends.append(asyncio.get_running_loop().time())
-            writer.transport.abort()
-
-    async def handshake(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.requests.append(request)
-        nonce = re.search(r"(?i)sec-websocket-key: (\S+)", request)
-        assert nonce is not None
-        lines = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")
-        writer.write("\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept_key(nonce[1])}", "", ""]).encode())
-
-    async def set_up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self.handshake(reader, writer)
-        await reader.read(4096)
-        writer.write(b"\x81" + bytes([len(SETUP_COMPLETE)]) + SETUP_COMPLETE)
+    from tests.support.link_rig import Rig
 
 
 async def mute(_: RawServer, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
@@ -184,6 +56,52 @@ async def speak_another_protocol(_: RawServer, __: asyncio.StreamReader, writer:
 
 def faulty(kind: str, **keys: object) -> Scenario:
     return parse(f'[[fault]]\nkind = "{kind}"\n' + "".join(f"{key} = {value!r}\n" for key, value in keys.items()))
+
+
+def test_whoever_asks_and_however_often_a_minute_holds_so_many_attempts() -> None:
+    async def scene() -> None:
+        async with Simulator(SimulatorSettings(api_key="right")) as simulator, rigged(simulator.url) as rig:
+            for _ in range(1800):
+                rig.link.want()
+                await asyncio.sleep(0.1)
+            attempts = rig.ears.times(LinkState.CONNECTING)
+            assert len(attempts) >= 3 * ATTEMPTS - 1
+            assert all(
+                later - earlier >= 60 - 1e-6 for earlier, later in zip(attempts, attempts[ATTEMPTS:], strict=False)
+            )
+
+    play(scene())
+
+
+def test_a_service_that_sends_everybody_away_is_not_hammered() -> None:
+    async def behave(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.set_up(reader, writer)
+
+    async def scene() -> None:
+        async with RawServer(behave) as server, rigged(server.url) as rig:
+            rig.link.want()
+            for _ in range(600):
+                await asyncio.sleep(0.1)
+                rig.link.renew()
+            assert len(server.requests) == ATTEMPTS
+
+    play(scene())
+
+
+def test_two_failures_of_the_service_and_one_refused_request_are_waited_after_for_seconds() -> None:
+    scenario = parse(
+        '[[fault]]\nkind = "handshake"\nstatus = 503\ntimes = 2\n'
+        '[[fault]]\nkind = "close"\nat_s = 1.0\ncode = 1007\nreason = "Request contains an invalid argument."\n'
+    )
+
+    async def scene() -> None:
+        async with Simulator(None, scenario) as simulator, rigged(simulator.url) as rig:
+            rig.link.want()
+            await rig.until(LinkState.UP, within_s=10)
+            await rig.until(LinkState.OFFLINE, within_s=10)
+            await rig.until(LinkState.UP, within_s=5)
+
+    play(scene())
 
 
 # the address
@@ -721,6 +639,19 @@ def test_cancelling_is_quick_at_any_moment_and_leaves_nothing(behave: Any, after
     play(scene())
 
 
+def test_at_the_end_nobody_is_waited_for_who_does_not_answer_the_good_bye() -> None:
+    async def scene() -> None:
+        async with RawServer(set_up_and_hang) as server, rigged(server.url) as rig:
+            await rig.up()
+            rig.link.release()
+            rig.task.cancel()
+            began = asyncio.get_running_loop().time()
+            await asyncio.gather(rig.task, return_exceptions=True)
+            assert asyncio.get_running_loop().time() - began < 2 * LEAVE_S
+
+    play(scene())
+
+
 def test_leaving_for_good_says_good_bye_first() -> None:
     async def scene() -> None:
         async with Simulator() as simulator:
@@ -750,7 +681,7 @@ class WatchedLink(Link):
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(globals(), "Link", WatchedLink)
+    monkeypatch.setattr(link_rig, "Link", WatchedLink)
 
 
 def phases(rig: Rig) -> str:

@@ -14,6 +14,7 @@ from agent.link.verdicts import (
     judge_certificate,
     judge_close,
     judge_key,
+    judge_misbehaviour,
     judge_status,
     judge_unreachable,
 )
@@ -61,52 +62,83 @@ CLOSES = [
 ]
 
 
+def judge(code: int, reason: str, *, resumed: bool, failures: int) -> Verdict:
+    """The verdict on a close that is the ``failures``-th of its kind in a row."""
+    kind = judge_close(code, reason, resumed=resumed, earlier={}).kind
+    return judge_close(code, reason, resumed=resumed, earlier={kind: failures - 1})
+
+
 @pytest.mark.parametrize(("code", "reason", "step", "at_once", "wait_s"), CLOSES)
 def test_a_close_is_judged_by_code_and_reason(
     code: int, reason: str, step: Next, *, at_once: bool, wait_s: float
 ) -> None:
-    verdict = judge_close(code, reason, resumed=True, failures=1)
+    verdict = judge(code, reason, resumed=True, failures=1)
     assert (verdict.next, verdict.at_once, verdict.wait_s) == (step, at_once, wait_s)
     assert f"{code} {reason}".rstrip() in verdict.problem
 
 
 @pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
 def test_a_reason_is_read_in_any_case(code: int, reason: str, step: Next) -> None:
-    assert judge_close(code, reason.upper(), resumed=True, failures=1).next is step
+    assert judge(code, reason.upper(), resumed=True, failures=1).next is step
 
 
 @pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
 def test_nothing_is_tried_at_once_twice_in_a_row(code: int, reason: str, step: Next) -> None:
     for resumed in (True, False):
-        again = judge_close(code, reason, resumed=resumed, failures=2)
+        again = judge(code, reason, resumed=resumed, failures=2)
         assert not again.at_once or (again.next is Next.FRESH and resumed)  # the handle is gone then: no circle
         assert (again.next is Next.REFUSED) or step is not Next.REFUSED
 
 
 def test_the_second_failure_in_a_row_drops_the_handle() -> None:
-    assert judge_close(1011, "Internal error", resumed=True, failures=1).next is Next.RESUME
-    assert judge_close(1011, "Internal error", resumed=True, failures=2).next is Next.FRESH
-    assert judge_close(1011, "Internal error", resumed=False, failures=2).next is Next.RESUME
+    assert judge(1011, "Internal error", resumed=True, failures=1).next is Next.RESUME
+    assert judge(1011, "Internal error", resumed=True, failures=2).next is Next.FRESH
+    assert judge(1011, "Internal error", resumed=False, failures=2).next is Next.RESUME
 
 
 def test_a_request_that_is_refused_even_on_a_fresh_session_is_ours_to_fix() -> None:
     reason = "Request contains an invalid argument."
-    assert judge_close(1007, reason, resumed=True, failures=2).next is Next.FRESH
-    assert judge_close(1007, reason, resumed=False, failures=1).next is Next.FRESH
-    refused = judge_close(1007, reason, resumed=False, failures=2)
+    assert judge(1007, reason, resumed=True, failures=2).next is Next.FRESH
+    assert judge(1007, reason, resumed=False, failures=1).next is Next.FRESH
+    refused = judge(1007, reason, resumed=False, failures=2)
     assert refused == Verdict(
         Next.REFUSED,
         f"request refused: 1007 {reason}",
         "compare the log line with the model's documentation",
         REFUSED_WAIT_S,
         fault=Fault.REQUEST,
+        kind="request refused",
     )
 
 
+def test_two_failures_of_the_service_and_one_refused_request_are_not_a_refusal_for_good() -> None:
+    faults = {judge_status(503).kind: 2}
+    assert judge_close(1007, "Request contains an invalid argument.", resumed=False, earlier=faults).next is Next.FRESH
+
+
+def test_a_quota_is_announced_with_the_first_of_its_kind_whatever_failed_before() -> None:
+    other, quota = judge_status(503).kind, judge_close(1011, QUOTA, resumed=False, earlier={}).kind
+    assert not judge_close(1011, QUOTA, resumed=False, earlier={other: 1}).quiet
+    assert judge_close(1011, QUOTA, resumed=False, earlier={quota: 1, other: 1}).quiet
+
+
+def test_a_failed_handshake_and_a_close_are_the_same_fault_of_the_service() -> None:
+    assert judge_status(503).kind == judge_close(1011, "", resumed=True, earlier={}).kind
+
+
+def test_whoever_misbehaves_is_left_and_tried_again_and_then_without_the_handle() -> None:
+    first = judge_misbehaviour("too many frames", resumed=True, earlier={})
+    assert (first.next, first.at_once, first.fault) == (Next.RESUME, False, None)
+    assert first.problem == "the service misbehaves: too many frames"
+    again = {first.kind: 1}
+    assert judge_misbehaviour("too many frames", resumed=True, earlier=again).next is Next.FRESH
+    assert judge_misbehaviour("too many frames", resumed=False, earlier=again).next is Next.RESUME
+
+
 def test_a_refused_key_says_what_to_check() -> None:
-    verdict = judge_close(1007, "API key expired. Please renew the API key.", resumed=False, failures=1)
+    verdict = judge(1007, "API key expired. Please renew the API key.", resumed=False, failures=1)
     assert "GEMINI_API_KEY" in verdict.fix
-    assert "session.model" in judge_close(1008, MODEL, resumed=False, failures=1).fix
+    assert "session.model" in judge(1008, MODEL, resumed=False, failures=1).fix
 
 
 @pytest.mark.parametrize(
@@ -144,18 +176,16 @@ def test_a_verdict_is_one_line() -> None:
 
 @pytest.mark.parametrize(("code", "reason", "step"), [row[:3] for row in CLOSES])
 def test_whoever_refuses_us_gives_the_box_something_to_say(code: int, reason: str, step: Next) -> None:
-    verdict = judge_close(code, reason, resumed=False, failures=1)
+    verdict = judge(code, reason, resumed=False, failures=1)
     quota = "quota" in reason or "exhausted" in reason.lower()
     assert (verdict.fault is not None) is (step is Next.REFUSED or quota)
     assert (verdict.fault is Fault.QUOTA) is quota
     assert not (verdict.quiet and step is Next.REFUSED)
 
 
-@pytest.mark.parametrize("failures", [1, 2, 3])
-def test_a_quota_that_ends_connections_is_announced_with_the_first_of_them_in_a_row(failures: int) -> None:
-    assert not judge_close(1011, QUOTA, resumed=False, failures=failures).quiet
-    assert not judge_close(1011, QUOTA, resumed=False, failures=failures, blamed=Fault.CLOCK).quiet
-    assert judge_close(1011, QUOTA, resumed=False, failures=failures, blamed=Fault.QUOTA).quiet
+def test_a_quota_that_ends_connections_is_announced_with_the_first_of_them_in_a_row() -> None:
+    quiet = [judge(1011, QUOTA, resumed=False, failures=failures).quiet for failures in (1, 2, 3)]
+    assert quiet == [False, True, True]
 
 
 def test_a_quota_that_is_used_up_is_announced_and_waited_for() -> None:
@@ -167,7 +197,7 @@ def test_a_quota_that_is_used_up_is_announced_and_waited_for() -> None:
 
 @pytest.mark.parametrize(("code", "reach"), [(1000, Reach.SERVICE), (1011, Reach.SERVICE), (1006, None)])
 def test_only_a_close_frame_shows_that_the_service_is_there(code: int, reach: Reach | None) -> None:
-    assert judge_close(code, "", resumed=False, failures=1).reach is reach
+    assert judge(code, "", resumed=False, failures=1).reach is reach
 
 
 @pytest.mark.parametrize(
@@ -192,13 +222,13 @@ def test_a_wrong_clock_is_told_from_a_wrong_certificate(code: int, now: float, f
 
 def test_a_key_that_cannot_be_read_is_refused_and_tried_again_slowly() -> None:
     verdict = judge_key("no API key")
-    assert verdict == Verdict(Next.REFUSED, "no API key", wait_s=REFUSED_WAIT_S, fault=Fault.KEY)
+    assert verdict == Verdict(Next.REFUSED, "no API key", wait_s=REFUSED_WAIT_S, fault=Fault.KEY, kind="key")
 
 
 def test_no_verdict_shows_a_secret_or_commands_anything() -> None:
     learn("opensesame")
     for verdict in (
-        judge_close(1008, "opense\u200bsame \x1b[2J\nERROR forged\u202e", resumed=False, failures=1),
+        judge_close(1008, "opense\u200bsame \x1b[2J\nERROR forged\u202e", resumed=False, earlier={}),
         judge_key("opensesame \x1b[2J\nERROR forged"),
         judge_unreachable("opensesame \x1b[2J\nERROR forged"),
         judge_certificate(18, "opensesame \x1b[2J\nERROR forged", RELEASED_AT),

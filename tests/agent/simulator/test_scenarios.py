@@ -12,7 +12,7 @@ from hardware.simulated.clock import run_virtual
 from tests.support.simulator_client import client_of, tone
 
 HARMLESS = {
-    "bundled", "empty_messages", "empty_turn", "huge_frame", "late_pong", "near_silent", "repeated_keys",
+    "bundled", "empty_messages", "empty_turn", "flood", "huge_frame", "late_pong", "near_silent", "repeated_keys",
     "slow_answer", "slow_read", "stall", "think", "tool_call_cancelled", "tool_call_non_blocking", "unknown_members",
     "unknown_message", "wrong_types",
 }  # fmt: skip

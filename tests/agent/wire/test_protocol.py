@@ -24,6 +24,7 @@ from agent.wire.events import (
     ToolCall,
     ToolCallCancellation,
     TurnComplete,
+    UnplayableAudio,
     Unreadable,
     Usage,
 )
@@ -260,6 +261,10 @@ def test_what_is_empty_or_unknown_is_nothing(message: str) -> None:
         ("audio/pcm", 24_000),
         ("audio/pcm;rate=x", 24_000),
         ("audio/pcm;rate=0000", 24_000),
+        ("audio/pcm;rate=24000000", 24_000),
+        ("Audio/PCM; Rate=16000", 16_000),
+        ("audio/pcm;rate=48000;channels=1", 48_000),
+        ("audio/pcm;codec=x;rate=8000", 8_000),
     ],
 )
 def test_the_rate_of_an_answer_is_read_from_its_type(mime_type: str, rate: int) -> None:
@@ -269,6 +274,19 @@ def test_the_rate_of_an_answer_is_read_from_its_type(mime_type: str, rate: int) 
 def test_a_part_that_is_no_sound_is_nothing() -> None:
     assert decode(piece("AAA=", "image/png")) == []
     assert decode(said(modelTurn={"parts": [{"executableCode": {}}, {"text": "thinking", "thought": True}, {}]})) == []
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "problem"),
+    [
+        ("audio/opus", "another encoding"),
+        ("audio/L16;rate=24000", "another encoding"),
+        ("audio/pcmu;rate=8000", "another encoding"),
+        ("audio/pcm;rate=24000;channels=2", "more than one channel"),
+    ],
+)
+def test_sound_that_cannot_be_played_is_told(mime_type: str, problem: str) -> None:
+    assert decode(piece("AAA=", mime_type)) == [UnplayableAudio(problem)]
 
 
 def test_half_a_sample_is_unreadable_and_never_reaches_the_speaker() -> None:
@@ -331,7 +349,7 @@ def test_usage_is_counted_under_either_name_and_totals_what_is_billed() -> None:
 def test_what_is_not_json_is_unreadable_and_not_quoted() -> None:
     assert decode(b"secret speech") == [Unreadable("not JSON: JSONDecodeError", 13)]
     assert decode(b"\xff\xfe\x00") == [Unreadable("not JSON: UnicodeDecodeError", 3)]
-    assert decode("[" * 100_000) == [Unreadable("not JSON: RecursionError", 100_000)]
+    assert decode('{"x":NaN}') == [Unreadable("not JSON: ValueError", 9)]
     assert decode("[1, 2]") == [Unreadable("a JSON list instead of an object", 6)]
 
 
@@ -342,6 +360,14 @@ def test_what_is_not_json_is_unreadable_and_not_quoted() -> None:
         '{"setupComplete":[]}',
         '{"toolCall":{"functionCalls":[{"id":"1"}]}}',
         '{"toolCallCancellation":{"ids":5}}',
+        '{"usageMetadata":{"promptTokenCount":9223372036854775808}}',
+        '{"usageMetadata":{"promptTokenCount":-1}}',
+        '{"usageMetadata":{"promptTokenCount":"' + "9" * 5000 + '"}}',
+        '{"sessionResumptionUpdate":{"resumable":true,"newHandle":"' + "h" * 5000 + '"}}',
+        '{"toolCall":{"functionCalls":[' + '{"name":"x"},' * 16 + '{"name":"x"}]}}',
+        '{"toolCall":{"functionCalls":[{"name":"x","args":{"x":' + "[" * 900 + "]" * 900 + "}}]}}",
+        '{"toolCallCancellation":{"ids":[' + '"x",' * 256 + '"x"]}}',
+        '{"serverContent":{"modelTurn":{"parts":[' + "{}," * 256 + "{}]}}}",
         '{"serverContent":{"modelTurn":{"parts":["x"]}}}',
     ],
 )
@@ -350,6 +376,15 @@ def test_a_member_that_cannot_be_read_is_named(message: str) -> None:
     assert isinstance(told, Unreadable)
     assert told.problem.startswith(f"{next(iter(json.loads(message)))}: ")
     assert told.size == len(message)
+
+
+def test_an_absurd_number_of_tokens_does_not_take_the_end_of_the_turn_with_it() -> None:
+    told = decode('{"usageMetadata":{"promptTokenCount":9223372036854775808},"serverContent":{"turnComplete":true}}')
+    assert [type(event) for event in told] == [Unreadable, TurnComplete]
+
+
+def test_a_far_go_away_is_a_day_away() -> None:
+    assert decode('{"goAway":{"timeLeft":"' + "9" * 400 + 's"}}') == [GoAway(86_400.0)]
 
 
 def test_a_problem_is_told_without_a_word_of_what_was_sent() -> None:
