@@ -88,7 +88,7 @@ class KeyboardButton:
         self._on_edge = on_edge
         if os.isatty(self._in):
             self._make_raw()
-            atexit.register(self._restore)
+            atexit.register(self.restore)
             self._write(QUERY)
             self._loop.add_reader(self._in, self._read_keys)
             return
@@ -109,8 +109,8 @@ class KeyboardButton:
             self._loop.remove_reader(self._in)
         if self._release is not None:
             self._release.cancel()
-        self._restore()
-        atexit.unregister(self._restore)
+        self.restore()
+        atexit.unregister(self.restore)
 
     def _make_raw(self) -> None:
         """Read keys one by one, without echo, Ctrl-C as a key; leave output as it is, so that printing still works."""
@@ -121,7 +121,8 @@ class KeyboardButton:
         mode[_CC][termios.VMIN], mode[_CC][termios.VTIME] = 1, 0
         termios.tcsetattr(self._in, termios.TCSADRAIN, mode)
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Give the terminal back as it was. Idempotent."""
         if self._saved is not None:
             if self._speaking:
                 self._write(LEAVE_PROTOCOL)

@@ -33,12 +33,14 @@ ROOMS = {
     # what is known everywhere
     "agent.errors": Room(""),
     "agent.values": Room(""),
-    "agent.terminal": Room("agent.errors"),
+    "agent.terminal": Room("agent.errors hardware.files"),
     "agent.metrics": Room(""),
     "agent.models": Room(""),
     "agent.config": Room("agent.errors agent.models hardware.files hardware.ports hardware.settings", "*"),
     "agent.auth": Room("agent.config agent.errors", "api_key"),
-    "agent.voice": Room("agent.config agent.errors hardware.ports", "announcer earcons phrase recordings"),
+    "agent.voice": Room(
+        "agent.config agent.errors hardware.files hardware.ports", "announcer earcons phrase recordings"
+    ),
     "agent.faults": Room("agent.voice"),
     # the line
     "agent.wire": Room("agent.config agent.models agent.values", "events history protocol session"),
@@ -56,10 +58,10 @@ ROOMS = {
     ),
     "agent.vision": Room("agent.config agent.metrics agent.uplink hardware.ports", "pictures"),
     "agent.store": Room(
-        "agent.config agent.errors hardware.ports",
+        "agent.config agent.errors hardware.files hardware.ports",
         "errors files folder journal layout rows store tunings wav",
     ),
-    "agent.record": Room("agent.errors agent.store agent.terminal", "files record text"),
+    "agent.record": Room("agent.errors agent.store agent.terminal hardware.files hardware.ports", "files record text"),
     "agent.tools": Room("agent.models agent.store agent.wire", "calls repeat"),
     "agent.conversation": Room(
         "agent.config agent.errors agent.link agent.metrics agent.notices agent.store agent.tools agent.turn "
@@ -84,17 +86,19 @@ ROOMS = {
         "first_boot process",
     ),
     "agent.screen": Room(
-        "agent.errors agent.link agent.metrics agent.notices agent.status agent.terminal agent.turn hardware.panel "
-        "hardware.ports",
+        "agent.errors agent.link agent.metrics agent.notices agent.status agent.terminal agent.turn hardware.files "
+        "hardware.panel hardware.ports",
         "lines observers panel plot",
     ),
     "agent.simulator": Room("", "* bottleneck"),
     "agent.commands": Room(
         "agent.app agent.auth agent.config agent.errors agent.metrics agent.notices agent.record agent.screen "
         "agent.service agent.simulator agent.status agent.store agent.terminal agent.tuning agent.voice hardware "
-        "hardware.inventory hardware.panel hardware.ports hardware.settings hardware.simulated hardware.tuning",
+        "hardware.files hardware.inventory hardware.panel hardware.ports hardware.settings hardware.simulated "
+        "hardware.tuning",
         "check_config demo devices log run simulate talk tune",
     ),
+    "agent.__main__": Room("agent.cli"),
     "agent.cli": Room("agent.commands agent.errors agent.terminal hardware.ports"),
     "agent": Room(""),
     # devices
@@ -110,14 +114,16 @@ ROOMS = {
         "streams supervisor",
     ),
     "hardware.simulated": Room(
-        "hardware.ports hardware.sound", "box camera clock microphones panel speakers technician"
+        "hardware.files hardware.ports hardware.sound", "box camera clock microphones panel speakers technician"
     ),
     "hardware.tuning": Room(
         "hardware.bridge hardware.ports hardware.settings hardware.sound", "findings rig session simulated_rig"
     ),
     "hardware.inventory": Room("hardware.ports hardware.sound"),
     "hardware": Room(
-        "hardware.camera hardware.panel hardware.ports hardware.settings hardware.simulated hardware.sound", "*"
+        "hardware.camera hardware.files hardware.panel hardware.ports hardware.settings hardware.simulated "
+        "hardware.sound",
+        "*",
     ),
 }
 """From the bottom up. ``*`` among the doors is the package itself, whose ``__init__`` offers what is in it."""

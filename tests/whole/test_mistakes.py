@@ -120,6 +120,12 @@ def given(*arguments: str, code: int, told: str) -> object:
                 ("deep.toml", "deep.toml, line 1: must be numbers, not 'a = ["),
             )
         ),
+        *(
+            given(
+                "simulate", "--port", "0", "--host", host, code=CONFIG, told="port 0: not a host name (choose another"
+            )
+            for host in ("a..b", "\0", "a" * 300)
+        ),
         given("demo", "--fast", "--out", "mine.txt", code=CONFIG, told="--out mine.txt: is not a folder"),
         *(given(*SERVE, "--tls-cert", file, code=CONFIG, told=NOT_REGULAR) for file in ("fifo", "/dev/zero")),
         given(*SERVE, "--tls-cert", "mine.txt", "--tls-key", "fifo", code=CONFIG, told=NOT_REGULAR),
