@@ -20,7 +20,7 @@ from agent.store import wav
 from agent.store.files import PARTIAL, replacing
 from agent.store.layout import sound_of
 from agent.terminal import json_text
-from hardware.files import check_replaceable
+from hardware.files import check_replaceable, open_regular
 from hardware.ports import reason
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ LAST_OF_ZIP = (2107, 12, 31, 23, 59, 58)
 def sound(path: Path) -> tuple[bytes, int]:
     """Return the samples and the rate of a recording, which may still be open. Raises NotKeptError."""
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
     except FileNotFoundError:
         raise NotKeptError(f"{path}: was deleted to make room for newer recordings") from None
     except OSError as error:
-        raise NotKeptError(f"{path}: cannot be read: {error.strerror}") from None
+        raise NotKeptError(f"{path}: cannot be read: {reason(error)}") from None
     named = sound_of(path.name)
     return wav.read(content, wav.ANSWER_RATE if named is not None and named.answer else wav.SPEECH_RATE)
 

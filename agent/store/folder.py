@@ -70,6 +70,7 @@ def storage_error(path: Path, error: OSError) -> AgentError:
 
 def _lock_file(path: Path) -> IO[str]:
     """Open ``path`` for this user only, even if an earlier version left it readable for others."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # O_NONBLOCK: a FIFO in its place would wait for a reader.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "w")

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from agent.store.files import private_folder, write_whole
 from agent.store.folder import storage_error
 from agent.store.layout import Layout
+from hardware.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 SCHEMA = 1
+MOST_BYTES = 1_000_000
+"""A hundred times what the tunings of ten devices take."""
 LEVELS = ("capture_percent", "playback_percent", "volume_db", "microphone_channel", "speaker_channel")
 """The settings in ``[audio]`` that the figures depend on, as far as this version has them."""
 LATER_VERSION = "comes from a later version; what is stored there is not read"
@@ -90,11 +93,11 @@ def _read(folder: Path) -> dict[str, Any]:
     """Return the stored entries by device; empty if there is no file, or none that can be read."""
     file = Layout(folder).devices
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_whole(file, MOST_BYTES))
         schema, devices = content["schema"], content["devices"]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         log.warning("%s: cannot be read: %s", file, error)
         return {}
     if schema != SCHEMA or not isinstance(devices, dict):

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 TAP_S = 0.1
 """How long Enter presses the button: a tap, not a hold."""
 READ_BYTES = 4096
+LONGEST = 100_000
+"""Characters of a line; whoever sends more does not send questions: ``/dev/zero`` is one line without an end."""
 _LFLAG = 3
 _CC = 6
 
@@ -95,8 +97,7 @@ class KeyboardButton:
         try:
             self._loop.add_reader(self._in, self._read_lines)
         except PermissionError:  # epoll refuses plain files, which are always ready
-            while self._read_lines():
-                pass
+            self._loop.call_soon(self._read_on)
 
     def health(self) -> DeviceHealth:
         """Return zeros: the terminal buffers what is typed."""
@@ -138,10 +139,17 @@ class KeyboardButton:
         except OSError:  # the terminal is gone
             return b""
 
+    def _read_on(self) -> None:
+        """Read a plain file or a device piece by piece; it may have no end."""
+        if self._on_edge is not None and self._read_lines():
+            self._loop.call_soon(self._read_on)
+
     def _read_lines(self) -> bool:
-        """Read text from a pipe; returns False at its end."""
+        """Read text from a pipe; returns False at its end, which a line longer than ``LONGEST`` is as well."""
         data = self._read()
         *whole, self.line = (self.line + self._lines.decode(data, final=not data)).split("\n")
+        if len(self.line) > LONGEST:
+            data, self.line = b"", ""
         if not data:
             self._loop.remove_reader(self._in)
             whole, self.line = [self.line], ""

@@ -197,6 +197,40 @@ def test_a_mistake_is_told_in_one_line(
     assert told in said(server, run, *arguments, code=code)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        (("log", "--state", "odd journal.db"), CONFIG, "odd journal.db/journal.db: is not a regular file"),
+        (("log", "--state", "odd journal.db", "show", "1"), CONFIG, "is not a regular file"),
+        (("log", "--state", "odd recordings", "play", "2", "--out", "new.wav"), 66, "is not a regular file"),
+        (
+            (*TALK, "--mic", "silence", "--speaker", "none", "--config", "lock.toml"),
+            CONFIG,
+            "odd lock: cannot be written",
+        ),
+    ],
+)
+def test_a_state_folder_with_odd_things_in_it(
+    server: Forks, run: Run, here: Path, case: tuple[tuple[str, ...], int, str]
+) -> None:
+    arguments, code, told = case
+    (here / "lock.toml").write_text("[paths]\nstate = 'odd lock'\n")
+    assert told in said(server, run, *arguments, code=code)
+
+
+def test_a_fifo_in_place_of_the_tunings_is_told_and_replaced(server: Forks, run: Run, here: Path) -> None:
+    (here / "tune.toml").write_text("[paths]\nstate = 'odd devices.json'\n")
+    ended = server.run(Run(["tune", "--config", "tune.toml", "--simulated", "seed=1"], run.folder, more=run.more))
+    assert ended.code in (0, ExitCode.LIMITS), ended
+    assert (here / "odd devices.json" / "devices.json").is_file()
+
+
+@pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
+def test_an_input_without_an_end_is_no_question(server: Forks, run: Run, endless: str) -> None:
+    ended = server.run(Run([*TALK, "--text"], run.folder, endless, run.more))
+    assert one_line(ended, UNREACHABLE) == "connection refused (check service.url)"
+
+
 def test_a_state_folder_of_nobody_in_the_environment(server: Forks, run: Run) -> None:
     for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
         more = {**run.more, name: "~nosuchuser"}
