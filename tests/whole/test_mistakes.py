@@ -225,6 +225,20 @@ def test_a_fifo_in_place_of_the_tunings_is_told_and_replaced(server: Forks, run:
     assert (here / "odd devices.json" / "devices.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("fifo.wav", f"ready.wav: not a PCM WAV ({NOT_REGULAR})"),
+        ("list1.wav", "ready.wav: not a PCM WAV (the lengths in its header are wrong)"),
+    ],
+)
+def test_a_phrase_that_cannot_be_played(server: Forks, run: Run, here: Path, file: str, told: str) -> None:
+    (here / "voice").mkdir()
+    (here / "voice" / "ready.wav").hardlink_to(here / file)
+    (here / "voice.toml").write_text("[service]\nurl = 'ws://127.0.0.1:1'\n[voice]\nrecordings = 'voice'\n")
+    assert told in said(server, run, "check-config", "--config", "voice.toml", code=CONFIG)
+
+
 @pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
 def test_an_input_without_an_end_is_no_question(server: Forks, run: Run, endless: str) -> None:
     ended = server.run(Run([*TALK, "--text"], run.folder, endless, run.more))
