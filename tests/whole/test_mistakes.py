@@ -105,8 +105,8 @@ def given(*arguments: str, code: int, told: str) -> object:
                 ("digits.toml", "digits.toml: a number with thousands of digits"),
                 ("deep.toml", "deep.toml: nested too deep"),
                 ("binary", "binary: cannot be read: is not a text file"),
-                ("inf.toml", "inf.toml: [[fault]] 1: at_s must be within -1000000000 and 1000000000"),
-                ("long.toml", "long.toml: [[fault]] 1: at_s must be within -1000000000 and 1000000000"),
+                ("inf.toml", "inf.toml: [[fault]] 1: at_s must be within 0 and 1000000000"),
+                ("long.toml", "long.toml: [[fault]] 1: at_s must be within 0 and 1000000000"),
                 ("fifo", "no scenario or file is called 'fifo'"),
                 ("/dev/zero", "no scenario or file is called '/dev/zero'"),
             )
