@@ -20,7 +20,7 @@ from agent.terminal import fail, fix_streams, silence, written
 from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
 COMMANDS = {
@@ -37,23 +37,28 @@ EXIT_CODES = f"Exit codes: {' · '.join(f'{code.value} {code.meaning}' for code 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; an error that is not a bug prints one line on stderr."""
+def main(arguments: Sequence[str] | None = None, begin: Callable[[], None] = lambda: None) -> int:
+    """Run one command and return its exit code; an error that is not a bug prints one line on stderr.
+
+    ``begin`` is called when everything is imported and understood, before the command does anything.
+    """
     fix_streams()
     logs.guard()
     environment.take()
     try:
-        return written(outcome(sys.argv[1:] if arguments is None else arguments))
+        return written(outcome(sys.argv[1:] if arguments is None else arguments, begin))
     except SystemExit:  # argparse has printed help or a mistake
         written(0)
         raise
 
 
-def outcome(arguments: Sequence[str]) -> int:
+def outcome(arguments: Sequence[str], begin: Callable[[], None]) -> int:
     """Run one command and return its exit code, whatever happens. Raises only SystemExit."""
     try:
         options = parser(arguments).parse_args(arguments)
-        return int(command(options.command).run(options))
+        chosen = command(options.command)
+        begin()
+        return int(chosen.run(options))
     except ConfigError as error:
         for problem in error.problems:
             fail(problem, error.exit_code)
@@ -119,7 +124,3 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name in arguments:
             command(name).options(sub)
     return top
-
-
-if __name__ == "__main__":
-    sys.exit(main())

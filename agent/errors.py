@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
         code.meaning = meaning
         return code
 
-    DONE = 0, "done, also when Ctrl-C or SIGTERM ends run, talk or simulate"
+    DONE = 0, "done, also when Ctrl-C, SIGTERM or SIGHUP ends run, talk or simulate"
     LIMITS = 1, "tune: usable, with limits"
     USAGE = 2, "wrong usage"
     NOT_KEPT = 66, "the log has no such conversation or recording"
@@ -48,7 +48,7 @@ class ExitCode(IntEnum):
     STUCK = 75, "a device's driver hangs, start again"
     REFUSED = 77, "the service refused key or model"
     MISCONFIGURED = 78, "the configuration is wrong"
-    INTERRUPTED = 130, "Ctrl-C before the end"
+    INTERRUPTED = 130, "Ctrl-C, SIGTERM or SIGHUP before the end"
     CLOSED_PIPE = 141, "the reader of the output has gone"
 
 

@@ -23,7 +23,7 @@ from agent.screen.lines import Lines, figures
 from agent.screen.observers import SCREEN, Observers, Outcome
 from agent.screen.panel import Panel, can_be_drawn_on
 from agent.screen.plot import Diary, Look
-from agent.service.process import card_away, soon_over, to_the_end, until_first
+from agent.service.process import before_exit, card_away, soon_over, to_the_end, until_first
 from agent.simulator.bottleneck import Bottleneck, Trace, TraceError
 from agent.store.layout import Layout
 from agent.terminal import fail, positive, shortened, start_log
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.fast:
         from hardware.simulated.clock import run_virtual  # noqa: PLC0415 - the real clock needs no substitute
 
-        return run_virtual(Demo(arguments, trace).play())
+        return to_the_end(Demo(arguments, trace).play(), run_virtual)
     return to_the_end(Demo(arguments, trace).play())
 
 
@@ -152,6 +152,7 @@ class Demo:
         jobs = [self._watch_line(agent, loop.time)]
         if isinstance(view, Panel):
             jobs.append(view.run())
+            before_exit(view.restore)
         tasks = [asyncio.ensure_future(job) for job in jobs]
         ends = [agent.run(keep_trying=True), self.observers.left.wait(), card_away(devices, PATIENCE_S)]
         try:

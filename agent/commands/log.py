@@ -19,6 +19,7 @@ from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError
 from agent.record import files, text
 from agent.record.record import NotKeptError, Record, load, open_journal
+from agent.service.process import to_the_end
 from agent.store import erasing
 from agent.store.errors import StorageError
 from agent.store.folder import folder_of
@@ -246,7 +247,7 @@ def play_one(arguments: argparse.Namespace, settings: Settings, folder: Path, jo
         return
     if settings.audio.speaker_kind is SoundKind.NONE:
         raise ConfigError("[audio] speaker is none, so nothing would be heard (write a file with --out FILE.wav)")
-    asyncio.run(_play(settings, pcm, rate))
+    to_the_end(_play(settings, pcm, rate))
 
 
 def _sound(turn: TurnRow | None, arguments: argparse.Namespace, folder: Path) -> tuple[bytes, int]:

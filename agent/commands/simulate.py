@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import signal
 import ssl
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent import simulator
 from agent.errors import ConfigError
+from agent.service.process import end_once, impatient, to_the_end
 from agent.terminal import positive, start_log
 from hardware.files import check_replaceable, create_private, open_regular
 from hardware.ports import reason
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         espeak=arguments.answers == "report",
     )
     try:
-        served = asyncio.run(_serve(arguments, settings, scenario, tls))
+        served = to_the_end(_serve(arguments, settings, scenario, tls))
     except simulator.AssetError as error:
         raise ConfigError(f"simulator: {error}") from None
     _keep(served, arguments)
@@ -69,15 +69,14 @@ async def _serve(
 ) -> simulator.Simulator:
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    end_once(asyncio.get_running_loop(), task.cancel, again=impatient)
     async with contextlib.AsyncExitStack() as stack:
         try:
             served = await stack.enter_async_context(simulator.Simulator(settings, scenario, tls=tls))
-        except OSError as error:
-            reason = (error.strerror or str(error)).rpartition(": ")[2]
+        except (OSError, ValueError) as error:  # ValueError: no host can have this name
+            why = reason(error).rpartition(": ")[2] if isinstance(error, OSError) else "not a host name"
             where = f"{settings.host} port {settings.port}"
-            raise ConfigError(f"cannot listen on {where}: {reason} (choose another --host or --port)") from None
+            raise ConfigError(f"cannot listen on {where}: {why} (choose another --host or --port)") from None
         sys.stdout.write(f"listening on {served.base_url}\n")
         sys.stdout.flush()
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):

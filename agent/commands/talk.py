@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from agent.auth import api_key
 from agent.errors import ConfigError, LinkError
 from agent.screen.lines import Lines
 from agent.screen.observers import SCREEN, Observers, Outcome, event_file
-from agent.service.process import card_away, to_the_end, until_first
+from agent.service.process import before_exit, card_away, end_once, impatient, to_the_end, until_first
 from agent.terminal import config_option, fail, not_negative, positive, start_log
 from hardware.files import expanded, same
 from hardware.panel.keyboard import KeyboardButton
@@ -125,8 +124,7 @@ async def talk(settings: Settings, arguments: argparse.Namespace) -> int:
         if arguments.events:
             observers.add(f"--events {arguments.events}", stack.enter_context(event_file(arguments.events)))
         devices = open_devices(settings.devices, loop)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, quit_asked.set)
+        end_once(loop, quit_asked.set, again=impatient)
         try:
             await _converse(settings, arguments, devices, observers, quit_asked)
         finally:
@@ -153,7 +151,8 @@ async def _converse(
     else:
         # The agent is built from its devices, so the agent that typing calls exists only after them.
         write = (lambda line: agent.ask(line)) if terminal else lines.put_nowait  # noqa: PLW0108 - not yet bound
-        keyboard = KeyboardButton(loop, write, quit_asked.set, on_end=lambda: lines.put_nowait(None))
+        keyboard = KeyboardButton(loop, write, asked_twice(quit_asked), on_end=lambda: lines.put_nowait(None))
+        before_exit(keyboard.restore)
         devices = replace(devices, button=keyboard)
     agent: Agent = Agent(settings, devices, lambda: api_key.api_key(settings), observers)
     observers.add(SCREEN, screen(agent, keyboard if terminal else None, aloud=not arguments.text).observe)
@@ -170,6 +169,17 @@ async def _converse(
     finally:
         if keyboard is not None:
             await keyboard.aclose()
+
+
+def asked_twice(quit_asked: asyncio.Event) -> Callable[[], None]:
+    """Return what Ctrl-C as a key does: in a raw terminal it is no signal."""
+
+    def asked() -> None:
+        if quit_asked.is_set():
+            impatient()
+        quit_asked.set()
+
+    return asked
 
 
 def screen(agent: Agent, keyboard: KeyboardButton | None, *, aloud: bool) -> Lines:

@@ -15,6 +15,7 @@ from agent import config
 from agent.config import DEFAULT_PATH
 from agent.errors import ConfigError, ExitCode
 from agent.outside.text import cleaned, words
+from agent.service.process import to_the_end
 from agent.terminal import config_option
 from agent.tuning import keep, on_cards, verdict
 from agent.voice.recordings import Recordings, configured
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config) if arguments.config or DEFAULT_PATH.exists() else config.Settings()
     screen = ProgressLines(sys.stderr if arguments.json else sys.stdout)
     voice = configured(settings.voice)
-    outcome = asyncio.run(tune(settings, arguments, screen, voice))
+    outcome = to_the_end(tune(settings, arguments, screen, voice))
     keep(settings, outcome)
     if arguments.json:
         sys.stdout.write(json.dumps(cleaned(as_json(outcome)), indent=1, ensure_ascii=False) + "\n")

@@ -45,7 +45,7 @@ def sound(path: Path) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise NotKeptError(f"{path}: was deleted to make room for newer recordings") from None
     except OSError as error:
-        raise NotKeptError(f"{path}: cannot be read: {error.strerror}") from None
+        raise NotKeptError(f"{path}: cannot be read: {reason(error)}") from None
     named = sound_of(path.name)
     return wav.read(content, wav.ANSWER_RATE if named is not None and named.answer else wav.SPEECH_RATE)
 

@@ -91,6 +91,8 @@ def open_journal(folder: Path) -> Journal:
     journal = Layout(folder).journal
     try:
         if journal.name in os.listdir(folder):  # noqa: PTH208 - the names are enough
+            if not journal.is_file():  # SQLite would wait for a FIFO
+                raise ConfigError(f"{journal}: is not a regular file, so there is no log ({_elsewhere()})")
             return Journal(journal, read_only=True)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{folder}: no such folder, so there is no log ({_elsewhere()})") from None

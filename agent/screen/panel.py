@@ -58,6 +58,10 @@ class Panel:
         if isinstance(notice, notices.TurnEnded):
             self._turns.append(notice.turn)
 
+    def restore(self) -> None:
+        """Show the terminal's cursor again."""
+        self._live.console.show_cursor()
+
     async def run(self) -> None:
         """Draw until cancelled."""
         with self._live:

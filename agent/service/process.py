@@ -19,6 +19,9 @@ from hardware.ports import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
+
+    Handler = Callable[[int, FrameType | None], object]
 
     from hardware.ports import Devices
 
@@ -29,29 +32,87 @@ ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 LOOK_S = 0.1
 """How often sound cards are looked at."""
+_last: list[Callable[[], object]] = []
+
 PATIENCE_S = 2.0
 """How long an orderly end may take after Ctrl-C at a terminal: closing a card whose driver hangs takes several times
 as long."""
 
 
-def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+def to_the_end(work: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]], T] = asyncio.run) -> T:
     """Run ``work`` and return its result; end the process if a driver hangs, since an orderly exit would wait for it.
 
-    Raises what ``work`` raises, except that a fatal DeviceError ends the process with ``ExitCode.STUCK``.
+    Ctrl-C cancels ``work``, a second one ends the process at once. Raises what ``work`` raises, except that a fatal
+    DeviceError ends the process with ``ExitCode.STUCK``; raises KeyboardInterrupt after Ctrl-C.
     """
+    interrupts = _Interrupts()
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # else it is ignored, or somebody else's
+        signal.signal(signal.SIGINT, interrupts)
     try:
-        result = asyncio.run(work)
+        result = run(interrupts.heeded(work))
     except DeviceError as error:
         if error.fatal:
             end(fail(error, ExitCode.STUCK))
         raise
+    except asyncio.CancelledError:
+        if interrupts.asked:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupts:
+            signal.signal(signal.SIGINT, before)
     if hanging():
         end(0)
     return result
 
 
+class _Interrupts:
+    """Ctrl-C while work is done: the first cancels it, the second ends the process. None is raised where it strikes.
+
+    asyncio's own handling raises KeyboardInterrupt before the work has begun and from the second one on, which leaves
+    tracebacks of whatever was half done.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.asked = False
+        self._cancel: Callable[[], object] = lambda: None
+
+    def __call__(self, *_: object) -> None:
+        """Handle the signal."""
+        if self.asked:
+            impatient()
+        self.asked = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it is over anyway
+            self._cancel()
+
+    async def heeded(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do ``work``. Raises CancelledError if it is interrupted, or was before it began."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
+        if self.asked:
+            work.close()
+            raise asyncio.CancelledError
+        return await work
+
+
+def impatient(*_: object) -> None:
+    """Answer the second Ctrl-C."""
+    end(ExitCode.INTERRUPTED)
+
+
+def before_exit(action: Callable[[], object]) -> None:
+    """Have :func:`end` call ``action``, for a terminal's sake; functions of ``atexit`` may wait for a driver."""
+    _last.append(action)
+
+
 def end(code: int) -> None:
-    """End the process at once with exit ``code``; whatever is still open is left to the kernel."""
+    """End the process at once with exit ``code``, after all of :func:`before_exit`; the kernel closes the rest."""
+    for action in _last:
+        with contextlib.suppress(Exception):
+            action()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -71,8 +132,10 @@ def soon_over() -> Iterator[None]:
         raise
 
 
-def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
-    """Call ``end`` at the first of ``ENDS``, and ignore those signals from then on, to the end of the process."""
+def end_once(
+    loop: asyncio.AbstractEventLoop, ended_by: Callable[[], object], again: signal.Handlers | Handler = signal.SIG_IGN
+) -> None:
+    """Call ``ended_by`` at the first of ``ENDS``; from then on, to the end of the process, ``again`` handles them."""
     # A signal that is ignored already stays ignored: nohup relies on that for SIGHUP.
     asked = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -81,9 +144,9 @@ def end_once(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None
             return  # the second of two signals that the loop handled together
         for number in asked:
             loop.remove_signal_handler(number)  # else the loop restores the default when it closes: death by signal
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, again)
         asked.clear()
-        end()
+        ended_by()
 
     for number in asked:
         loop.add_signal_handler(number, ended)

@@ -36,6 +36,10 @@ AT_OPENING: Final = frozenset({"handshake", "refuse_handle", "no_setup_complete"
 
 MOST: Final = 1_000_000_000
 """Seconds, bytes and counts beyond this are mistakes."""
+BOUNDS: Final = {"pace": (0.01, MOST), "piece_ms": (1, 10_000), "status": (200, 599), "code": (1000, 4999)}
+"""Between what a number may be, if not between 0 and ``MOST``."""
+UNSENDABLE: Final = frozenset({1004, 1005, 1006, *range(1015, 3000)})
+"""Close codes that RFC 6455 (7.4) forbids in a close frame, or reserves."""
 NAME_LENGTH: Final = 40
 """More of a name that is not known would not help."""
 
@@ -280,8 +284,11 @@ def _take(table: Mapping[str, Any], key: str, kind: type, where: str, default: o
     value = table.get(key, default)
     if value is _MISSING:
         raise ScenarioError(f"{where}: {key} is missing")
-    if isinstance(value, int | float) and not abs(value) <= MOST:  # which nan is not either
-        raise ScenarioError(f"{where}: {key} must be within -{MOST} and {MOST}")
+    low, high = BOUNDS.get(key, (0, MOST))
+    if isinstance(value, int | float) and not low <= value <= high:  # which nan is not either
+        raise ScenarioError(f"{where}: {key} must be within {low} and {high}")
+    if key == "code" and value in UNSENDABLE:
+        raise ScenarioError(f"{where}: code {value} cannot be sent in a close frame")
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:

@@ -119,7 +119,9 @@ def _problem(file: Path) -> str:
         with open_regular(file) as opened, wave.open(opened) as recording:
             mono_s16 = (recording.getnchannels(), recording.getsampwidth()) == (1, 2)
             usable = mono_s16 and recording.getframerate() in OVERRIDE_RATES
-    except (wave.Error, EOFError, OSError, RuntimeError) as error:  # RuntimeError: lengths that are wrong
+    except RuntimeError:
+        return "not a PCM WAV (the lengths in its header are wrong)"
+    except (wave.Error, EOFError, OSError) as error:
         return f"not a PCM WAV ({reason(error)})"
     return "" if usable else "not mono 16-bit at 8, 16, 24 or 48 kHz"
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 TAP_S = 0.1
 """How long Enter presses the button: a tap, not a hold."""
 READ_BYTES = 4096
+LONGEST = 100_000
+"""Characters of a line; whoever sends more does not send questions: ``/dev/zero`` is one line without an end."""
 _LFLAG = 3
 _CC = 6
 
@@ -88,15 +90,14 @@ class KeyboardButton:
         self._on_edge = on_edge
         if os.isatty(self._in):
             self._make_raw()
-            atexit.register(self._restore)
+            atexit.register(self.restore)
             self._write(QUERY)
             self._loop.add_reader(self._in, self._read_keys)
             return
         try:
             self._loop.add_reader(self._in, self._read_lines)
         except PermissionError:  # epoll refuses plain files, which are always ready
-            while self._read_lines():
-                pass
+            self._loop.call_soon(self._read_on)
 
     def health(self) -> DeviceHealth:
         """Return zeros: the terminal buffers what is typed."""
@@ -109,8 +110,8 @@ class KeyboardButton:
             self._loop.remove_reader(self._in)
         if self._release is not None:
             self._release.cancel()
-        self._restore()
-        atexit.unregister(self._restore)
+        self.restore()
+        atexit.unregister(self.restore)
 
     def _make_raw(self) -> None:
         """Read keys one by one, without echo, Ctrl-C as a key; leave output as it is, so that printing still works."""
@@ -121,7 +122,8 @@ class KeyboardButton:
         mode[_CC][termios.VMIN], mode[_CC][termios.VTIME] = 1, 0
         termios.tcsetattr(self._in, termios.TCSADRAIN, mode)
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Give the terminal back as it was. Idempotent."""
         if self._saved is not None:
             if self._speaking:
                 self._write(LEAVE_PROTOCOL)
@@ -137,10 +139,17 @@ class KeyboardButton:
         except OSError:  # the terminal is gone
             return b""
 
+    def _read_on(self) -> None:
+        """Read a plain file or a device piece by piece; it may have no end."""
+        if self._on_edge is not None and self._read_lines():
+            self._loop.call_soon(self._read_on)
+
     def _read_lines(self) -> bool:
-        """Read text from a pipe; returns False at its end."""
+        """Read text from a pipe; returns False at its end, which a line longer than ``LONGEST`` is as well."""
         data = self._read()
         *whole, self.line = (self.line + self._lines.decode(data, final=not data)).split("\n")
+        if len(self.line) > LONGEST:
+            data, self.line = b"", ""
         if not data:
             self._loop.remove_reader(self._in)
             whole, self.line = [self.line], ""

@@ -328,6 +328,15 @@ def test_a_key_that_is_not_known(fails: Fails, tmp_path: Path) -> None:
         assert "follow_up_s" in line
 
 
+def test_all_that_is_wrong_is_told_one_line_each(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.toml").write_text("[turn]\nidle_s = 0\nmode = 'loud'\n[gpio]\nlight_pin = 17\n")
+    for command in ("run", "talk", "check-config", "log", "tune"):
+        assert cli.main([command, "--config", "a.toml"]) == CONFIG
+        told = capfd.readouterr().err.splitlines()
+        assert [line.partition("] ")[2].partition(":")[0] for line in told] == ["idle_s", "mode", "light_pin"]
+        assert all(line.startswith("field-agent: a.toml: [") for line in told)
+
+
 def test_what_is_not_toml(fails: Fails, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("[turn\n")
     for command in ("run", "talk", "check-config"):

@@ -105,6 +105,7 @@ ROOMS = {
         "hardware.tuning",
         "check_config demo devices log run simulate talk tune",
     ),
+    "agent.__main__": Room("agent.cli"),
     "agent.cli": Room("agent.auth agent.commands agent.errors agent.outside agent.terminal hardware.ports"),
     "agent": Room(""),
     # devices

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAM = ["env", "--default-signal=HUP,INT,QUIT", sys.executable, "-W", "error", "-m", "agent.cli"]
+PROGRAM = ["env", "--default-signal=HUP,INT,QUIT", sys.executable, "-W", "error", "-m", "agent"]
 """With the signals of a person's shell: nohup has the tests ignore SIGHUP, a shell's background SIGINT and SIGQUIT."""
 NO_DEVICES = ("--mic", "silence", "--speaker", "none")
 PATIENCE_S = 20

@@ -54,6 +54,14 @@ def lay(folder: Path) -> None:
     (folder / "link.txt").symlink_to("mine.txt")
     (folder / "sub").mkdir()
     closed(folder / "state")
+    for name in ("journal.db", "lock", "devices.json"):
+        odd = folder / f"odd {name}"
+        odd.mkdir()
+        os.mkfifo(odd / name)
+    closed(folder / "odd recordings")
+    for path in (folder / "odd recordings" / "spool").rglob("*.wav"):
+        path.unlink()
+        os.mkfifo(path)
 
 
 def seen(folder: Path) -> dict[str, object]:

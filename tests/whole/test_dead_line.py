@@ -74,7 +74,7 @@ def remove_line() -> None:
 @contextlib.contextmanager
 def service(*options: str) -> Iterator[subprocess.Popen[bytes]]:
     """The simulator at the far end."""
-    command = ["ip", "netns", "exec", SPACE, sys.executable, "-m", "agent.cli", "simulate"]
+    command = ["ip", "netns", "exec", SPACE, sys.executable, "-m", "agent", "simulate"]
     with subprocess.Popen([*command, "--host", THEIR_ADDRESS, *options], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"listening")

@@ -105,8 +105,8 @@ def given(*arguments: str, code: int, told: str) -> object:
                 ("digits.toml", "digits.toml: a number with thousands of digits"),
                 ("deep.toml", "deep.toml: nested too deep"),
                 ("binary", "binary: cannot be read: is not a text file"),
-                ("inf.toml", "inf.toml: [[fault]] 1: at_s must be within -1000000000 and 1000000000"),
-                ("long.toml", "long.toml: [[fault]] 1: at_s must be within -1000000000 and 1000000000"),
+                ("inf.toml", "inf.toml: [[fault]] 1: at_s must be within 0 and 1000000000"),
+                ("long.toml", "long.toml: [[fault]] 1: at_s must be within 0 and 1000000000"),
                 ("fifo", "no scenario or file is called 'fifo'"),
                 ("/dev/zero", "no scenario or file is called '/dev/zero'"),
             )
@@ -119,6 +119,12 @@ def given(*arguments: str, code: int, told: str) -> object:
                 ("binary", "binary: cannot be read: is not a text file"),
                 ("deep.toml", "deep.toml, line 1: must be numbers, not 'a = ["),
             )
+        ),
+        *(
+            given(
+                "simulate", "--port", "0", "--host", host, code=CONFIG, told="port 0: not a host name (choose another"
+            )
+            for host in ("a..b", "\0", "a" * 300)
         ),
         given("demo", "--fast", "--out", "mine.txt", code=CONFIG, told="--out mine.txt: is not a folder"),
         *(given(*SERVE, "--tls-cert", file, code=CONFIG, told=NOT_REGULAR) for file in ("fifo", "/dev/zero")),
@@ -189,6 +195,54 @@ def test_a_mistake_is_told_in_one_line(
     server: Forks, run: Run, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
     assert told in said(server, run, *arguments, code=code)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (("log", "--state", "odd journal.db"), CONFIG, "odd journal.db/journal.db: is not a regular file"),
+        (("log", "--state", "odd journal.db", "show", "1"), CONFIG, "is not a regular file"),
+        (("log", "--state", "odd recordings", "play", "2", "--out", "new.wav"), 66, "is not a regular file"),
+        (
+            (*TALK, "--mic", "silence", "--speaker", "none", "--config", "lock.toml"),
+            CONFIG,
+            "odd lock: cannot be written",
+        ),
+    ],
+)
+def test_a_state_folder_with_odd_things_in_it(
+    server: Forks, run: Run, here: Path, case: tuple[tuple[str, ...], int, str]
+) -> None:
+    arguments, code, told = case
+    (here / "lock.toml").write_text("[paths]\nstate = 'odd lock'\n")
+    assert told in said(server, run, *arguments, code=code)
+
+
+def test_a_fifo_in_place_of_the_tunings_is_told_and_replaced(server: Forks, run: Run, here: Path) -> None:
+    (here / "tune.toml").write_text("[paths]\nstate = 'odd devices.json'\n")
+    ended = server.run(Run(["tune", "--config", "tune.toml", "--simulated", "seed=1"], run.folder, more=run.more))
+    assert ended.code in (0, ExitCode.LIMITS), ended
+    assert (here / "odd devices.json" / "devices.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("fifo.wav", f"ready.wav: not a PCM WAV ({NOT_REGULAR})"),
+        ("list1.wav", "ready.wav: not a PCM WAV (the lengths in its header are wrong)"),
+    ],
+)
+def test_a_phrase_that_cannot_be_played(server: Forks, run: Run, here: Path, file: str, told: str) -> None:
+    (here / "voice").mkdir()
+    (here / "voice" / "ready.wav").hardlink_to(here / file)
+    (here / "voice.toml").write_text("[service]\nurl = 'ws://127.0.0.1:1'\n[voice]\nrecordings = 'voice'\n")
+    assert told in said(server, run, "check-config", "--config", "voice.toml", code=CONFIG)
+
+
+@pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
+def test_an_input_without_an_end_is_no_question(server: Forks, run: Run, endless: str) -> None:
+    ended = server.run(Run([*TALK, "--text"], run.folder, endless, run.more))
+    assert one_line(ended, UNREACHABLE) == "connection refused (check service.url)"
 
 
 def test_a_state_folder_of_nobody_in_the_environment(server: Forks, run: Run) -> None:

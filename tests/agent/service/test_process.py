@@ -154,3 +154,43 @@ def test_a_card_that_stays_away_is_told_whether_or_not_anybody_uses_it(
         raise AssertionError
 
     assert run_virtual(scene()) == pytest.approx(told_s, abs=2.5 * process.LOOK_S)
+
+
+def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    restored: list[str] = []
+    monkeypatch.setattr(process, "_last", [lambda: 1 / 0, lambda: restored.append("terminal")])
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            signal.raise_signal(signal.SIGINT)  # the second, while it ends
+            assert codes == [ExitCode.INTERRUPTED]
+
+    async def interrupted() -> None:
+        asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
+        await slow()
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        to_the_end(interrupted())
+    assert codes == [ExitCode.INTERRUPTED]
+    assert restored == ["terminal"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_ends_once_may_end_at_once_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(process, "ENDS", (signal.SIGUSR1,))
+
+    async def run() -> None:
+        end_once(asyncio.get_running_loop(), lambda: ended.append("in order"), again=lambda *_: ended.append("at once"))
+        for _ in range(2):
+            signal.raise_signal(signal.SIGUSR1)
+            await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    assert ended == ["in order", "at once"]

@@ -59,6 +59,17 @@ def test_the_style_of_a_turn_overrides_the_answers_style() -> None:
         ("[[turn]]\nempty = true", ["[[turn]] 1", "number is missing"]),
         ('[[call]]\nturn = 1\nname = "f"\nargs = 1', ["[[call]] 1", "args"]),
         ('input_during_call = "sing"', ["input_during_call"]),
+        ("[answer]\npace = 0", ["[answer]", "pace must be within 0.01 and"]),
+        ("[answer]\npiece_ms = 0", ["[answer]", "piece_ms must be within 1 and 10000"]),
+        ("[answer]\nthink_s = -1", ["[answer]", "think_s must be within 0 and"]),
+        ("[answer]\nthink_s = nan", ["[answer]", "think_s must be within 0 and"]),
+        ('[[fault]]\nkind = "handshake"\nstatus = 999', ["[[fault]] 1", "status must be within 200 and 599"]),
+        ('[[fault]]\nkind = "close"\ncode = 99', ["[[fault]] 1", "code must be within 1000 and 4999"]),
+        ('[[fault]]\nkind = "close"\ncode = 1006', ["[[fault]] 1", "code 1006 cannot be sent"]),
+        ('[[fault]]\nkind = "close"\ncode = 2000', ["[[fault]] 1", "code 2000 cannot be sent"]),
+        ('[[fault]]\nkind = "send"\ntext = ""\ncount = -1', ["[[fault]] 1", "count must be within 0 and"]),
+        ("a = " + "[" * 5000, ["nested too deep"]),
+        (f"a = {'9' * 5000}", ["a number with thousands of digits"]),
     ],
 )
 def test_errors_name_file_section_and_key(text: str, words: list[str]) -> None:
