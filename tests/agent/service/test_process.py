@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from agent.errors import ExitCode
 from agent.service import process
 from agent.service.process import end_once, soon_over, to_the_end, until_first
 from hardware.ports import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
 
 
 def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +112,15 @@ def test_the_first_end_cancels_the_rest_and_a_failure_is_raised() -> None:
         asyncio.run(until_first(main(), [failing()]))
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own Ctrl-C; in a shell's background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
@@ -125,12 +138,39 @@ def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
         await slow()
 
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         to_the_end(interrupted())
     assert codes == [ExitCode.INTERRUPTED]
     assert restored == ["terminal"]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_before_it_has_begun_is_not_forgotten() -> None:
+    begun: list[str] = []
+
+    async def work() -> None:
+        begun.append("work")
+
+    def run(job: Coroutine[Any, Any, None]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        asyncio.run(job)
+
+    with pytest.raises(KeyboardInterrupt):
+        to_the_end(work(), run)
+    assert begun == []
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def work() -> int:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+        return 3
+
+    assert to_the_end(work()) == 3
 
 
 def test_what_ends_once_may_end_at_once_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
