@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -20,6 +20,9 @@ from hardware.simulated.clock import run_virtual
 
 if TYPE_CHECKING:
     from hardware.ports import Devices
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
 
 
 def test_a_hang_up_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +159,15 @@ def test_a_card_that_stays_away_is_told_whether_or_not_anybody_uses_it(
     assert run_virtual(scene()) == pytest.approx(told_s, abs=2.5 * process.LOOK_S)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own Ctrl-C; in a shell's background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
@@ -173,12 +185,39 @@ def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
         await slow()
 
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         to_the_end(interrupted())
     assert codes == [ExitCode.INTERRUPTED]
     assert restored == ["terminal"]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_before_it_has_begun_is_not_forgotten() -> None:
+    begun: list[str] = []
+
+    async def work() -> None:
+        begun.append("work")
+
+    def run(job: Coroutine[Any, Any, None]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        asyncio.run(job)
+
+    with pytest.raises(KeyboardInterrupt):
+        to_the_end(work(), run)
+    assert begun == []
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def work() -> int:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+        return 3
+
+    assert to_the_end(work()) == 3
 
 
 def test_what_ends_once_may_end_at_once_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
