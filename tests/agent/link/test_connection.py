@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -321,3 +322,24 @@ def test_a_conversation_over_tls_survives_the_same_faults(tls: ssl.SSLContext, s
             assert not s.task.done()
 
     play(scene())
+
+
+@pytest.mark.parametrize(("date", "known"), [(None, True), ("yesterday", False), ("", False)])
+def test_the_service_says_what_time_it_is_over_tls_alone(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, date: str | None, *, known: bool
+) -> None:
+    if date is not None:
+        monkeypatch.setattr("websockets.server.email.utils.formatdate", lambda **_: date)
+
+    async def told(context: ssl.SSLContext | None) -> float | None:
+        async with Simulator(tls=context) as simulator:
+            connection = await open_connection(settings_for(simulator.url), "key")
+            connection.drop()
+            await connection.dispose()
+            return connection.service_time
+
+    now = time.time()
+    over_tls = play(told(tls))
+    assert (over_tls is not None) is known
+    assert over_tls is None or abs(over_tls - now) < 60
+    assert play(told(None)) is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.config import NoteSettings
 from agent.errors import ConfigError
 from agent.store import erasing
 from agent.store.erasing import Extent, erase_in
@@ -141,3 +143,24 @@ def test_files_go_before_their_rows_so_that_nothing_comes_back(state: Path, monk
     monkeypatch.undo()
     with opened(state) as store:
         assert [row.kind for row in store.past.owed] == []
+
+
+def test_what_goes_by_its_age_is_overwritten_too(tmp_path: Path) -> None:
+    with talking(tmp_path) as store:
+        store.begin(1, 101.0, typed="a secret word " * 300)
+        store.settle(1, "answered", 103.0)
+        store.begin_conversation("model", 3 * DAY_S)
+        assert store.forget(NoteSettings(keep_days=1), 3 * DAY_S) == 1
+    assert b"secret" not in everything(tmp_path)
+
+
+def test_what_an_older_version_only_unlinked_is_gone_when_something_is_deleted(state: Path) -> None:
+    with closing(sqlite3.connect(Layout(state).journal)) as older:
+        older.execute("PRAGMA secure_delete = OFF")
+        older.execute("UPDATE turn SET text = ? WHERE number = 1", ["a secret word " * 500])
+        older.commit()
+        older.execute("UPDATE turn SET text = '' WHERE number = 1")
+        older.commit()
+    assert holds(state, "a secret word") == [True]
+    delete(state, lambda journal: erasing.of_conversations(journal, [1]))
+    assert holds(state, "a secret word") == [False]
