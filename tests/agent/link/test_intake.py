@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
-from agent.link import connection
 from agent.link.backoff import ATTEMPTS
 from agent.link.inflow import FRAMES
 from agent.link.intake import MESSAGE_COST, SLICE, TURN_COST, TURN_FRAMES, TURN_S
@@ -20,8 +17,7 @@ from tests.support.link_rig import RawServer, rigged
 from tests.support.stage import play
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import ssl
 
     from agent.wire.events import ServerEvent
 
@@ -135,22 +131,12 @@ def test_the_loop_has_its_turn_between_messages_that_take_long_to_handle(monkeyp
 
 
 @pytest.fixture(params=["plain", "TLS"])
-def tls(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+def either(request: pytest.FixtureRequest, tls: Context) -> Context:
     """A server's context whose authority is the one that is trusted, or none."""
-    if request.param == "plain":
-        yield None
-        return
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    connection._trust.cache_clear()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    yield context
-    connection._trust.cache_clear()
+    return tls if request.param == "TLS" else None
 
 
-def test_what_came_before_the_end_of_a_line_is_read(tls: Context) -> None:
+def test_what_came_before_the_end_of_a_line_is_read(either: Context) -> None:
     async def behave(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.set_up(reader, writer)
         reason = b"API key not valid"
@@ -158,7 +144,7 @@ def test_what_came_before_the_end_of_a_line_is_read(tls: Context) -> None:
         writer.close()
 
     async def scene() -> None:
-        async with RawServer(behave, tls) as server, rigged(server.url) as rig:
+        async with RawServer(behave, either) as server, rigged(server.url) as rig:
             rig.link.want()
             await rig.until(LinkState.REFUSED, within_s=5)
             assert len(rig.ears.events) == 1001
