@@ -176,6 +176,8 @@ class Speaker:
     played_s = 0.0
     epoch = 0
 
+    buffered_s = 0.0  # plays as fast as it is written
+
     def write(self, pcm: bytes, epoch: int | None = None) -> bool:
         if epoch != self.epoch:
             return False

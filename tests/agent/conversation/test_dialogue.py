@@ -259,7 +259,7 @@ def test_an_answer_that_cannot_be_played_is_missed_and_its_question_stays_owed(
 def test_sound_that_comes_far_faster_than_it_plays_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig()
     rig.ask()
-    for _ in range(11):
+    for _ in range(13):
         rig.feed(audio(10.0))
     assert [each.levelname for each in caplog.records] == ["WARNING"]
     assert "100 s of sound wait" in caplog.text
@@ -282,6 +282,15 @@ def test_a_question_without_end_is_kept_as_far_as_anybody_could_have_said_it(ear
     rig.ask()
     if earlier:
         rig.feed(audio(1.0), DONE)
+    for _ in range(3):
+        rig.feed(heard("x" * (MOST_TEXT - 1)))
+    rig.feed(audio(1.0), DONE)
+    rig.play_out()
+    assert rig.records[0].question_text == "x" * MOST_TEXT
+
+
+def test_speech_without_end_that_the_service_detects_is_kept_as_far_as_well() -> None:
+    rig = Rig(local_detection=False)
     for _ in range(3):
         rig.feed(heard("x" * (MOST_TEXT - 1)))
     rig.feed(audio(1.0), DONE)

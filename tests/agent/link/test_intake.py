@@ -180,6 +180,15 @@ def test_a_handshake_without_end_is_given_up(answer: bytes) -> None:
     play(scene())
 
 
+def test_no_compression_is_offered_that_would_make_a_megabyte_of_a_kilobyte() -> None:
+    async def scene() -> None:
+        async with RawServer(sending(b"")) as server, rigged(server.url) as rig:
+            await rig.up()
+            assert "sec-websocket-extensions" not in server.requests[0].lower()
+
+    play(scene())
+
+
 def test_an_answer_as_fast_as_the_line_takes_it_is_no_flood() -> None:
     piece = b'{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"'
     piece = text_frame(piece + b"AAAA" * 320 + b'"}}]}}}')  # 20 ms
