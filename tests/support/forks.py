@@ -54,6 +54,8 @@ class Forks:
     def __init__(self, server: subprocess.Popen[str]) -> None:
         """Use a server that :func:`forks` has started."""
         self._server = server
+        self.began = time.monotonic()
+        """When it was started, by the monotonic clock."""
 
     def run(self, run: Run) -> Ended:
         """Run to the end, or until it hangs."""

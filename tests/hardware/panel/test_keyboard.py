@@ -181,3 +181,38 @@ def test_lines_from_a_file(tmp_path: Path) -> None:
         assert happened == ["one", "two"]
 
     asyncio.run(run())
+
+
+def typed_by(file: int) -> tuple[list[str], list[str]]:
+    """Give what has happened at once, and all that happens up to the end."""
+
+    async def run() -> tuple[list[str], list[str]]:
+        happened: list[str] = []
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        keyboard = KeyboardButton(loop, happened.append, ignore, on_end=over.set, fd_in=file, fd_out=1)
+        keyboard.start(ignore, no_fault)
+        at_once = happened.copy()
+        async with asyncio.timeout(10):
+            await over.wait()
+        await keyboard.aclose()
+        return at_once, happened
+
+    return asyncio.run(run())
+
+
+def ignore(*_: object) -> None:
+    """Whatever it is."""
+
+
+def test_a_file_is_read_piece_by_piece_so_that_the_rest_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("a question\n" * 10_000)
+    with (tmp_path / "lines").open() as file:
+        at_once, all_of_it = typed_by(file.fileno())
+    assert at_once == []
+    assert all_of_it == ["a question"] * 10_000
+
+
+def test_a_line_without_an_end_is_the_end() -> None:
+    with open("/dev/zero", "rb") as endless:  # noqa: PTH123 - a device is no path
+        assert typed_by(endless.fileno()) == ([], [])
