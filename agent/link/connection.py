@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 import ssl
 import time
@@ -164,7 +165,13 @@ class Connection(Intake):
 
 @lru_cache(maxsize=1)
 def _trust() -> ssl.SSLContext:
-    """Return a context that trusts SSL_CERT_FILE or the system's certificates; reading them takes 25 ms or more."""
+    """Return a context that trusts SSL_CERT_FILE or the system's certificates; reading them takes 25 ms or more.
+
+    Raises OSError if that is no file: the library would wait for ever for a FIFO.
+    """
+    file = os.environ.get("SSL_CERT_FILE", "")
+    if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113 - any text, which no path may be
+        raise OSError(errno.EINVAL, "SSL_CERT_FILE is not a regular file", file)
     return ssl.create_default_context()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -343,3 +344,19 @@ def test_the_service_says_what_time_it_is_over_tls_alone(
     assert (over_tls is not None) is known
     assert over_tls is None or abs(over_tls - now) < 60
     assert play(told(None)) is None
+
+
+def test_a_fifo_in_place_of_the_certificates_is_named_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    connection._trust.cache_clear()
+
+    async def scene() -> Verdict:
+        with pytest.raises(FAILURES) as failed:
+            await open_connection(settings_for("wss://127.0.0.1:1"), "key")
+        return judge_failure(failed.value)
+
+    assert "SSL_CERT_FILE is not a regular file" in str(play(scene()))
+    connection._trust.cache_clear()
