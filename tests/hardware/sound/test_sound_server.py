@@ -44,6 +44,8 @@ SOAK = bool(os.environ.get("FIELD_AGENT_SOAK"))
 """Whether to play and listen for ten minutes; before a release, on a machine that does nothing else."""
 TRIES = 3
 """A busy machine misses a deadline now and then, and a fault in the program always does."""
+PATIENCE_S = 20.0
+"""How long what comes is waited for, where no promise says how soon."""
 
 
 def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -100,7 +102,7 @@ class Box:
 
     async def listen(self) -> None:
         self.microphone.start(lambda heard: self.chunks.append((time.perf_counter(), heard)), self.into)
-        await until(lambda: bool(self.chunks), 5)
+        await until(lambda: bool(self.chunks), PATIENCE_S)
 
     def heard(self, name: str = "for_model") -> np.ndarray:
         return samples(b"".join(getattr(heard, name) for _, heard in self.chunks))
@@ -250,7 +252,7 @@ async def test_a_press_is_soon_answered_with_sound_and_a_closed_microphone_deliv
     del server, one_stream
     monkeypatch.setattr(card_sound, "BRIEF_S", 0.1)
     async with Box(ONE) as box:
-        await until(lambda: box.sound.duplex, 3)
+        await until(lambda: box.sound.duplex, PATIENCE_S)
         await asyncio.sleep(0.3)
         delays = []
         for _ in range(5):
@@ -282,9 +284,9 @@ async def test_flush_silences_within_a_moment(server: SoundServer, tell: Callabl
             box.chunks.clear()
             begun = time.perf_counter()
             box.speaker.write(np.resize(np.repeat([8000, -8000], 12).astype("<i2"), 24000 * 3).tobytes())
-            await until(lambda: box.speaker.played_s > 0, 2)
+            await until(lambda: box.speaker.played_s > 0, PATIENCE_S)
             handed = time.perf_counter()
-            await until(lambda: loud(box) > 0, 2)
+            await until(lambda: loud(box) > 0, PATIENCE_S)
             trips.append(time.perf_counter() - handed)
             await asyncio.sleep(0.3)
             played = box.speaker.flush()
@@ -314,7 +316,7 @@ async def test_its_own_voice_does_not_start_an_utterance_and_somebody_elses_does
         async with Box((ROOM, ROOM)) as box:
             await box.listen()
             box.speaker.write(bytes_of(answer))
-            trusted = await until(lambda: box.chunks[-1][1].trusted, 12)
+            trusted = await until(lambda: box.chunks[-1][1].trusted, PATIENCE_S)
             began, glitches = len(box.chunks), box.glitches
             await asyncio.sleep(2.5)
             assert box.speaker.audible
@@ -346,7 +348,7 @@ async def test_a_dead_card_is_reported_within_a_second_and_comes_back(server: So
         await box.listen()
         box.speaker.write(bytes(SPEAKER_FORMAT.bytes_in(2)))
         box.speaker.finish()
-        await until(lambda: box.speaker.played_s > 0.1, 5)
+        await until(lambda: box.speaker.played_s > 0.1, PATIENCE_S)
         server.kill()
         await until(lambda: bool(box.into and box.out), 1.5)
         assert f"microphone '{CARD}'" in str(box.into[0])
@@ -356,8 +358,8 @@ async def test_a_dead_card_is_reported_within_a_second_and_comes_back(server: So
         box.chunks.clear()
         played = box.speaker.played_s
         server.start()
-        await until(lambda: bool(box.chunks) and box.speaker.played_s > played, 6.0)
-        await until(lambda: box.microphone.fault is None and box.speaker.fault is None, 1.0)
+        await until(lambda: bool(box.chunks) and box.speaker.played_s > played, PATIENCE_S)
+        await until(lambda: box.microphone.fault is None and box.speaker.fault is None, PATIENCE_S)
         assert box.sound.duplex is either, "the same way as before"
         async with asyncio.timeout(10):
             await box.drained.wait()
@@ -372,11 +374,11 @@ async def test_a_card_that_is_not_there_at_the_start_is_picked_up_when_it_comes(
     cards.rescan()
     async with Box(ONE) as box:
         box.microphone.start(lambda heard: box.chunks.append((0.0, heard)), box.into)
-        await until(lambda: bool(box.into and box.out), 3)
+        await until(lambda: bool(box.into and box.out), PATIENCE_S)
         server.start()
-        await until(lambda: bool(box.chunks), 5)
+        await until(lambda: bool(box.chunks), PATIENCE_S)
         assert box.sound.duplex is either
-        await until(lambda: box.microphone.fault is None, 1)
+        await until(lambda: box.microphone.fault is None, PATIENCE_S)
 
 
 @on_a_loop
@@ -385,7 +387,7 @@ async def test_an_unknown_card_is_named_with_what_there_is(server: SoundServer) 
     async with Box(("Jabra", SPEAKER)) as box:
         for count in (1, 2):
             box.microphone.start(lambda _: None, box.into)
-            await until(lambda: len(box.into) == count, 3)  # noqa: B023 - it is waited for right here
+            await until(lambda: len(box.into) == count, PATIENCE_S)  # noqa: B023 - it is waited for right here
         assert box.speaker.fault is None, "the speaker works without"
     assert str(box.into[0]).startswith("microphone 'Jabra'")
     assert "'usbmic'" in box.into[0].fix
@@ -398,13 +400,13 @@ async def test_a_microphone_of_zeros_is_a_fault_and_cured_by_sound(
     monkeypatch.setattr(microphone, "SILENT_DBFS", -100.0)
     async with Box(TWO) as box:
         await box.listen()
-        await until(lambda: bool(box.into), 4)
+        await until(lambda: bool(box.into), PATIENCE_S)
         assert "zeros" in str(box.into[0])
         count = len(box.chunks)
         await asyncio.sleep(0.2)
         assert len(box.chunks) == count, "zeros are no sign of life"
         player = server.play(write_wav(tmp_path / "voice.wav", speech(16000, 0.5), 16000))
-        await until(lambda: len(box.chunks) > count, 2)
+        await until(lambda: len(box.chunks) > count, PATIENCE_S)
         await asyncio.to_thread(player.wait)
     assert len(box.into) == 1
 
@@ -485,21 +487,25 @@ async def test_two_streams_keep_the_echo_behind_its_reference_and_have_no_glitch
 async def test_after_a_hiccup_the_reference_precedes_the_echo_as_before(
     server: SoundServer, monkeypatch: pytest.MonkeyPatch, tell: Callable[..., None], frozen_s: float
 ) -> None:
-    async with Box((ROOM, ROOM)) as box:
-        tape = await playing(box, monkeypatch)
-        for _ in range(2):
-            before, count = await settled(tape), box.glitches
-            await hiccup(server, frozen_s)
-            await until(lambda: box.glitches > count, 3)  # noqa: B023 - it is waited for right here
-            after = await settled(tape)
-            tell(before_ms=before, after_ms=after)
-            assert NEAREST_MS < after < FARTHEST_MS
-            assert abs(after - before) < 25.0, "a busy server has its own delays, but a hiccup is 200 ms"
-        assert not box.sound.duplex
+    for _ in range(TRIES):
+        lags = list[tuple[float, float]]()
+        async with Box((ROOM, ROOM)) as box:
+            tape = await playing(box, monkeypatch)
+            for _ in range(2):
+                before, count = await settled(tape), box.glitches
+                await hiccup(server, frozen_s)
+                await until(lambda: box.glitches > count, PATIENCE_S)  # noqa: B023 - it is waited for right here
+                lags.append((before, await settled(tape)))
+                tell(before_ms=before, after_ms=lags[-1][1])
+            assert not box.sound.duplex
+        # A busy server has its own delays, but a hiccup is 200 ms.
+        if all(NEAREST_MS < after < FARTHEST_MS and abs(after - before) < 25.0 for before, after in lags):
+            return
+    raise AssertionError(f"the echo has moved: {lags}")
 
 
 async def settled(tape: Tape) -> float:
-    """Return by how much the echo is later than its reference, once that has been the same for two seconds."""
+    """Return by how much the echo is later than its reference, once that is the same for two seconds; else nan."""
     before = math.nan
     for _ in range(8):
         tape.clear()
@@ -508,7 +514,7 @@ async def settled(tape: Tape) -> float:
         if abs(lag - before) < 1.0:
             return lag
         before = lag
-    raise AssertionError("the echo is not where it was expected")
+    return math.nan
 
 
 async def playing(box: Box, monkeypatch: pytest.MonkeyPatch) -> Tape:
@@ -555,14 +561,14 @@ async def test_a_hiccup_leaves_no_thread_spinning(
             await asyncio.sleep(0.5)
             await hiccup(server, 0.2)
             if either:
-                await until(lambda: "hogs the processor" in caplog.text, 10)
+                await until(lambda: "hogs the processor" in caplog.text, PATIENCE_S)
                 assert "restarting it" in caplog.messages[0]
             await calm()
             if not either:
                 assert "hogs the processor" not in caplog.text
                 assert box.sound._output is stream
             count = len(box.chunks)
-            await until(lambda: len(box.chunks) > count, 1)  # noqa: B023 - it is waited for right here
+            await until(lambda: len(box.chunks) > count, PATIENCE_S)  # noqa: B023 - it is waited for right here
             assert box.glitches
             assert not box.into + box.out
 
