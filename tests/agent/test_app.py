@@ -15,7 +15,7 @@ from agent.app import Agent
 from agent.errors import Refused, Unreachable
 from agent.faults import Fault
 from agent.link.state import LinkState
-from agent.simulator import Scenario, SimulatorSettings, Style, parse, shipped
+from agent.simulator import Scenario, SimulatorSettings, Style, parse
 from agent.simulator.voice import ASSETS
 from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
@@ -413,6 +413,7 @@ def test_a_refused_handle_gives_a_fresh_session_at_once() -> None:
     play(scene())
 
 
+TOO_MANY = '[[fault]]\nkind = "handshake"\nstatus = 429\ntimes = 2\n'
 USED_UP = """
 [[fault]]
 kind = "close"
@@ -425,7 +426,7 @@ times = {times}
 
 @pytest.mark.parametrize(
     "scenario",
-    [shipped("handshake_429"), parse(USED_UP.format(times=1), "test"), parse(USED_UP.format(times=3), "test")],
+    [parse(TOO_MANY, "test"), parse(USED_UP.format(times=1), "test"), parse(USED_UP.format(times=3), "test")],
     ids=["handshake", "once", "in a row"],
 )
 def test_a_quota_that_is_used_up_is_said_at_once_and_once_and_not_as_a_missing_network(scenario: Scenario) -> None:
