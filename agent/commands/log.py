@@ -55,7 +55,7 @@ def options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("-n", type=number, default=SHOWN, metavar="N", help=f"list the newest N (default: {SHOWN})")
     sub.add_argument("--all", action="store_true", help="list all, even those in which nothing happened")
     sub.set_defaults(action=show_list)
-    actions = sub.add_subparsers(metavar="show|play|export", title="other actions")
+    actions = sub.add_subparsers(metavar="show|play|export|delete", title="other actions")
     show = _action(actions, "show", show_one, "print a conversation: questions, answers, function calls and figures")
     show.add_argument("number", type=number, metavar="N", help="number of the conversation")
     play = _action(actions, "play", play_one, "play the recording of a turn on the configured speaker")

@@ -191,6 +191,7 @@ class Conversation:
         """Silence the answer and refuse the rest of it."""
         self.delivery.answers.cut()
         self.dialogue.cut(self._loop.time())
+        self.exchange.note_sender.look()  # a speaker that was silenced does not report that it is done
 
     def save(self) -> None:
         """Save every unanswered utterance as a note."""

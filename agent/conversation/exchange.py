@@ -160,6 +160,8 @@ class Exchange:
         self._host.service_alive()
         for move in moves:
             self._host.dispatch(move)
+        if isinstance(event, TurnComplete):
+            self.note_sender.look()  # of an answer that was refused, nobody hears the end
         self.change_over_if_due()
 
     def _heed(self, event: ServerEvent, now: float) -> None:

@@ -6,10 +6,12 @@ recording without a row would be taken for a question that is owed.
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent.store.files import ASIDE
 from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.rows import SETTLED
@@ -74,7 +76,10 @@ def of_all(journal: Journal) -> Extent:
 def erase(layout: Layout, journal: Journal, extent: Extent) -> None:
     """Delete ``extent``. Raises OSError, StorageError."""
     for path in (*_files(layout, extent), *(_all_files(layout) if extent.everything else ())):
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():  # somebody's, in the place of a file
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     journal.erase(extent.conversations, [turn.number for turn in extent.turns], extent.stills, extent.events)
 
 
@@ -95,8 +100,8 @@ def erase_in(layout: Layout, find: Callable[[Journal], Extent], agreed: Callable
 
 
 def damaged(layout: Layout) -> Iterator[Path]:
-    """Yield the files of damaged journals that were set aside."""
-    return layout.folder.glob(f"{layout.journal.name}.damaged-*")
+    """Yield what was set aside: damaged journals, and what stood in the place of a folder."""
+    return (path for path in layout.folder.rglob(f"*{ASIDE}*") if path.parent in (layout.folder, layout.spool))
 
 
 def sounds(layout: Layout, turn: TurnRow) -> tuple[Path, Path]:
@@ -118,7 +123,7 @@ def _files(layout: Layout, extent: Extent) -> Iterator[Path]:
 
 
 def _all_files(layout: Layout) -> Iterator[Path]:
-    yield from damaged(layout)
+    yield from list(damaged(layout))
     for folder in layout.written:
         if folder.is_dir():
-            yield from (each for each in folder.iterdir() if each.is_symlink() or not each.is_dir())
+            yield from (each for each in folder.iterdir() if each not in layout.written)

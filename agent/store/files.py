@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64_000_000
 """The largest file that is read: twenty minutes of an answer."""
+ASIDE = ".damaged-"
+"""In the name of what was set aside, before a number."""
 PARTIAL = ".part"
 """Ending of a file that is being written; a file that still has it after a power cut is worthless."""
 
@@ -74,9 +76,9 @@ def is_own(path: Path) -> bool:
 def set_aside(path: Path, *endings: str) -> Path:
     """Rename ``path``, then what is there of its name with each of ``endings``; return its new name. Raises OSError."""
     number = 1
-    while any(os.path.lexists(f"{path}.damaged-{number}{end}") for end in ("", *endings)):
+    while any(os.path.lexists(f"{path}{ASIDE}{number}{end}") for end in ("", *endings)):
         number += 1
-    aside = path.with_name(f"{path.name}.damaged-{number}")
+    aside = path.with_name(f"{path.name}{ASIDE}{number}")
     for end in ("", *endings):
         if os.path.lexists(f"{path}{end}"):
             os.rename(f"{path}{end}", f"{aside}{end}")  # noqa: PTH104 - of a name that is put together

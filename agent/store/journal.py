@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.store.database import described, open_read_only, open_writable
+from agent.store.errors import StorageError
 from agent.store.rows import CallRow, ConversationRow, EventRow, Json, Opaque, StillRow, TurnRow, decoded, encoded
 
 if TYPE_CHECKING:
@@ -212,10 +213,13 @@ class Journal:
         return self._write(f"DELETE FROM event WHERE number IN ({OLD_EVENTS})", before)  # noqa: S608 - a constant
 
     def scrub(self) -> None:
-        """Leave nothing of what was deleted in the journal's files."""
+        """Leave nothing of what was deleted in the journal's files. Raises StorageError if another program reads it."""
         with self._described():
             self._database.execute("VACUUM")
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            problem = "what was deleted is still in it, because another program reads it"
+            raise StorageError(self.path, problem, "end that program, then start the agent once")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.store.erasing import damaged, erase, images, of_conversations
 from agent.store.errors import FULL, NEARLY_FULL, StorageError
-from agent.store.files import private_folder, read_own, write_whole
+from agent.store.files import is_own, private_folder, read_own, write_whole
 from agent.store.folder import locked
 from agent.store.journal import Journal
 from agent.store.layout import answer_name, picture_name, recording_name
@@ -83,7 +83,7 @@ class Records:
             erase(layout, journal, of_conversations(journal, gone))
             journal.forget_events(before)
             for path in damaged(layout):
-                if path.lstat().st_mtime < before:
+                if is_own(path) and path.lstat().st_mtime < before:
                     path.unlink()
         unplayed = {row.number for row in journal.unplayed()}
         for turn in self._turns_older_than(notes.keep_recordings_days, now):

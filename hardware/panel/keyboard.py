@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import codecs
+import logging
 import os
 import sys
 import termios
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hardware.ports import DeviceError
+
+log = logging.getLogger(__name__)
 
 TAP_S = 0.1
 """How long Enter presses the button: a tap, not a hold."""
@@ -148,16 +151,18 @@ class KeyboardButton:
         """Read text from a pipe; returns False at its end, which a line longer than ``LONGEST`` is as well."""
         data = self._read()
         *whole, self.line = (self.line + self._lines.decode(data, final=not data)).split("\n")
-        if len(self.line) > LONGEST:
-            data, self.line = b"", ""
-        if not data:
+        over = not data or len(self.line) > LONGEST
+        if data and over:
+            log.warning("input: a line of more than %d characters: it and what follows are not read", LONGEST)
+            self.line = ""
+        if over:
             self._loop.remove_reader(self._in)
-            whole, self.line = [self.line], ""
+            whole, self.line = [*whole, self.line], ""
         for line in filter(None, map(str.strip, whole)):
             self._on_text(line)
-        if not data:
+        if over:
             self._on_end()
-        return bool(data)
+        return not over
 
     def _read_keys(self) -> None:
         data = self._read()

@@ -12,6 +12,7 @@ from agent.config import NoteSettings
 from agent.errors import ConfigError
 from agent.store import erasing
 from agent.store.erasing import Extent, erase_in
+from agent.store.errors import StorageError
 from agent.store.journal import Journal
 from agent.store.layout import Layout
 from tests.support.log_folder import BEGAN, DAY_S, JPEG, PHOTO, SPEECH, filled
@@ -164,3 +165,27 @@ def test_what_an_older_version_only_unlinked_is_gone_when_something_is_deleted(s
     assert holds(state, "a secret word") == [True]
     delete(state, lambda journal: erasing.of_conversations(journal, [1]))
     assert holds(state, "a secret word") == [False]
+
+
+def test_what_was_set_aside_goes_with_everything_whatever_it_is(state: Path) -> None:
+    outside = state.parent / "outside"
+    outside.mkdir()
+    (outside / "photo.jpg").write_bytes(JPEG)
+    for name in ("journal.db.damaged-1", "spool.damaged-1", "spool/sent.damaged-2"):
+        (state / name).mkdir()
+        (state / name / "000001.wav").write_bytes(SPEECH)
+    (state / "stills.damaged-1").symlink_to(outside)
+    delete(state, erasing.of_all)
+    left = {path.name for path in state.rglob("*") if not path.is_dir() or "damaged" in path.name}
+    assert left == {"journal.db", "lock"}
+    assert (outside / "photo.jpg").exists(), "nothing is deleted through a link"
+
+
+def test_what_another_program_keeps_from_being_overwritten_is_told(state: Path) -> None:
+    with closing(sqlite3.connect(Layout(state).journal, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM turn").fetchone()
+        with pytest.raises(StorageError, match="still in it, because another program reads it"):
+            delete(state, erasing.of_all)
+    delete(state, erasing.of_all)
+    assert not any(holds(state, *OLD, *NEW))

@@ -8,13 +8,15 @@ import pty
 import termios
 from typing import TYPE_CHECKING, Any
 
-from hardware.panel.keyboard import KeyboardButton
+from hardware.panel.keyboard import LONGEST, KeyboardButton
 from hardware.panel.keys import ENTER_PROTOCOL, LEAVE_PROTOCOL, QUERY
 from hardware.ports import DeviceHealth
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
+
+    import pytest
 
     from hardware.ports import DeviceError
 
@@ -216,3 +218,12 @@ def test_a_file_is_read_piece_by_piece_so_that_the_rest_goes_on(tmp_path: Path) 
 def test_a_line_without_an_end_is_the_end() -> None:
     with open("/dev/zero", "rb") as endless:  # noqa: PTH123 - a device is no path
         assert typed_by(endless.fileno()) == ([], [])
+
+
+def test_a_line_that_is_too_long_is_told_and_what_stood_before_it_is_asked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lines").write_text("first\n" + "x" * 2 * LONGEST + "\nthird\n")
+    with (tmp_path / "lines").open() as file:
+        assert typed_by(file.fileno()) == ([], ["first"])
+    assert "a line of more than 100000 characters: it and what follows are not read" in caplog.text
