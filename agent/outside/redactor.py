@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 MARK = "[redacted]"
 SHORTEST = 8
 """A shorter secret is hidden only where its form gives it away: it would be found in words that everybody uses."""
-LEAST_BASE64 = 8
-"""Characters: fewer would be found by chance."""
 
 _VALUE = r"""(?:\[redacted\]|[^\s&"'<>()\[\]{},;]+)"""
 _CREDENTIALS = r"""(://)(?:[^\s/?#"'<>@]{1,512}|[^\s:/?#"'<>@]{0,512}:[^\s"'<>]{0,512})@"""
@@ -101,9 +99,8 @@ def _forms(secret: str) -> Iterator[str]:
     for offset in range(3):  # base64 depends on what stands before
         coded = binascii.b2a_base64(bytes(offset) + raw, newline=False).decode().rstrip("=")
         end = len(coded) - ((offset + len(raw)) % 3 > 0)  # the last character then depends on what follows
-        core = coded[(0, 2, 3)[offset] : end]
-        if len(core) >= LEAST_BASE64:
-            yield r"\s*".join({"+": "[+-]", "/": "[/_]"}.get(char, char) for char in core)
+        core = coded[(0, 2, 3)[offset] : end]  # of SHORTEST characters, ten are left: enough not to be found by chance
+        yield r"\s*".join({"+": "[+-]", "/": "[/_]"}.get(char, char) for char in core)
 
 
 def _character(char: str) -> str:

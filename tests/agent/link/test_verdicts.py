@@ -16,6 +16,7 @@ from agent.link.verdicts import (
     judge_key,
     judge_misbehaviour,
     judge_status,
+    judge_unknown_host,
     judge_unreachable,
 )
 from agent.outside.text import learn
@@ -234,3 +235,9 @@ def test_no_verdict_shows_a_secret_or_commands_anything() -> None:
         judge_certificate(18, "opensesame \x1b[2J\nERROR forged", RELEASED_AT),
     ):
         assert verdict.problem.endswith("[redacted] [2J ERROR forged")
+
+
+def test_a_host_that_no_name_server_knows_is_for_a_person_and_tried_again_all_the_same() -> None:
+    verdict = judge_unknown_host()
+    assert (verdict.next, verdict.fault, verdict.reach) == (Next.RESUME, Fault.ADDRESS, Reach.NETWORK)
+    assert not verdict.quiet
