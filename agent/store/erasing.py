@@ -101,7 +101,8 @@ def erase_in(layout: Layout, find: Callable[[Journal], Extent], agreed: Callable
 
 def damaged(layout: Layout) -> Iterator[Path]:
     """Yield what was set aside: damaged journals, and what stood in the place of a folder."""
-    return (path for path in layout.folder.rglob(f"*{ASIDE}*") if path.parent in (layout.folder, layout.spool))
+    for folder in (layout.folder, layout.spool):
+        yield from folder.glob(f"*{ASIDE}*")
 
 
 def sounds(layout: Layout, turn: TurnRow) -> tuple[Path, Path]:

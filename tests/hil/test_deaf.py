@@ -6,7 +6,6 @@ Each sentence is said at one place of an answer that no voice may interrupt; ``p
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +17,7 @@ from agent.turn.phase import Phase
 from agent.voice.earcons import Earcon
 from tests.hil.rig import in_real_time, rig
 from tests.support.kept import share_kept
-from tests.support.sound_server import missing
+from tests.support.sound_server import needs_a_sound_server
 from tests.support.stage import question
 
 if TYPE_CHECKING:
@@ -27,14 +26,7 @@ if TYPE_CHECKING:
     from tests.hil.rig import Rig
     from tests.support.sound_server import SoundServer
 
-pytestmark = [
-    pytest.mark.sound,
-    pytest.mark.real_time,
-    pytest.mark.skipif(
-        bool(missing()) and not os.environ.get("CI"),
-        reason=f"not installed: {missing()} (apt install pulseaudio pulseaudio-utils)",
-    ),
-]
+pytestmark = [pytest.mark.sound, pytest.mark.real_time, needs_a_sound_server]
 SAID = "report"
 
 
